@@ -1,0 +1,45 @@
+# The two commands: `make demo` shows the chain, `make test` proves it. Both install what they need.
+
+SHELL := /bin/sh
+BIN := node_modules/.bin
+NODE := $(BIN)/node
+BUNDLE := dist/onbehalf.cjs
+SOURCES := $(shell find sidecar shared -name '*.ts') package.json
+VERSION = $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format build unit clean
+
+help: ## Show this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+demo: build ## Pomerium stand-in, three apps, three sidecars: the chain, the attacks, then curl lines to try. CI=1 asserts and ends.
+	@CI=$(CI) $(NODE) deploy/demo/main.ts
+
+test: check unit ## Format, types, lint, import rules, and every test.
+
+check: node_modules/.installed ## Format, types and lint.
+	$(BIN)/oxfmt --check .
+	$(BIN)/tsc -p .
+	$(BIN)/oxlint --type-aware --deny-warnings .
+
+unit: build ## Every test.
+	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
+
+format: node_modules/.installed ## Rewrite the sources in the one format.
+	$(BIN)/oxfmt .
+
+build: $(BUNDLE) ## Bundle the sidecar into one file.
+
+$(BUNDLE): node_modules/.installed $(SOURCES)
+	$(BIN)/esbuild sidecar/cli/onbehalf.ts --bundle --platform=node --target=node26 --format=cjs --outfile=$@ \
+	  --define:ONBEHALF_VERSION='"$(VERSION)"' --legal-comments=none --log-level=warning
+	chmod +x $@
+
+# The lockfile decides what is installed; the stamp says that it was.
+node_modules/.installed: package-lock.json package.json
+	npm ci --no-audit --no-fund
+	touch $@
+
+clean: ## Remove what was built and installed.
+	rm -rf dist node_modules

@@ -1,0 +1,93 @@
+// Verdicts on certificate chains that travel in `x5c`, kept both ways, with failures rate-limited per peer.
+import { BoundedMap } from '../bounded-map.ts'
+import { ChainFault, verifyAccountChain, type AccountKey, type Authority } from '../certificate/chain.ts'
+
+const maxBytes = 4 * 1024 * 1024
+/** A chain that certifies nothing may do so later, when its time has come. */
+const rejectionLifeMs = 60_000
+const maxPeers = 10_000
+/** A peer may fail this often at once, and again one time each interval. */
+const failureBurst = 20
+const failureIntervalMs = 1_000
+
+interface Verdict {
+  readonly key: AccountKey | ChainFault
+  readonly untilMs: number
+}
+
+interface Failures {
+  count: number
+  sinceMs: number
+}
+
+/** What is known of chains under one set of authorities. Live state: one for each {@link Trust}. */
+export class AccountVerdicts {
+  readonly #verdicts = new BoundedMap<string, Verdict>(maxBytes)
+  readonly #failures = new BoundedMap<string, Failures>(maxPeers)
+
+  /**
+   * The account's key that a chain certifies.
+   * @returns undefined where the peer failed too often to be given another try now.
+   * @throws {ChainFault} the chain certifies nothing.
+   */
+  accountKey(
+    x5c: readonly string[],
+    authority: Authority,
+    peer: string,
+    nowMs: number,
+  ): AccountKey | undefined {
+    // As JSON, for a joined text could stand for more than one list.
+    const text = JSON.stringify([authority.issuer, x5c])
+    const known = this.#verdicts.get(text)
+    const verdict =
+      known !== undefined && nowMs < known.untilMs
+        ? known.key
+        : this.#judge(text, x5c, authority, peer, nowMs)
+    if (verdict instanceof ChainFault) throw verdict
+    return verdict
+  }
+
+  #judge(
+    text: string,
+    x5c: readonly string[],
+    authority: Authority,
+    peer: string,
+    nowMs: number,
+  ): AccountKey | ChainFault | undefined {
+    if (this.#failedTooOften(peer, nowMs)) return undefined
+    const key = judge(x5c, authority, nowMs)
+    const rejected = key instanceof ChainFault
+    if (rejected) this.#countFailure(peer, nowMs)
+    this.#verdicts.set(
+      text,
+      { key, untilMs: rejected ? nowMs + rejectionLifeMs : key.notAfterMs },
+      text.length * 2,
+    )
+    return key
+  }
+
+  #failedTooOften(peer: string, nowMs: number): boolean {
+    const failures = this.#failures.get(peer)
+    return failures !== undefined && remaining(failures, nowMs) >= failureBurst
+  }
+
+  #countFailure(peer: string, nowMs: number): void {
+    const failures = this.#failures.get(peer)
+    const count = failures === undefined ? 0 : remaining(failures, nowMs)
+    this.#failures.set(peer, { count: count + 1, sinceMs: nowMs })
+  }
+}
+
+function remaining(failures: Failures, nowMs: number): number {
+  const forgiven = Math.floor((nowMs - failures.sinceMs) / failureIntervalMs)
+  return Math.max(0, failures.count - forgiven)
+}
+
+function judge(x5c: readonly string[], authority: Authority, nowMs: number): AccountKey | ChainFault {
+  try {
+    return verifyAccountChain(x5c, authority, nowMs)
+  } catch (error) {
+    if (error instanceof ChainFault) return error
+    throw error
+  }
+}

@@ -1,0 +1,104 @@
+// Takes a compact JWS apart, strictly: whatever two readers could read differently is malformed.
+import { isUtf8 } from 'node:buffer'
+
+/** A compact JWS, taken apart but not verified. */
+export interface ParsedJws {
+  readonly algorithm: string
+  /** Undefined where the header has none. */
+  readonly keyId: string | undefined
+  /** `x5c` of the header, where it has one. */
+  readonly certificates: readonly string[] | undefined
+  readonly payload: Readonly<Record<string, unknown>>
+  readonly signingInput: string
+  readonly signature: Buffer
+}
+
+/** Where a token is not a JWS that we read. The reason never holds a part of the token. */
+export class MalformedToken extends Error {
+  override readonly name = 'MalformedToken'
+}
+
+/**
+ * Parses a JWS in compact serialisation (RFC 7515 section 7.1) of type JWT.
+ * @throws {MalformedToken} not three parts, base64url that is padded or not canonical, not UTF-8, no JSON object,
+ * a member given twice (RFC 8725 section 2.4), `crit`, another `typ` than JWT.
+ */
+export function parseJws(token: string): ParsedJws {
+  const first = token.indexOf('.')
+  const second = token.indexOf('.', first + 1)
+  if (first <= 0 || second === -1 || token.indexOf('.', second + 1) !== -1) {
+    throw new MalformedToken('the token has not three parts')
+  }
+  const header = parseObject(decode(token.slice(0, first)), 'header')
+  const payload = parseObject(decode(token.slice(first + 1, second)), 'payload')
+  if ('crit' in header) throw new MalformedToken('the header has crit')
+  const type = header['typ']
+  if (type !== undefined && (typeof type !== 'string' || type.toUpperCase() !== 'JWT')) {
+    throw new MalformedToken('typ is not JWT')
+  }
+  const algorithm = header['alg']
+  if (typeof algorithm !== 'string') throw new MalformedToken('alg is not a string')
+  const keyId = header['kid']
+  if (keyId !== undefined && typeof keyId !== 'string') throw new MalformedToken('kid is not a string')
+  return {
+    algorithm,
+    keyId,
+    certificates: stringList(header['x5c']),
+    payload,
+    signingInput: token.slice(0, second),
+    signature: decode(token.slice(second + 1)),
+  }
+}
+
+function decode(part: string): Buffer {
+  const bytes = Buffer.from(part, 'base64url')
+  // Encoding again is the cheapest way to see padding, foreign characters and stray bits at once.
+  if (bytes.toString('base64url') !== part) throw new MalformedToken('a part is not canonical base64url')
+  return bytes
+}
+
+function parseObject(bytes: Buffer, part: string): Record<string, unknown> {
+  if (!isUtf8(bytes)) throw new MalformedToken(`the ${part} is not UTF-8`)
+  const text = bytes.toString('utf8')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new MalformedToken(`the ${part} is not JSON`)
+  }
+  if (!isObject(value)) throw new MalformedToken(`the ${part} is not a JSON object`)
+  if (countColons(text) !== countMembers(value)) throw new MalformedToken(`the ${part} has a member twice`)
+  return value
+}
+
+/** In valid JSON each colon outside a string belongs to one member. */
+function countColons(json: string): number {
+  let count = 0
+  let inString = false
+  for (let i = 0; i < json.length; i++) {
+    const code = json.charCodeAt(i)
+    if (code === 0x22) inString = !inString
+    else if (!inString) count += code === 0x3a ? 1 : 0
+    else if (code === 0x5c) i++
+  }
+  return count
+}
+
+/** Members that are left after parsing; a member given twice is left once. */
+function countMembers(value: unknown): number {
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + countMembers(item), 0)
+  if (!isObject(value)) return 0
+  return Object.values(value).reduce<number>((sum, item) => sum + 1 + countMembers(item), 0)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function stringList(value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'string')) {
+    throw new MalformedToken('x5c is not a list of strings')
+  }
+  return value as string[]
+}

@@ -1,0 +1,250 @@
+// Verifies a token: the order of the checks is the contract, the first failure names the code (DESIGN section 3).
+import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
+import { ChainFault, type Authority } from '../certificate/chain.ts'
+import { Refusal, type TokenFault } from '../errors.ts'
+import type { Peer } from '../head.ts'
+import type { Assertion, PrincipalKind } from '../identity.ts'
+import type { Snapshot } from '../trust.ts'
+import { readClaims, type AssertionClaims } from './claims.ts'
+import { keySuits, signatureIsValid, type VerificationKey } from './key-set.ts'
+import { MalformedToken, parseJws, type ParsedJws } from './jws.ts'
+
+/** Clocks may differ by so much. Pomerium's own verifiers allow the same. */
+export const clockSkewSeconds = 60
+
+/** Which header a token came in: the prefix of its codes. */
+export type TokenRole = 'assertion' | 'original_user'
+
+/** What was found about revocation; asked for each request, since verdicts on signatures are kept. */
+export interface Revocations {
+  isRevoked(assertion: Assertion): boolean
+}
+
+export interface VerifyOptions {
+  readonly role: TokenRole
+  /** The hosts that `aud` may name. */
+  readonly audiences: { has(host: string): boolean }
+  readonly peer: Peer
+  readonly snapshot: Snapshot
+  readonly revocations: Revocations
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+  readonly missingKey: MissingKeyRule
+}
+
+/**
+ * What to answer where none of these issuers has a key of the token's `kid`: ask for their keys to be fetched again
+ * ({@link KeyNeeded}), or, after that was tried, that it is unknown, or that nobody could be asked.
+ */
+export type MissingKeyRule = (issuers: readonly Issuer[]) => 'ask' | 'unknown' | 'unavailable'
+
+/** Thrown instead of a verdict: one of these issuers may have a newer key. */
+export class KeyNeeded extends Error {
+  override readonly name = 'KeyNeeded'
+  readonly issuers: readonly Issuer[]
+
+  constructor(issuers: readonly Issuer[]) {
+    super('a key must be fetched first')
+    this.issuers = issuers
+  }
+}
+
+/** A token whose signature is good: what can be kept, because it depends on the token and the keys alone. */
+export interface AuthenticToken {
+  readonly assertion: Assertion
+  readonly notBefore: number | undefined
+  /** Milliseconds since the epoch: when the certificate that vouches for the key ends, if one does. */
+  readonly certificateEndsMs: number
+}
+
+/**
+ * Verifies a token for one role, whoever it is about; an empty subject is `anonymous`, not a failure.
+ * @throws {Refusal} `<role>_malformed`, `_algorithm`, `_issuer`, `_key_unknown`, `_signature`, `_audience`, `_expired`,
+ * `_not_yet_valid`, `_revoked`; `keys_unavailable` where it cannot be verified now; `overloaded` for a peer that
+ * sends bad certificates without end.
+ * @throws {KeyNeeded} where `missingKey` answers `ask`.
+ */
+export function verifyToken(token: string, options: VerifyOptions): Assertion {
+  const { verified } = options.snapshot.trust
+  const known = verified.get(token)
+  const authentic = known ?? authenticate(token, options)
+  if (known === undefined) verified.set(token, authentic, token.length * 2 + 1024)
+  return accept(authentic, options)
+}
+
+/** The checks that depend on the time, the place and what was revoked. */
+function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
+  const { assertion, notBefore } = authentic
+  const nowSeconds = options.nowMs / 1000
+  if (options.nowMs > authentic.certificateEndsMs) {
+    throw fault(options, 'key_unknown', 'the certificate of its key has ended')
+  }
+  const issuerKeys = options.snapshot.trust.keysByIssuer.get(assertion.principal.issuer)
+  if (issuerKeys !== undefined && options.nowMs > issuerKeys.usableUntilMs) throw keysUnavailable()
+  if (!options.audiences.has(assertion.audience)) {
+    throw fault(options, 'audience', 'it was made for another host')
+  }
+  if (nowSeconds >= assertion.expiresAt + clockSkewSeconds) throw fault(options, 'expired', 'it has expired')
+  const validFrom = Math.max(assertion.issuedAt, notBefore ?? 0)
+  if (nowSeconds < validFrom - clockSkewSeconds) {
+    throw fault(options, 'not_yet_valid', 'it is not valid yet: compare the clocks')
+  }
+  if (options.revocations.isRevoked(assertion)) throw fault(options, 'revoked', 'it was revoked')
+  return assertion
+}
+
+/** The checks that depend on the token and the keys alone. */
+function authenticate(token: string, options: VerifyOptions): AuthenticToken {
+  const { jws, claims } = parse(token, options)
+  const algorithm = knownAlgorithm(jws, options)
+  const authority = options.snapshot.trust.authorities.get(claims.issuer)
+  if (authority !== undefined) return authenticateMinted(token, jws, claims, authority, options)
+
+  const issuers = options.snapshot.mesh.issuers.filter((issuer) => issuerMatches(issuer, claims))
+  if (issuers.length === 0) throw fault(options, 'issuer', 'no issuer of the mesh file signs with this iss')
+  const listing = issuers.filter((issuer) => issuer.algorithms.includes(algorithm))
+  if (listing.length === 0) throw fault(options, 'algorithm', 'its issuer does not list this algorithm')
+  const { issuer, key } = findKey(jws, algorithm, listing, options)
+  if (!signatureIsValid(algorithm, key.key, jws.signingInput, jws.signature)) {
+    throw fault(options, 'signature', 'its signature is wrong')
+  }
+  const kind: PrincipalKind =
+    claims.subject === ''
+      ? 'anonymous'
+      : issuer.serviceAccounts.has(claims.subject)
+        ? 'service_account'
+        : 'user'
+  return {
+    assertion: makeAssertion(token, jws, claims, kind, issuer.name, key.keyId),
+    notBefore: claims.notBefore,
+    certificateEndsMs: Infinity,
+  }
+}
+
+function parse(token: string, options: VerifyOptions): { jws: ParsedJws; claims: AssertionClaims } {
+  try {
+    const jws = parseJws(token)
+    return { jws, claims: readClaims(jws.payload) }
+  } catch (error) {
+    if (error instanceof MalformedToken) throw fault(options, 'malformed', error.message)
+    throw error
+  }
+}
+
+function knownAlgorithm(jws: ParsedJws, options: VerifyOptions): SignatureAlgorithm {
+  const algorithm = signatureAlgorithms.find((name) => name === jws.algorithm)
+  if (algorithm === undefined) throw fault(options, 'algorithm', 'only asymmetric signatures are accepted')
+  return algorithm
+}
+
+function issuerMatches(issuer: Issuer, claims: AssertionClaims): boolean {
+  if (issuer.exact.includes(claims.issuer)) return true
+  if (claims.audience === '') return false
+  if (issuer.hostOnly && claims.issuer === claims.audience) return true
+  return issuer.uri && claims.issuer === `https://${claims.audience}/`
+}
+
+interface FoundKey {
+  readonly issuer: Issuer
+  readonly key: VerificationKey
+}
+
+function findKey(
+  jws: ParsedJws,
+  algorithm: SignatureAlgorithm,
+  issuers: readonly Issuer[],
+  options: VerifyOptions,
+): FoundKey {
+  let unavailable = false
+  for (const issuer of issuers) {
+    const entry = options.snapshot.trust.keysByIssuer.get(issuer.name)
+    if (entry === undefined || options.nowMs > entry.usableUntilMs) {
+      unavailable = true
+      continue
+    }
+    const key = jws.keyId === undefined ? undefined : entry.keys.byId.get(jws.keyId)
+    if (key !== undefined && keySuits(key, algorithm)) return { issuer, key }
+  }
+  const missing = options.missingKey(issuers)
+  if (missing === 'ask') throw new KeyNeeded(issuers)
+  if (unavailable || missing === 'unavailable') throw keysUnavailable()
+  throw fault(options, 'key_unknown', 'its issuer publishes no such key')
+}
+
+/** Of an assertion minted in a mesh only `sub` is believed: everything else about it must be empty. */
+function authenticateMinted(
+  token: string,
+  jws: ParsedJws,
+  claims: AssertionClaims,
+  authority: Authority,
+  options: VerifyOptions,
+): AuthenticToken {
+  if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
+  const hasMore = claims.email !== '' || claims.groups.length > 0 || claims.name !== ''
+  if (hasMore || claims.user !== claims.subject || claims.subject === '') {
+    throw fault(options, 'malformed', 'a minted assertion is about its account and nothing else')
+  }
+  const key = accountKey(jws, authority, options)
+  if (key.account !== claims.subject || key.keyId !== jws.keyId) {
+    throw fault(options, 'key_unknown', 'its certificate is of another account or key')
+  }
+  if (!signatureIsValid('ES256', key.key, jws.signingInput, jws.signature)) {
+    throw fault(options, 'signature', 'its signature is wrong')
+  }
+  return {
+    assertion: makeAssertion(token, jws, claims, 'service_account', authority.name, key.keyId),
+    notBefore: claims.notBefore,
+    certificateEndsMs: key.notAfterMs,
+  }
+}
+
+function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions) {
+  if (jws.certificates === undefined)
+    throw fault(options, 'key_unknown', 'no certificate for its key is known')
+  const { accountVerdicts } = options.snapshot.trust
+  try {
+    const key = accountVerdicts.accountKey(jws.certificates, authority, options.peer.address, options.nowMs)
+    if (key !== undefined) return key
+  } catch (error) {
+    if (!(error instanceof ChainFault)) throw error
+    throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', error)
+  }
+  throw new Refusal('overloaded', 'Too many bad certificates came from this address. Try again shortly.')
+}
+
+function makeAssertion(
+  token: string,
+  jws: ParsedJws,
+  claims: AssertionClaims,
+  kind: PrincipalKind,
+  issuer: string,
+  keyId: string,
+): Assertion {
+  return {
+    token,
+    kind,
+    principal: { issuer, subject: claims.subject },
+    audience: claims.audience,
+    email: claims.email,
+    groups: claims.groups,
+    name: claims.name,
+    sessionId: claims.sessionId,
+    tokenId: claims.tokenId,
+    issuedAt: claims.issuedAt,
+    expiresAt: claims.expiresAt,
+    keyId,
+    claims: jws.payload,
+  }
+}
+
+function keysUnavailable(): Refusal {
+  return new Refusal('keys_unavailable', "The issuer's keys cannot be fetched now. Try again shortly.")
+}
+
+const roleNames = { assertion: 'The assertion', original_user: "The original user's assertion" } as const
+
+function fault(options: VerifyOptions, kind: TokenFault, why: string, cause?: unknown): Refusal {
+  return new Refusal(`${options.role}_${kind}`, `${roleNames[options.role]} is not accepted: ${why}.`, {
+    cause,
+  })
+}

@@ -1,0 +1,184 @@
+// Puts the mesh of one service together from entries that were read, and checks them against each other.
+import { posix } from 'node:path'
+import { canonicalName } from '../headers/names.ts'
+import { meshIssuerName } from '../identity.ts'
+import { makeClaimHeaders } from './claim-headers.ts'
+import type { Findings } from './findings.ts'
+import { checkTrust, issuerName, makeIssuers, makeTrustDomains, resolveFile } from './issuer-table.ts'
+import { isMap } from './layers.ts'
+import type { MeshSource } from './load.ts'
+import type { Mesh, Route } from './mesh.ts'
+import type { Path, ProblemSink } from './problem.ts'
+import { makeRoutes, type PlacedRoute } from './route-table.ts'
+import type { EffectiveSettings } from './schema.ts'
+import { checkApp, checkCredential, checkListen, makeCredential, readCalls } from './service-settings.ts'
+import { readSettings, type Settings } from './settings.ts'
+
+/** A file that the mesh refers to, and where. */
+export interface FileReference {
+  readonly path: Path
+  /** Resolved against the folder of the mesh file. */
+  readonly file: string
+}
+
+export interface MeshParts {
+  readonly source: MeshSource
+  /** The whole file as plain values. */
+  readonly root: Readonly<Record<string, unknown>>
+  readonly placed: readonly PlacedRoute[]
+  /** Undefined where it is not known; then only what all services share is checked. */
+  readonly service: string | undefined
+  readonly findings: Findings
+}
+
+/** The mesh is of use only where no error was found. */
+export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: FileReference[] } {
+  const { source, root, placed, service, findings } = parts
+  const folder = source.folder ?? posix.dirname(source.file)
+  const settings = readSettings({ root, service, overrides: source.overrides ?? [], findings })
+  const routeNames = namesOf(root['routes'])
+  const routes = makeRoutes(placed, { routeNames, issuerNames: issuerNamesOf(root), problems: findings })
+  const { values, sink, broken } = settings
+  const hosts = new Set(routes.map((route) => route.host))
+  const issuers = makeIssuers(values.issuers ?? [], folder, hosts, sink)
+  checkTrust(values.mesh, issuers, routes, sink)
+  checkSomeoneSigns(settings)
+  const claimHeaders = makeClaimHeaders(values.jwt_claims_headers, sink)
+  const accountsByService = readAccounts(placed, values.mesh.evidence === 'require', findings)
+  const files = settings.files(folder)
+  if (service === undefined) return { mesh: undefined, files }
+
+  const accounts = accountsByService.get(service) ?? new Set()
+  const calls = readCalls(values.calls, routeNames, sink)
+  if (!broken.has('listen')) checkListen(values.listen, sink)
+  if (!['app', 'ports', 'listen'].some((key) => broken.has(key))) checkApp(values, sink)
+  if (!['credential', 'mesh', 'calls'].some((key) => broken.has(key))) {
+    checkCredential({ service, settings: values, accounts, calls, routes }, sink)
+  }
+  const ownRoutes = routes.filter((route) => route.service === service)
+  const mesh: Mesh = {
+    service,
+    issuers,
+    trustDomains: makeTrustDomains(values.mesh, new Set([...accountsByService.values()].flatMap((each) => [...each])), folder),
+    routes,
+    ownRoutes: Map.groupBy(ownRoutes, (route) => route.host),
+    routesByHost: byHost(routes),
+    accounts,
+    calls,
+    claimHeaders,
+    claimHeaderNames: new Set(claimHeaders.map(({ header }) => canonicalName(header))),
+    ...listeners(values, folder),
+    credential: makeCredential(values.credential, folder),
+    ...behaviour(values),
+  }
+  return { mesh, files }
+}
+
+function listeners(values: EffectiveSettings, folder: string): Pick<Mesh, 'app' | 'appByPort' | 'listen' | 'adminTokenFile'> {
+  return {
+    app: values.app,
+    appByPort: new Map(Object.entries(values.ports).map(([port, endpoint]) => [Number(port), endpoint])),
+    listen: values.listen,
+    adminTokenFile: values.admin_token_file === undefined ? undefined : resolveFile(folder, values.admin_token_file),
+  }
+}
+
+function behaviour(values: EffectiveSettings): Pick<Mesh, 'mode' | 'egress' | 'tls' | 'limits' | 'timeouts' | 'log'> {
+  const { limits, timeouts } = values
+  return {
+    mode: values.mode,
+    egress: values.egress,
+    tls: values.mesh.tls === 'off' ? 'off' : 'permissive',
+    limits: {
+      headerBytes: limits.header_bytes,
+      headers: limits.headers,
+      bodyBytes: limits.body_bytes,
+      connections: limits.connections,
+      concurrentRequests: limits.concurrent_requests,
+      sessionBytes: limits.session_bytes,
+    },
+    timeouts: {
+      headersMs: timeouts.headers,
+      idleMs: timeouts.idle,
+      connectMs: timeouts.connect,
+      responseMs: timeouts.response,
+      drainMs: timeouts.drain,
+      drainDelayMs: timeouts.drain_delay,
+      lingerMs: timeouts.linger,
+    },
+    log: values.log,
+  }
+}
+
+function byHost(routes: readonly Route[]): Map<string, Route[]> {
+  const table = new Map<string, Route[]>()
+  for (const route of routes) {
+    for (const host of new Set([route.host, ...route.aliases])) {
+      const others = table.get(host)
+      if (others === undefined) table.set(host, [route])
+      else others.push(route)
+    }
+  }
+  return table
+}
+
+/** The names of all entries that have one, also of those that could not be read. */
+function namesOf(entries: unknown): ReadonlySet<string> {
+  const list: readonly unknown[] = Array.isArray(entries) ? entries : []
+  return new Set(list.map((entry) => (isMap(entry) ? entry['name'] : undefined)).filter((name) => typeof name === 'string'))
+}
+
+/** Of all services: a policy is the same, whichever sidecar reads it. */
+function issuerNamesOf(root: Readonly<Record<string, unknown>>): ReadonlySet<string> {
+  const names = new Set([meshIssuerName])
+  const layers: readonly unknown[] = [root, ...(isMap(root['services']) ? Object.values(root['services']) : [])]
+  for (const layer of layers.filter(isMap)) {
+    const issuers: readonly unknown[] = Array.isArray(layer['issuers']) ? layer['issuers'] : []
+    for (const [index, entry] of issuers.entries()) {
+      const name = isMap(entry) ? entry['name'] : undefined
+      names.add(issuerName({ name: typeof name === 'string' ? name : undefined }, index))
+    }
+    const trust: unknown = isMap(layer['mesh']) ? layer['mesh']['trust'] : undefined
+    for (const entry of Array.isArray(trust) ? (trust as readonly unknown[]) : []) {
+      if (isMap(entry) && typeof entry['issuer'] === 'string') names.add(entry['issuer'])
+    }
+  }
+  return names
+}
+
+function checkSomeoneSigns({ values, sink, broken }: Settings): void {
+  if (broken.has('issuers') || broken.has('mesh') || (values.issuers ?? []).length > 0) return
+  if (values.mesh.ca !== undefined || values.mesh.trust.length > 0) {
+    sink.warn(['issuers'], 'is missing: only service accounts are admitted, since no one may sign assertions about users')
+    return
+  }
+  sink.error(
+    ['issuers'],
+    'is missing: no one may sign assertions, so nobody could be admitted. Name your Pomerium, with issuer: [hostOnly, uri] and the URL of its keys in jwks',
+  )
+}
+
+/** The accounts of each service. One that two services share cannot tell which of them is calling. */
+function readAccounts(
+  placed: readonly PlacedRoute[],
+  mustDiffer: boolean,
+  problems: ProblemSink,
+): Map<string, Set<string>> {
+  const accounts = new Map<string, Set<string>>()
+  const owners = new Map<string, string>()
+  for (const { index, entry } of placed) {
+    const service = entry.service ?? entry.name
+    const own = accounts.get(service) ?? new Set()
+    accounts.set(service, own)
+    for (const account of entry.account) {
+      own.add(account)
+      const owner = owners.get(account) ?? service
+      owners.set(account, owner)
+      if (owner === service) continue
+      const message = `account ${account} is that of service ${owner} too, so who is called cannot tell the two apart; give each its own`
+      if (mustDiffer) problems.error(['routes', index, 'account'], message)
+      else problems.warn(['routes', index, 'account'], message)
+    }
+  }
+  return accounts
+}

@@ -1,0 +1,168 @@
+// The mesh as one sidecar sees it: validated, compiled, immutable. The loader makes it, all else reads it.
+import type { Policy } from '../policy/policy.ts'
+
+/** The closed list of signature algorithms that an issuer may name (RFC 7518, RFC 8037). */
+export const signatureAlgorithms = [
+  'ES256',
+  'ES384',
+  'ES512',
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'EdDSA',
+] as const
+export type SignatureAlgorithm = (typeof signatureAlgorithms)[number]
+
+/** An IP network: the first `bits` bits of `address` count. Both families; `contains` is compiled once. */
+export interface Network {
+  readonly text: string
+  contains(address: string): boolean
+}
+
+/** Who may sign assertions about users. */
+export interface Issuer {
+  readonly name: string
+  /** Exact `iss` strings accepted. */
+  readonly exact: readonly string[]
+  /** `iss` equal to the token's own `aud` host. */
+  readonly hostOnly: boolean
+  /** `iss` equal to `https://<aud>/`. */
+  readonly uri: boolean
+  readonly jwks: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'file'; readonly file: string }
+  /** PEM file of a private CA for `jwks`. */
+  readonly caFile?: string
+  readonly algorithms: readonly SignatureAlgorithm[]
+  /** Subjects of this issuer that are service accounts. */
+  readonly serviceAccounts: ReadonlySet<string>
+  /** Who may present a user's token as the caller's own; undefined: anyone. */
+  readonly edges?: { readonly sourceIp: readonly Network[]; readonly clientCertificate: readonly string[] }
+  readonly singleUse: boolean
+}
+
+/** Whose certificates count for service accounts, and for which. The first one is this mesh's own. */
+export interface TrustDomain {
+  /** `mesh` for this mesh, else its issuer. The issuer name of its principals. */
+  readonly name: string
+  /** `iss` of its minted assertions, and the trust domain of its SPIFFE ids. */
+  readonly issuer: string
+  readonly caFile: string
+  readonly accounts: ReadonlySet<string>
+}
+
+export type OriginalUserRule = 'required' | 'explicit' | 'optional' | 'none'
+
+/** Which requests of a host a route takes: the first route of the host that matches has it. */
+export type PathMatch =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'prefix'; readonly prefix: string }
+  | { readonly kind: 'path'; readonly path: string }
+  | { readonly kind: 'regex'; readonly regex: RegExp }
+
+/** The three forms in which Pomerium takes a service account's token, in the order in which it looks. */
+export type TokenForm = 'header' | 'authorization' | 'bearer'
+
+export interface Endpoint {
+  readonly tls: boolean
+  /** A name or an IP address, without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+export interface Route {
+  readonly name: string
+  readonly service: string
+  /** The host of `from`: lower case, without port. The `aud` of assertions for this route. */
+  readonly host: string
+  readonly from: Endpoint
+  readonly to: Endpoint
+  /** Other hosts under which apps call it: lower case, without port. */
+  readonly aliases: readonly string[]
+  readonly match: PathMatch
+  readonly passIdentityHeaders: boolean
+  readonly policy: Policy
+  readonly via: 'mesh' | 'pomerium'
+  readonly tokenForm: TokenForm
+  readonly originalUser: OriginalUserRule
+  /** Hosts of the entry routes whose users are accepted here. */
+  readonly acceptFor: ReadonlySet<string>
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** `0` means no limit, as in the mesh file. */
+export interface Limits {
+  readonly headerBytes: number
+  readonly headers: number
+  readonly bodyBytes: number
+  readonly connections: number
+  readonly concurrentRequests: number
+  readonly sessionBytes: number
+}
+
+/** All in milliseconds; `0` means none. */
+export interface Timeouts {
+  readonly headersMs: number
+  readonly idleMs: number
+  readonly connectMs: number
+  readonly responseMs: number
+  readonly drainMs: number
+  readonly drainDelayMs: number
+  readonly lingerMs: number
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+export interface Mesh {
+  /** The service that this sidecar stands beside. */
+  readonly service: string
+  readonly issuers: readonly Issuer[]
+  /** This mesh first (where `mesh` has `issuer` and `ca`), then `mesh.trust`. */
+  readonly trustDomains: readonly TrustDomain[]
+  /** All routes, in the order of the file. */
+  readonly routes: readonly Route[]
+  /** This service's routes by the host of `from`, in the order of the file. */
+  readonly ownRoutes: ReadonlyMap<string, readonly Route[]>
+  /** All routes by the host of `from` and by alias, in the order of the file. */
+  readonly routesByHost: ReadonlyMap<string, readonly Route[]>
+  /** The accounts under which this service calls others. */
+  readonly accounts: ReadonlySet<string>
+  /** Names of the routes that this service may call with identity. */
+  readonly calls: ReadonlySet<string>
+  /** Which claim goes into which header (lower case) for the app. */
+  readonly claimHeaders: readonly { readonly header: string; readonly claim: string }[]
+  /** The headers of `claimHeaders` as the firewall compares names: lower case, `-` for `_` and `.`. */
+  readonly claimHeaderNames: ReadonlySet<string>
+
+  /** The app for each inbound port that `ports` names, and for all others. */
+  readonly app: Endpoint | undefined
+  readonly appByPort: ReadonlyMap<number, Endpoint>
+  readonly listen: {
+    readonly inbound: readonly ListenAddress[]
+    readonly outbound: readonly ListenAddress[]
+    readonly admin: readonly ListenAddress[]
+    readonly probes: readonly ListenAddress[]
+  }
+  readonly adminTokenFile: string | undefined
+  readonly credential: {
+    readonly certificateFile?: string
+    readonly keyFile?: string
+    readonly tokenFile?: string
+  }
+
+  readonly mode: 'enforce' | 'report'
+  readonly egress: { readonly unlisted: 'allow' | 'deny'; readonly local: 'allow' | 'deny' }
+  readonly tls: 'off' | 'permissive'
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+  readonly log: {
+    readonly level: LogLevel
+    readonly format: 'auto' | 'json' | 'text'
+    readonly access: 'off' | 'json' | 'text'
+  }
+}

@@ -1,0 +1,98 @@
+// The schema of a route: Pomerium's own form, and what we add to it.
+import * as v from 'valibot'
+import { parseAccount } from './account.ts'
+import { choice, expected, flag, host, list, oneOrMany, origin, parsed, section, text } from './fields.ts'
+import { parseOrigin } from './address.ts'
+import { ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
+
+/** Checked by the compiler of policies, which knows better words; the hints are for editors alone. */
+function policyPart(about: string, hints: Readonly<Record<string, unknown>>) {
+  return v.optional(v.pipe(v.unknown(), v.metadata({ description: about, ...hints })))
+}
+
+const textList = { type: 'array', items: { type: 'string' } }
+
+/** What decides who is admitted, in Pomerium's words. */
+const policyEntries = {
+  policy: policyPart("Who is admitted: rules of Pomerium's policy language (PPL).", {}),
+  allowed_users: policyPart('Shorthand: users, by id or email address, that are admitted.', textList),
+  allowed_domains: policyPart('Shorthand: users whose email address has one of these domains.', textList),
+  allowed_groups: policyPart('Shorthand: users that are in one of these groups.', textList),
+  allowed_idp_claims: policyPart('Shorthand: users with one of the values of these claims.', { type: 'object' }),
+  allow_any_authenticated_user: policyPart('Shorthand: every authenticated caller.', { type: 'boolean' }),
+  allow_public_unauthenticated_access: policyPart('Everyone, with or without an assertion.', { type: 'boolean' }),
+  cors_allow_preflight: policyPart('Admits CORS preflight requests without an assertion.', { type: 'boolean' }),
+}
+
+function unserved(keys: Readonly<Record<string, string>>) {
+  return Object.entries(keys).map(([key, word]) => {
+    const about = `A key of Pomerium. It ${word}.`
+    return [key, v.optional(v.pipe(v.unknown(), v.metadata({ description: about, deprecated: true })))] as const
+  })
+}
+
+const upstream = parsed('', 'a URL', (given) => {
+  const isWeighted = /,[0-9]+$/.test(given)
+  if (isWeighted) return { fault: 'must be one URL without a weight: several upstreams are not served by this release' }
+  return parseOrigin(given)
+})
+
+const pathAbout = 'must begin with a slash'
+
+export const routeSchema = section('A route: one host, or a part of its paths, of one service.', {
+  name: text('The name of the route, unique in this file; `calls` and `accept_for` refer to it.'),
+  from: origin('The URL under which callers know it. Its host is the `aud` of assertions.', 'https://app.example.com'),
+  to: v.pipe(
+    oneOrMany('The URL at which its sidecar (or the service itself) is reached.', upstream, 'a URL'),
+    v.check((urls) => urls.length === 1, 'must be one URL: several upstreams are not served by this release'),
+  ),
+  prefix: v.optional(v.pipe(text('Takes only paths that begin with this.'), v.startsWith('/', pathAbout))),
+  path: v.optional(v.pipe(text('Takes only this path.'), v.startsWith('/', pathAbout))),
+  regex: v.optional(text('Takes only paths that match this whole (RE2 syntax).')),
+  pass_identity_headers: v.optional(flag('Gives the identity headers to the app.'), false),
+  ...policyEntries,
+
+  service: v.optional(text('The service whose route it is, where one has several. Default: the name of the route.')),
+  account: v.optional(
+    oneOrMany(
+      'The service account, or a list of them, under which this service calls others.',
+      parsed('', 'the name of an account', parseAccount),
+      'the name of an account',
+    ),
+    [],
+  ),
+  aliases: v.optional(list('Other hosts under which apps call it.', host('A host name, without port.')), []),
+  via: v.optional(
+    choice('How calls go: `mesh`, straight to `to`; `pomerium`, through the Pomerium at `from`.', [
+      'mesh',
+      'pomerium',
+    ]),
+    'mesh',
+  ),
+  token_form: v.optional(
+    choice(
+      'How a call via Pomerium carries its token: `header` (X-Pomerium-Authorization), `authorization` (Authorization: Pomerium …) or `bearer` (Authorization: Bearer Pomerium-…).',
+      ['header', 'authorization', 'bearer'],
+    ),
+    'header',
+  ),
+  original_user: v.optional(
+    choice(
+      'Whether calls carry the original user: `required`; `explicit`, only as the app itself names it; `optional`; `none`.',
+      ['required', 'explicit', 'optional', 'none'],
+    ),
+    'optional',
+  ),
+  accept_for: v.optional(
+    list('Entry routes whose users are accepted here. Default: every route of this file.', text('The name of a route.')),
+  ),
+  ...(Object.fromEntries([...unserved(ignoredPomeriumKeys), ...unserved(refusedPomeriumKeys)]) as object),
+})
+
+export type RouteEntry = v.InferOutput<typeof routeSchema>
+
+export const routesSchema = v.pipe(
+  v.array(routeSchema, expected('a list of routes')),
+  v.metadata({ description: "All routes of the mesh, in Pomerium's own form. Of a host, the first that matches is taken." }),
+  v.nonEmpty('names no route; a mesh has at least one'),
+)

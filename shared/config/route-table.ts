@@ -1,0 +1,192 @@
+// Makes the routes of the mesh from the entries of the file, and finds what is ambiguous between them.
+import { compilePolicy } from '../policy/compile.ts'
+import { isLoopback } from './address.ts'
+import type { PathMatch, Route } from './mesh.ts'
+import { parsePathRegex } from './path-regex.ts'
+import { asksForNothing, ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
+import type { ProblemSink } from './problem.ts'
+import type { RouteEntry } from './route-schema.ts'
+import { didYouMean } from './suggest.ts'
+
+/** An entry of `routes` that could be read, with its place in the list. */
+export interface PlacedRoute {
+  readonly index: number
+  readonly entry: RouteEntry
+  /** False where keys had to be left out: then nothing is concluded from comparing it to others. */
+  readonly isWhole: boolean
+}
+
+/** A route with its place in the list. */
+interface Row {
+  readonly index: number
+  readonly route: Route
+}
+
+export interface RouteScope {
+  /** Names of all routes of the file, those that could not be read included. */
+  readonly routeNames: ReadonlySet<string>
+  /** What `issuer` may name in a policy. */
+  readonly issuerNames: ReadonlySet<string>
+  readonly problems: ProblemSink
+}
+
+/** The routes in the order of the file; what is wrong with them goes to `scope.problems`. */
+export function makeRoutes(placed: readonly PlacedRoute[], scope: RouteScope): Route[] {
+  const hostsByName = new Map(placed.map(({ entry }) => [entry.name, entry.from.host]))
+  const rows = placed.map((each) => ({ index: each.index, route: makeRoute(each, hostsByName, scope) }))
+  const whole = rows.filter((_, i) => placed[i]?.isWhole === true)
+  findRepeatedNames(whole, scope.problems)
+  findSharedHosts(whole, scope.problems)
+  findSharedAliases(whole, scope.problems)
+  findUnreachable(whole, scope.problems)
+  return rows.map(({ route }) => route)
+}
+
+function makeRoute(
+  { index, entry }: PlacedRoute,
+  hostsByName: ReadonlyMap<string, string>,
+  scope: RouteScope,
+): Route {
+  const { problems } = scope
+  reportPomeriumKeys(index, entry, problems)
+  reportTokenRisks(index, entry, problems)
+  return {
+    name: entry.name,
+    service: entry.service ?? entry.name,
+    host: entry.from.host,
+    from: entry.from,
+    to: entry.to[0] as Route['to'],
+    aliases: entry.aliases,
+    match: readMatch(index, entry, problems),
+    passIdentityHeaders: entry.pass_identity_headers,
+    policy: compilePolicy(entry, { issuerNames: scope.issuerNames }, ['routes', index], problems),
+    via: entry.via,
+    tokenForm: entry.token_form,
+    originalUser: entry.original_user,
+    acceptFor: readAcceptFor(index, entry, hostsByName, scope),
+  }
+}
+
+function reportPomeriumKeys(index: number, entry: RouteEntry, problems: ProblemSink): void {
+  for (const [key, value] of Object.entries(entry)) {
+    if (asksForNothing(value)) continue
+    const ignored = ignoredPomeriumKeys[key]
+    if (ignored !== undefined) problems.warn(['routes', index, key], ignored)
+    const refused = refusedPomeriumKeys[key]
+    if (refused !== undefined) problems.error(['routes', index, key], refused)
+  }
+}
+
+function reportTokenRisks(index: number, entry: RouteEntry, problems: ProblemSink): void {
+  if (entry.via === 'mesh') {
+    const path = ['routes', index, 'token_form']
+    if (entry.token_form !== 'header') problems.warn(path, 'has no effect without `via: pomerium`')
+    return
+  }
+  if (entry.from.tls || isLoopback(entry.from.host)) return
+  problems.error(
+    ['routes', index, 'from'],
+    'must be an https URL: with `via: pomerium` calls carry the token of the service account to it, readable by anyone on the way',
+  )
+}
+
+function readMatch(index: number, entry: RouteEntry, problems: ProblemSink): PathMatch {
+  const given = (['prefix', 'path', 'regex'] as const).filter((key) => entry[key] !== undefined)
+  if (given.length > 1) {
+    const message = `stands beside ${given[0]}, but a route has one of prefix, path and regex; keep one, or make another route`
+    problems.error(['routes', index, given[1] as string], message)
+  }
+  if (entry.prefix !== undefined) return { kind: 'prefix', prefix: entry.prefix }
+  if (entry.path !== undefined) return { kind: 'path', path: entry.path }
+  if (entry.regex === undefined) return { kind: 'any' }
+  const parsed = parsePathRegex(entry.regex)
+  if ('value' in parsed) return { kind: 'regex', regex: parsed.value }
+  problems.error(['routes', index, 'regex'], parsed.fault)
+  return { kind: 'path', path: entry.regex }
+}
+
+function readAcceptFor(
+  index: number,
+  entry: RouteEntry,
+  hostsByName: ReadonlyMap<string, string>,
+  { routeNames, problems }: RouteScope,
+): ReadonlySet<string> {
+  if (entry.accept_for === undefined) return new Set(hostsByName.values())
+  for (const [position, name] of entry.accept_for.entries()) {
+    if (routeNames.has(name)) continue
+    problems.error(['routes', index, 'accept_for', position], unknownRoute(name, routeNames))
+  }
+  return new Set(entry.accept_for.map((name) => hostsByName.get(name)).filter((host) => host !== undefined))
+}
+
+/** For `accept_for` and `calls`. */
+export function unknownRoute(name: string, routeNames: ReadonlySet<string>): string {
+  const hint = didYouMean(name, routeNames)
+  return `no route is called "${name}"${hint === '' ? `; there are ${[...routeNames].join(', ')}` : hint}`
+}
+
+function findRepeatedNames(rows: readonly Row[], problems: ProblemSink): void {
+  const first = new Map<string, number>()
+  for (const { index, route } of rows) {
+    const earlier = first.get(route.name)
+    if (earlier === undefined) first.set(route.name, index)
+    else {
+      const message = `routes[${earlier}] is called "${route.name}" too; give this one another name, with \`service: ${route.service}\` if it is of the same service`
+      problems.error(['routes', index, 'name'], message)
+    }
+  }
+}
+
+function findSharedHosts(rows: readonly Row[], problems: ProblemSink): void {
+  const owners = new Map<string, Route>()
+  for (const { index, route } of rows) {
+    const owner = owners.get(route.host)
+    if (owner === undefined) owners.set(route.host, route)
+    if (owner === undefined || owner.service === route.service) continue
+    const message = `the host ${route.host} belongs to service ${owner.service} already, by route ${owner.name}; give this route another host, or write \`service: ${owner.service}\``
+    problems.error(['routes', index, 'from'], message)
+  }
+}
+
+function findSharedAliases(rows: readonly Row[], problems: ProblemSink): void {
+  const owners = new Map<string, Route>(rows.map(({ route }) => [route.host, route]))
+  for (const { index, route } of rows) {
+    for (const [position, alias] of route.aliases.entries()) {
+      const owner = owners.get(alias)
+      if (owner === undefined) owners.set(alias, route)
+      if (owner === undefined || owner.service === route.service) continue
+      const message = `${alias} stands for route ${owner.name} of service ${owner.service} already; a host has one service`
+      problems.error(['routes', index, 'aliases', position], message)
+    }
+  }
+}
+
+/** The first route that matches is taken: one that comes too late would have its policy for nothing. */
+function findUnreachable(rows: readonly Row[], problems: ProblemSink): void {
+  for (const [i, { index, route }] of rows.entries()) {
+    const earlier = rows.slice(0, i).find((row) => takesAllOf(row.route, route))?.route
+    if (earlier === undefined) continue
+    const message = `is never reached: route ${earlier.name} before it takes all of its requests; put this one first`
+    problems.error(['routes', index], message)
+  }
+}
+
+function takesAllOf(earlier: Route, later: Route): boolean {
+  return earlier.host === later.host && earlier.service === later.service && covers(earlier.match, later.match)
+}
+
+function covers(earlier: PathMatch, later: PathMatch): boolean {
+  switch (earlier.kind) {
+    case 'any':
+      return true
+    case 'prefix':
+      if (earlier.prefix === '/') return true
+      if (later.kind === 'prefix') return later.prefix.startsWith(earlier.prefix)
+      return later.kind === 'path' && later.path.startsWith(earlier.prefix)
+    case 'path':
+      return later.kind === 'path' && later.path === earlier.path
+    case 'regex':
+      if (later.kind === 'path') return earlier.regex.test(later.path)
+      return later.kind === 'regex' && later.regex.source === earlier.regex.source
+  }
+}

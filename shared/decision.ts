@@ -1,0 +1,47 @@
+// The one immutable record of a decision: logs, metrics and the admin page are all derived from it.
+import type { RefusalCode } from './errors.ts'
+import type { Assertion, Principal, PrincipalKind } from './identity.ts'
+import type { SourceName } from './sources.ts'
+
+/** A principal as it is recorded: never with its token. */
+export interface RecordedPrincipal extends Principal {
+  readonly kind: PrincipalKind
+}
+
+export interface Decision {
+  readonly requestId: string
+  readonly direction: 'inbound' | 'outbound'
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  readonly service: string
+  readonly mode: 'enforce' | 'report'
+  /** `refused` in report mode was let through all the same, without any unverified identity. */
+  readonly outcome: 'allowed' | 'refused'
+  readonly code: RefusalCode | undefined
+  /** What a person needs to understand the outcome; never a token or a claim. */
+  readonly reason: string
+  readonly method: string
+  /** The host that was asked for. */
+  readonly host: string
+  /** Without query. */
+  readonly path: string
+  readonly route: string | undefined
+  readonly peer: string
+  readonly caller: RecordedPrincipal | undefined
+  readonly originalUser: RecordedPrincipal | undefined
+  /** Outbound: which source named the original user, or that there was none. */
+  readonly source: SourceName | 'none' | undefined
+}
+
+export function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {
+  if (assertion === undefined) return undefined
+  return { ...assertion.principal, kind: assertion.kind }
+}
+
+const maxPathLength = 1_024
+
+/** What of a target may be recorded: no query, where secrets travel, and no more than a person reads. */
+export function recordedPath(originForm: string): string {
+  const end = originForm.indexOf('?')
+  return originForm.slice(0, Math.min(end === -1 ? originForm.length : end, maxPathLength))
+}

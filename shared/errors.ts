@@ -1,0 +1,87 @@
+// The one table of refusal codes, and the one error that carries them.
+
+/** Every code that a caller can see, with its HTTP status (DESIGN section 3, "Refusals"). */
+const statusByCode = {
+  request_malformed: 400,
+  request_ambiguous: 400,
+
+  assertion_missing: 401,
+  assertion_anonymous: 401,
+  assertion_not_from_edge: 401,
+  assertion_reused: 401,
+  assertion_malformed: 401,
+  assertion_signature: 401,
+  assertion_algorithm: 401,
+  assertion_key_unknown: 401,
+  assertion_issuer: 401,
+  assertion_audience: 401,
+  assertion_expired: 401,
+  assertion_not_yet_valid: 401,
+  assertion_revoked: 401,
+  original_user_malformed: 401,
+  original_user_signature: 401,
+  original_user_algorithm: 401,
+  original_user_key_unknown: 401,
+  original_user_issuer: 401,
+  original_user_audience: 401,
+  original_user_expired: 401,
+  original_user_not_yet_valid: 401,
+  original_user_revoked: 401,
+
+  policy_denied: 403,
+  original_user_not_allowed: 403,
+  original_user_required: 403,
+  original_user_ambiguous: 403,
+  original_user_lost: 403,
+  evidence_missing: 403,
+  evidence_invalid: 403,
+  egress_denied: 403,
+  call_not_allowed: 403,
+
+  route_not_found: 404,
+  body_too_large: 413,
+  headers_too_large: 431,
+
+  upstream_refused: 502,
+  upstream_reset: 502,
+  upstream_invalid: 502,
+  upstream_timeout: 504,
+
+  keys_unavailable: 503,
+  credential_unavailable: 503,
+  session_unavailable: 503,
+  overloaded: 503,
+  draining: 503,
+} as const
+
+export type RefusalCode = keyof typeof statusByCode
+
+/** Why a token is not accepted; prefixed by the header it came in, it is a {@link RefusalCode}. */
+export type TokenFault =
+  | 'malformed'
+  | 'signature'
+  | 'algorithm'
+  | 'key_unknown'
+  | 'issuer'
+  | 'audience'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'revoked'
+
+export const refusalCodes = Object.keys(statusByCode) as readonly RefusalCode[]
+
+/**
+ * A request that is refused. `message` is public: it says what to do and never holds a token, a claim
+ * or a stack; `cause` is for logs alone.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: RefusalCode
+  readonly status: number
+
+  constructor(code: RefusalCode, message: string, options: { status?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.status = options.status ?? statusByCode[code]
+  }
+}

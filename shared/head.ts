@@ -1,0 +1,38 @@
+// The head of a request as every transport hands it to the decisions: names and values, nothing else.
+
+/** Names and values in turn, as received: `[name, value, name, value, …]` (Node's `rawHeaders`). */
+export type HeaderList = readonly string[]
+
+export interface RequestHead {
+  readonly method: string
+  /** The request target as received: origin, absolute, authority or asterisk form (RFC 9112 section 3.2). */
+  readonly target: string
+  readonly headers: HeaderList
+}
+
+/** The certificate that a peer proved to hold (mutual TLS). */
+export interface PeerCertificate {
+  /** Lower-case hex SHA-256 of the DER certificate. */
+  readonly fingerprint: string
+  /** Lower-case hex SHA-256 of the DER subject public key info. */
+  readonly spkiHash: string
+  readonly uriNames: readonly string[]
+}
+
+/** Who is at the other end of the connection. */
+export interface Peer {
+  /** The IP address, IPv4-mapped addresses in IPv4 form. */
+  readonly address: string
+  readonly certificate?: PeerCertificate
+}
+
+/** All values of a header, in order; `name` in lower case. Names are compared without regard to case. */
+export function headerValues(headers: HeaderList, name: string): string[] {
+  const values: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name)
+      values.push(headers[i + 1] as string)
+  }
+  return values
+}

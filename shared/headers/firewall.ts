@@ -1,0 +1,86 @@
+// The header firewall: what a peer or an app sent is set aside, and only what was verified is set.
+import { headerValues, type HeaderList } from '../head.ts'
+import { canonicalName, headerNames, hopByHopNames, isIdentityName } from './names.ts'
+
+/** What a request said about identity, before any of it is believed. */
+export interface ClaimedIdentity {
+  readonly assertion: string | undefined
+  readonly assertionFor: string | undefined
+  readonly handle: string | undefined
+}
+
+export interface SiftedHeaders {
+  /** What may pass on: end-to-end fields that no reader could take for an identity. */
+  readonly passing: string[]
+  readonly claimed: ClaimedIdentity
+  /** The name of an identity header that was there more than once; such a request is ambiguous. */
+  readonly duplicated: string | undefined
+}
+
+/**
+ * Parts a request's headers. Names nominated by `Connection` go first, so that nobody can nominate what we set
+ * (Traefik CVE-2021-32813). Only the exact name counts as a claim; look-alikes are dropped.
+ */
+export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<string>): SiftedHeaders {
+  const dropped = hopByHopNames(headerValues(headers, 'connection'))
+  const claims = new Map<string, string>()
+  const passing: string[] = []
+  let duplicated: string | undefined
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    const lower = name.toLowerCase()
+    if (isIdentityName(lower, claimHeaders)) {
+      if (!isClaim(lower)) continue
+      if (claims.has(lower)) duplicated = lower
+      claims.set(lower, value.trim())
+    } else if (!dropped.has(lower)) {
+      passing.push(name, value)
+    }
+  }
+  return {
+    passing,
+    claimed: {
+      assertion: claims.get(headerNames.assertion) || undefined,
+      assertionFor: claims.get(headerNames.assertionFor) || undefined,
+      handle: claims.get(headerNames.handle) || undefined,
+    },
+    duplicated,
+  }
+}
+
+function isClaim(lower: string): boolean {
+  return lower === headerNames.assertion || lower === headerNames.assertionFor || lower === headerNames.handle
+}
+
+/**
+ * Whether an `Authorization` value is a Pomerium service-account token in one of its two forms there. Such a token
+ * is long-lived; Pomerium itself lets the second form reach upstreams.
+ */
+export function isPomeriumAuthorization(value: string): boolean {
+  return /^(?:Pomerium\s|Bearer\s+Pomerium-)/i.test(value.trimStart())
+}
+
+/** Drops `Authorization` where it holds a Pomerium token; everybody's own stays. */
+export function withoutPomeriumAuthorization(headers: readonly string[]): string[] {
+  return filterHeaders(headers, (name, value) => name !== 'authorization' || !isPomeriumAuthorization(value))
+}
+
+/** What of a response passes on: end-to-end fields; `x-onbehalf-*` only where the answering side is one of ours. */
+export function siftResponseHeaders(headers: HeaderList, keepOurs: boolean): string[] {
+  const dropped = hopByHopNames(headerValues(headers, 'connection'))
+  return filterHeaders(headers, (name) => {
+    if (dropped.has(name)) return false
+    return keepOurs ? name !== headerNames.handle : !canonicalName(name).startsWith('x-onbehalf-')
+  })
+}
+
+function filterHeaders(headers: HeaderList, keep: (lowerName: string, value: string) => boolean): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    if (keep(name.toLowerCase(), value)) kept.push(name, value)
+  }
+  return kept
+}

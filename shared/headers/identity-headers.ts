@@ -1,0 +1,40 @@
+// The headers that tell an app who calls and on whose behalf: of verified assertions only.
+import type { Mesh, Route } from '../config/mesh.ts'
+import type { Assertion } from '../identity.ts'
+
+interface Verified {
+  readonly caller?: Assertion
+  readonly originalUser?: Assertion
+  readonly route?: Route
+}
+
+/** Names and values in turn; none on a route without `pass_identity_headers`, as in Pomerium. */
+export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeaders'>): string[] {
+  const { caller, originalUser, route } = verified
+  const headers: string[] = []
+  if (caller === undefined || route?.passIdentityHeaders !== true) return headers
+  headers.push('X-Pomerium-Jwt-Assertion', caller.token)
+  // A claim that is missing sets the header to an empty string, as in Pomerium: so an app never sees it unset.
+  for (const { header, claim } of mesh.claimHeaders)
+    headers.push(header, headerValue(claimValue(caller, claim)))
+  if (originalUser === undefined) return headers
+  headers.push('X-Pomerium-Jwt-Assertion-For', originalUser.token)
+  headers.push('x-pomerium-original-user-id', headerValue(originalUser.principal.subject))
+  headers.push('x-pomerium-original-user-email', headerValue(originalUser.email))
+  headers.push('x-pomerium-original-user-groups', headerValue(originalUser.groups.join(',')))
+  return headers
+}
+
+function claimValue(assertion: Assertion, claim: string): string {
+  const value = assertion.claims[claim]
+  if (Array.isArray(value)) return value.map(String).join(',')
+  if (value === undefined || value === null) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */
+function headerValue(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(text)) return ''
+  return /^[\u0020-\u007e]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+}

@@ -1,0 +1,50 @@
+// Which header names could be taken for an identity, by us or by an app that reads names loosely.
+
+/** The header names of the contract. */
+export const headerNames = {
+  assertion: 'x-pomerium-jwt-assertion',
+  assertionFor: 'x-pomerium-jwt-assertion-for',
+  handle: 'x-onbehalf-handle',
+  error: 'x-onbehalf-error',
+  requestId: 'x-onbehalf-request-id',
+} as const
+
+/** CGI, WSGI, PHP and others read `_` and `.` as `-` (Traefik CVE-2026-88011): so do we, before comparing. */
+export function canonicalName(name: string): string {
+  return name.toLowerCase().replace(/[_.]/g, '-')
+}
+
+/** Whether a header, whatever its spelling, could be taken for an identity header or for one of ours. */
+export function isIdentityName(name: string, claimHeaders: ReadonlySet<string>): boolean {
+  const canonical = canonicalName(name)
+  return (
+    canonical.startsWith('x-pomerium-') || canonical.startsWith('x-onbehalf-') || claimHeaders.has(canonical)
+  )
+}
+
+/** Hop-by-hop fields (RFC 9110 section 7.6.1), the obsolete ones included. */
+const hopByHop: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+])
+
+/** Names that concern this connection only: the fixed ones, and those that `Connection` nominates. */
+export function hopByHopNames(connectionValues: readonly string[]): ReadonlySet<string> {
+  if (connectionValues.length === 0) return hopByHop
+  const names = new Set(hopByHop)
+  for (const value of connectionValues) {
+    for (const option of value.split(',')) names.add(option.trim().toLowerCase())
+  }
+  // Fields that frame or route the message cannot be nominated away.
+  for (const name of ['host', 'content-length']) names.delete(name)
+  return names
+}

@@ -1,0 +1,218 @@
+// Decides an inbound request: who calls, on whose behalf, by which route, and what the app is told of it.
+import { verifyToken, type MissingKeyRule, type Revocations, type TokenRole } from './assertion/verify.ts'
+import type { Route } from './config/mesh.ts'
+import { Refusal } from './errors.ts'
+import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
+import { identityHeaders } from './headers/identity-headers.ts'
+import { headerValues, type Peer, type RequestHead } from './head.ts'
+import type { Assertion } from './identity.ts'
+import type { PolicyVerdict } from './policy/policy.ts'
+import { matchRoute, readPath } from './routes.ts'
+import { readTarget, type RequestTarget } from './target.ts'
+import type { Snapshot } from './trust.ts'
+
+export interface InboundQuestion {
+  readonly head: RequestHead
+  readonly peer: Peer
+  readonly snapshot: Snapshot
+  readonly revocations: Revocations
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+  readonly missingKey: MissingKeyRule
+}
+
+/** What was found so far: complete for a permitted request, partial for a refused one. All of it is verified. */
+export interface InboundFindings {
+  target?: RequestTarget
+  sifted?: SiftedHeaders
+  caller?: Assertion
+  route?: Route
+  originalUser?: Assertion
+  policy?: PolicyVerdict
+}
+
+export type InboundAnswer =
+  | { readonly permitted: true; readonly findings: InboundFindings; readonly reason: string }
+  | { readonly permitted: false; readonly findings: InboundFindings; readonly refusal: Refusal }
+
+/**
+ * Decides. Pure but for the caches in the snapshot's trust.
+ * @throws {KeyNeeded} where `missingKey` answers `ask`: a newer key may exist.
+ */
+export function decideInbound(question: InboundQuestion): InboundAnswer {
+  const findings: InboundFindings = {}
+  try {
+    return { permitted: true, findings, reason: permit(question, findings) }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return { permitted: false, findings, refusal: error }
+  }
+}
+
+function permit(question: InboundQuestion, findings: InboundFindings): string {
+  const { head, snapshot } = question
+  const target = (findings.target = readTarget(head))
+  const sifted = (findings.sifted = siftHeaders(head.headers, snapshot.mesh.claimHeaderNames))
+  if (sifted.duplicated !== undefined) {
+    throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
+  }
+  const caller = verifyCaller(question, sifted)
+  if (caller !== undefined) findings.caller = caller
+  const candidates = routesFor(caller, target, snapshot)
+  const path = readPath(candidates.flat(), target.originForm)
+  const route =
+    caller === undefined ? publicRoute(candidates, path, question) : matchRoute(candidates.flat(), path)
+  if (route === undefined) throw nothingMatches(caller)
+  findings.route = route
+  const originalUser = verifyOriginalUser(question, sifted, caller, route)
+  if (originalUser !== undefined) findings.originalUser = originalUser
+  const verdict = (findings.policy = route.policy.evaluate(facts(question, findings, path)))
+  if (!verdict.allowed) throw notAllowed(caller, verdict)
+  requireOriginalUser(route, caller, originalUser)
+  return verdict.reason
+}
+
+function verifyCaller(question: InboundQuestion, sifted: SiftedHeaders): Assertion | undefined {
+  const token = sifted.claimed.assertion
+  if (token === undefined) return undefined
+  const caller = verify(question, token, 'assertion', question.snapshot.mesh.ownRoutes)
+  if (caller.kind === 'user') requireEdge(question, caller)
+  return caller
+}
+
+function verify(
+  question: InboundQuestion,
+  token: string,
+  role: TokenRole,
+  audiences: { has(host: string): boolean },
+): Assertion {
+  const { peer, snapshot, revocations, nowMs, missingKey } = question
+  return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs, missingKey })
+}
+
+/** A user's token passes through many hands: as the caller's own it counts only from where its issuer hands it in. */
+function requireEdge(question: InboundQuestion, caller: Assertion): void {
+  const issuer = question.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
+  if (issuer?.edges === undefined) return
+  const isEdge = issuer.edges.sourceIp.some((network) => network.contains(question.peer.address))
+  if (isEdge) return
+  throw new Refusal(
+    'assertion_not_from_edge',
+    "A user's assertion is accepted only from the edges of its issuer. A service calls with its own account.",
+  )
+}
+
+/** The lists of routes among which the first match counts: those of the assertion's audience, or of every host. */
+function routesFor(
+  caller: Assertion | undefined,
+  target: RequestTarget,
+  snapshot: Snapshot,
+): readonly (readonly Route[])[] {
+  const { ownRoutes } = snapshot.mesh
+  if (caller !== undefined) return [ownRoutes.get(caller.audience) ?? []]
+  const named = [...ownRoutes].filter(
+    ([host, routes]) => host === target.host || isAlias(routes, target.host),
+  )
+  return (named.length > 0 ? named : [...ownRoutes]).map(([, routes]) => routes)
+}
+
+function isAlias(routes: readonly Route[], host: string): boolean {
+  return routes.some((route) => route.aliases.includes(host))
+}
+
+/**
+ * The route of a request without an assertion. Since nothing proves for which host it is, every host that it could
+ * be for must admit anyone; else a public host beside a private one would open the private one.
+ */
+function publicRoute(
+  candidates: readonly (readonly Route[])[],
+  path: string,
+  question: InboundQuestion,
+): Route | undefined {
+  const matches = candidates.map((routes) => matchRoute(routes, path))
+  const isOpen = (route: Route | undefined) =>
+    route !== undefined && route.policy.evaluate(facts(question, { route }, path)).allowed
+  if (matches.length === 0 || !matches.every(isOpen)) {
+    throw new Refusal(
+      'assertion_missing',
+      'The request has no X-Pomerium-Jwt-Assertion. Come through Pomerium, or through the sidecar of the calling service.',
+    )
+  }
+  return matches[0]
+}
+
+function nothingMatches(caller: Assertion | undefined): Refusal {
+  const whose = caller === undefined ? '' : ' of the host that the assertion is for'
+  return new Refusal('route_not_found', `No route${whose} takes this path.`)
+}
+
+function verifyOriginalUser(
+  question: InboundQuestion,
+  sifted: SiftedHeaders,
+  caller: Assertion | undefined,
+  route: Route,
+): Assertion | undefined {
+  const token = sifted.claimed.assertionFor
+  if (token === undefined) return undefined
+  // Pomerium copies any -For, also a browser's: accepted from a user, it would let everybody be anybody.
+  if (caller?.kind !== 'service_account') {
+    throw notAllowedFor('Only a service account may call on behalf of a user.')
+  }
+  if (route.originalUser === 'none') throw notAllowedFor('This route takes no original user.')
+  const originalUser = verify(question, token, 'original_user', route.acceptFor)
+  if (originalUser.kind !== 'user') throw notAllowedFor('X-Pomerium-Jwt-Assertion-For must be about a user.')
+  return originalUser
+}
+
+function notAllowedFor(message: string): Refusal {
+  return new Refusal('original_user_not_allowed', message)
+}
+
+function facts(question: InboundQuestion, findings: InboundFindings, path: string) {
+  const { head, peer, nowMs } = question
+  return {
+    caller: findings.caller,
+    originalUser: findings.originalUser,
+    chain: undefined,
+    method: head.method,
+    path,
+    corsPreflight: isCorsPreflight(head),
+    peer,
+    nowMs,
+  }
+}
+
+function isCorsPreflight(head: RequestHead): boolean {
+  if (head.method !== 'OPTIONS') return false
+  const names = ['origin', 'access-control-request-method']
+  return names.every((name) => headerValues(head.headers, name).some((value) => value !== ''))
+}
+
+function notAllowed(caller: Assertion | undefined, verdict: PolicyVerdict): Refusal {
+  if (caller?.kind === 'anonymous' && !verdict.denied) {
+    return new Refusal(
+      'assertion_anonymous',
+      'The assertion is about nobody, and this route needs somebody. Sign in.',
+    )
+  }
+  return new Refusal('policy_denied', 'The policy of the route does not allow this request.')
+}
+
+function requireOriginalUser(
+  route: Route,
+  caller: Assertion | undefined,
+  originalUser: Assertion | undefined,
+): void {
+  if (route.originalUser !== 'required' && route.originalUser !== 'explicit') return
+  if (originalUser !== undefined || caller?.kind === 'user') return
+  throw new Refusal(
+    'original_user_required',
+    'This route is called on behalf of a user only: send X-Pomerium-Jwt-Assertion-For beside the assertion.',
+  )
+}
+
+/** The headers for the app: what passed the firewall, then what was verified, then the session's handle. */
+export function inboundHeaders(findings: InboundFindings, snapshot: Snapshot, handle: string): string[] {
+  const passing = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
+  return [...passing, ...identityHeaders(findings, snapshot.mesh), 'x-onbehalf-handle', handle]
+}

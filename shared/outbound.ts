@@ -1,0 +1,121 @@
+// Decides an outbound call: which route it is, on whose behalf it is made, and what may go with it.
+import type { Route } from './config/mesh.ts'
+import { Refusal } from './errors.ts'
+import { siftHeaders, type SiftedHeaders } from './headers/firewall.ts'
+import type { RequestHead } from './head.ts'
+import type { Assertion } from './identity.ts'
+import { matchRoute, readPath } from './routes.ts'
+import type { SessionIndex } from './session.ts'
+import { findCause, type Cause } from './sources.ts'
+import { readTarget, type RequestTarget } from './target.ts'
+import type { Snapshot } from './trust.ts'
+
+export interface OutboundQuestion {
+  readonly head: RequestHead
+  readonly snapshot: Snapshot
+  readonly sessions: SessionIndex
+}
+
+/** What was found so far: complete for a permitted call, partial for a refused one. */
+export interface OutboundFindings {
+  target?: RequestTarget
+  sifted?: SiftedHeaders
+  /** Missing for a host that no route names: such a call carries no identity at all. */
+  route?: Route
+  cause?: Cause
+  /** The original user whose JWT goes along. */
+  originalUser?: Assertion
+}
+
+export type OutboundAnswer =
+  | { readonly permitted: true; readonly findings: OutboundFindings; readonly reason: string }
+  | { readonly permitted: false; readonly findings: OutboundFindings; readonly refusal: Refusal }
+
+/** Decides. Pure: what it asks of the sessions changes nothing there. */
+export function decideOutbound(question: OutboundQuestion): OutboundAnswer {
+  const findings: OutboundFindings = {}
+  try {
+    return { permitted: true, findings, reason: permit(question, findings) }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return { permitted: false, findings, refusal: error }
+  }
+}
+
+function permit(question: OutboundQuestion, findings: OutboundFindings): string {
+  const { mesh } = question.snapshot
+  const target = (findings.target = readTarget(question.head))
+  const sifted = (findings.sifted = siftHeaders(question.head.headers, mesh.claimHeaderNames))
+  if (sifted.duplicated !== undefined) {
+    throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
+  }
+  const routes = mesh.routesByHost.get(target.host)
+  if (routes === undefined) return permitUnlisted(question.snapshot)
+  const route = matchRoute(routes, readPath(routes, target.originForm))
+  if (route === undefined) throw new Refusal('route_not_found', 'No route of this host takes this path.')
+  findings.route = route
+  if (!mesh.calls.has(route.name)) {
+    throw new Refusal('call_not_allowed', 'The mesh file does not let this service call this route (calls).')
+  }
+  if (route.originalUser === 'none') return 'as the service account; the route takes no original user'
+  const cause = (findings.cause = findCause(sifted.claimed, question.sessions))
+  if (cause.kind === 'user') findings.originalUser = cause.assertion
+  requireOriginalUser(route, cause)
+  return reasonOf(cause)
+}
+
+function permitUnlisted(snapshot: Snapshot): string {
+  if (snapshot.mesh.egress.unlisted === 'allow') return 'no route names this host: no identity goes along'
+  throw new Refusal(
+    'egress_denied',
+    'No route names this host, and the mesh file lets calls go to routes only.',
+  )
+}
+
+function requireOriginalUser(route: Route, cause: Cause): void {
+  if (cause.kind === 'user') return
+  if (cause.kind === 'nobody') {
+    throw new Refusal(
+      'original_user_required',
+      'The request that caused this call came in about nobody, and this route takes such calls only with original_user: none.',
+    )
+  }
+  if (route.originalUser === 'optional') return
+  throw new Refusal(
+    'original_user_required',
+    'This route is called on behalf of a user only: copy X-Pomerium-Jwt-Assertion-For, or, where it is ' +
+      "the user's own, X-Pomerium-Jwt-Assertion, from the request that the call serves.",
+  )
+}
+
+function reasonOf(cause: Cause): string {
+  switch (cause.kind) {
+    case 'user':
+      return `on behalf of the user that ${cause.source} names`
+    case 'own':
+      return `the request that ${cause.source} names was the calling service's own`
+    default:
+      return 'as the service account: the app carried no user'
+  }
+}
+
+/**
+ * The headers that go out: what passed the firewall, the credential, the original user. A handle never does.
+ * @throws {Refusal} `credential_unavailable` where the app's own Authorization stands where the credential must.
+ */
+export function outboundHeaders(findings: OutboundFindings, credential: readonly string[]): string[] {
+  const passing = findings.sifted?.passing ?? []
+  if (credential[0] === 'authorization' && hasAuthorization(passing)) {
+    throw new Refusal(
+      'credential_unavailable',
+      'The app sends an Authorization of its own on this route. Set token_form: header on the route.',
+    )
+  }
+  const { originalUser } = findings
+  if (originalUser === undefined) return [...passing, ...credential]
+  return [...passing, ...credential, 'X-Pomerium-Jwt-Assertion-For', originalUser.token]
+}
+
+function hasAuthorization(headers: readonly string[]): boolean {
+  return headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization')
+}

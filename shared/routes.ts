@@ -1,0 +1,33 @@
+// Finds the route of a request among those of a host: the first whose prefix, path or regex matches.
+import type { PathMatch, Route } from './config/mesh.ts'
+import { Refusal } from './errors.ts'
+import { isAmbiguousPath, normalizePath } from './path.ts'
+
+/** A route's claim on a path, and the policy's, stand on one reading of it. */
+export function readPath(routes: readonly Route[], originForm: string): string {
+  const isRead = routes.some((route) => route.match.kind !== 'any' || route.policy.readsPath)
+  if (isRead && isAmbiguousPath(originForm)) {
+    throw new Refusal(
+      'request_ambiguous',
+      'The path can be read in two ways. Send it without dots, escapes and doubled slashes.',
+    )
+  }
+  return normalizePath(originForm)
+}
+
+export function matchRoute(routes: readonly Route[], path: string): Route | undefined {
+  return routes.find((route) => pathMatches(route.match, path))
+}
+
+function pathMatches(match: PathMatch, path: string): boolean {
+  switch (match.kind) {
+    case 'any':
+      return true
+    case 'prefix':
+      return path.startsWith(match.prefix)
+    case 'path':
+      return path === match.path
+    case 'regex':
+      return match.regex.test(path)
+  }
+}

@@ -1,0 +1,33 @@
+// What is kept of an inbound request's identity, so that the calls it causes can carry it.
+import type { Assertion } from './identity.ts'
+
+export interface Session {
+  readonly handle: string
+  /** Undefined where the request came without an assertion. */
+  readonly caller: Assertion | undefined
+  /**
+   * Whose JWT goes into `-For`: the caller's own, where a user called directly, else the `-For` that came.
+   * Undefined for a service account's own call, and for nobody.
+   */
+  readonly originalUser: Assertion | undefined
+}
+
+/** The live sessions that came in with one token as the caller's own. */
+export interface AssertionSessions {
+  /** Any one of them: they have the caller in common, and, where the caller is a user, the original user. */
+  readonly sample: Session
+  /** How many of them have an original user. */
+  readonly withUser: number
+}
+
+/** Live sessions as a decision sees them: each answer in constant time, none about an ended session. */
+export interface SessionIndex {
+  /** Whether a handle was made by this service, alive or not. */
+  isOurs(handle: string): boolean
+  byHandle(handle: string): Session | undefined
+  byAssertion(token: string): AssertionSessions | undefined
+  /** Any session whose original user's token this is: they have the original user in common. */
+  byUserToken(token: string): Session | undefined
+  /** Whether one session came in with both. */
+  cameTogether(assertion: string, userToken: string): boolean
+}

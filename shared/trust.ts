@@ -1,0 +1,48 @@
+// Whose signatures count at one moment: issuers with their keys, meshes with their roots, and what was
+// verified against exactly these. New keys make a new Trust, so no verdict outlives what it depends on.
+import type { AccountVerdicts } from './assertion/account-verdicts.ts'
+import type { AuthenticToken } from './assertion/verify.ts'
+import type { KeySet } from './assertion/key-set.ts'
+import { BoundedMap } from './bounded-map.ts'
+import type { Authority } from './certificate/chain.ts'
+import type { Issuer, Mesh } from './config/mesh.ts'
+
+/** An issuer with the keys that it published. */
+export interface IssuerKeys {
+  readonly issuer: Issuer
+  readonly keys: KeySet
+  /** Until when these keys may be used without being confirmed; milliseconds since the epoch. */
+  readonly usableUntilMs: number
+}
+
+export interface Trust {
+  /** By the issuer's name; without an entry for an issuer whose keys were never loaded. */
+  readonly keysByIssuer: ReadonlyMap<string, IssuerKeys>
+  /** By the issuer string of its minted assertions. */
+  readonly authorities: ReadonlyMap<string, Authority>
+  /** Tokens whose signature was found good under this very trust. */
+  readonly verified: BoundedMap<string, AuthenticToken>
+  readonly accountVerdicts: AccountVerdicts
+}
+
+/** One consistent view of configuration and keys; swapped whole, never changed. */
+export interface Snapshot {
+  readonly mesh: Mesh
+  readonly trust: Trust
+}
+
+/** Bytes of tokens whose verdict is kept. */
+const verifiedTokenBytes = 8 * 1024 * 1024
+
+export function makeTrust(
+  keys: readonly IssuerKeys[],
+  authorities: readonly Authority[],
+  accountVerdicts: AccountVerdicts,
+): Trust {
+  return {
+    keysByIssuer: new Map(keys.map((entry) => [entry.issuer.name, entry])),
+    authorities: new Map(authorities.map((authority) => [authority.issuer, authority])),
+    verified: new BoundedMap(verifiedTokenBytes),
+    accountVerdicts,
+  }
+}

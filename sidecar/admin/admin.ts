@@ -1,0 +1,137 @@
+// The admin listener: what this sidecar is doing, and the few things that it can be told.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Decision } from '../../shared/decision.ts'
+import type { LogLevel } from '../../shared/config/mesh.ts'
+import type { Revocation } from '../revocations.ts'
+import { isLogLevel } from '../telemetry/log.ts'
+import { denyForeign, denyWithoutToken } from './guard.ts'
+import type { AdminToken } from './token.ts'
+
+/** What the sidecar shows and takes here; nothing of it holds a secret. */
+export interface AdminSubject {
+  config(): unknown
+  keys(): unknown
+  keySet(): unknown
+  sessions(): unknown
+  decisions(): readonly Decision[]
+  drain(): void
+  shutdown(): void
+  setLogLevel(level: LogLevel): void
+  revoke(revocation: Revocation): void
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+interface Endpoint {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly needsToken: boolean
+  answer(subject: AdminSubject, body: string): Answer
+}
+
+const maxBodyBytes = 16 * 1024
+const ok = (body: unknown): Answer => ({ status: 200, body })
+
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  '/config': { method: 'GET', needsToken: false, answer: (subject) => ok(subject.config()) },
+  '/keys': { method: 'GET', needsToken: false, answer: (subject) => ok(subject.keys()) },
+  '/sessions': { method: 'GET', needsToken: false, answer: (subject) => ok(subject.sessions()) },
+  '/.well-known/pomerium/jwks.json': {
+    method: 'GET',
+    needsToken: false,
+    answer: (subject) => ok(subject.keySet()),
+  },
+  '/decisions': { method: 'GET', needsToken: true, answer: (subject) => ok(subject.decisions()) },
+  '/drain': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.drain()) },
+  '/shutdown': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.shutdown()) },
+  '/log-level': { method: 'PUT', needsToken: true, answer: setLogLevel },
+  '/revoke': { method: 'POST', needsToken: true, answer: revoke },
+}
+
+export function createAdmin(subject: AdminSubject, token: AdminToken): Server {
+  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
+    respond(request, subject, token).then(
+      (answer) => send(response, answer),
+      () => response.destroy(),
+    )
+  })
+}
+
+async function respond(request: IncomingMessage, subject: AdminSubject, token: AdminToken): Promise<Answer> {
+  const path = (request.url ?? '').replace(/\?.*$/, '')
+  const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined
+  const foreign = denyForeign(request)
+  if (foreign !== undefined) return fault(foreign.status, foreign.message)
+  if (endpoint === undefined) return fault(404, `There is: ${Object.keys(endpoints).join(', ')}.`)
+  if (request.method !== endpoint.method) return fault(405, `Use ${endpoint.method}.`)
+  const denial = endpoint.needsToken ? denyWithoutToken(request, token) : undefined
+  if (denial !== undefined) return fault(denial.status, denial.message)
+  const body = await readBody(request)
+  return body === undefined ? fault(413, 'The body is too large.') : endpoint.answer(subject, body)
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  let text = ''
+  request.setEncoding('utf8')
+  for await (const chunk of request as AsyncIterable<string>) {
+    text += chunk
+    if (text.length > maxBodyBytes) return undefined
+  }
+  return text
+}
+
+function send(response: ServerResponse, answer: Answer): void {
+  const body = `${JSON.stringify(answer.body, undefined, 2)}\n`
+  response.writeHead(answer.status, {
+    'content-type': 'application/json; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'",
+  })
+  response.end(body)
+}
+
+function fault(status: number, message: string): Answer {
+  return { status, body: { message } }
+}
+
+function done(act: () => void): Answer {
+  act()
+  return { status: 202, body: { message: 'done' } }
+}
+
+function setLogLevel(subject: AdminSubject, body: string): Answer {
+  const level = body.trim()
+  if (!isLogLevel(level)) return fault(400, 'Send one of: debug, info, warn, error.')
+  subject.setLogLevel(level)
+  return ok({ level })
+}
+
+function revoke(subject: AdminSubject, body: string): Answer {
+  const revocation = parseRevocation(body)
+  if (revocation === undefined) {
+    return fault(
+      400,
+      'Send {"kind": "session" | "subject" | "jti", "issuer": …, "value": …} or {"kind": "kid", "value": …}.',
+    )
+  }
+  subject.revoke(revocation)
+  return { status: 202, body: { message: 'revoked here' } }
+}
+
+function parseRevocation(text: string): Revocation | undefined {
+  let given: unknown
+  try {
+    given = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof given !== 'object' || given === null) return undefined
+  const { kind, issuer, value } = given as Record<string, unknown>
+  if (typeof value !== 'string' || value === '') return undefined
+  if (kind === 'kid') return { kind, value }
+  if (kind !== 'session' && kind !== 'subject' && kind !== 'jti') return undefined
+  return typeof issuer === 'string' ? { kind, issuer, value } : undefined
+}

@@ -1,0 +1,60 @@
+// The command line: finds the command, runs it, and turns what it returns into the exit status.
+import type { Io } from './io.ts'
+import { exitStatus } from './io.ts'
+
+type Command = (args: string[], io: Io) => Promise<number>
+
+interface Entry {
+  readonly summary: string
+  /** Loaded when it is asked for, so that `run` never pays for what makes certificates or schemas. */
+  readonly load: () => Promise<Command>
+}
+
+const commands: Readonly<Record<string, Entry>> = {
+  run: { summary: 'run the sidecar', load: async () => (await import('./run.ts')).run },
+  validate: {
+    summary: 'check a mesh file and say what it means, opening nothing',
+    load: async () => (await import('./validate.ts')).validate,
+  },
+  schema: {
+    summary: 'print the JSON Schema of the mesh file, for editors',
+    load: async () => (await import('./schema.ts')).schema,
+  },
+  ca: { summary: 'make certificates for laptops and tests', load: async () => (await import('./ca.ts')).ca },
+}
+
+const usage = `onbehalf: a service always knows which service calls it, and on whose behalf
+
+Usage: onbehalf <command> [options]      onbehalf <command> --help
+
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
+  .join('\n')}
+
+Exit status: 0 done, 1 the answer is no, 2 wrong use or configuration.
+`
+
+export async function main(args: string[], io: Io): Promise<number> {
+  const [name, ...rest] = args
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    io.stdout.write(usage)
+    return name === undefined ? exitStatus.wrong : exitStatus.done
+  }
+  if (name === '--version' || name === 'version') {
+    io.stdout.write(`onbehalf ${version}\n`)
+    return exitStatus.done
+  }
+  const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (entry === undefined) {
+    io.stderr.write(
+      `onbehalf: there is no command "${name}"; there is: ${Object.keys(commands).join(', ')}\n`,
+    )
+    return exitStatus.wrong
+  }
+  const command = await entry.load()
+  return command(rest, io)
+}
+
+/** Set by the bundler from package.json. */
+declare const ONBEHALF_VERSION: string
+const version = typeof ONBEHALF_VERSION === 'string' ? ONBEHALF_VERSION : 'from source'

@@ -1,0 +1,82 @@
+// `onbehalf run`: a sidecar in the foreground, until a signal ends it.
+import { parseArgs } from 'node:util'
+import { formatProblem } from '../../shared/config/problem.ts'
+import { ConfigurationFault, type MeshReading } from '../configuration.ts'
+import { meshOptions, readMesh } from '../mesh-file.ts'
+import { startSidecar, type Sidecar } from '../sidecar.ts'
+import { exitStatus, type Io } from './io.ts'
+
+const help = `Usage: onbehalf run [--config FILE] [--service NAME] [options]
+
+Runs the sidecar of one service in the foreground.
+
+${Object.entries(meshOptions)
+  .map(([name]) => `  --${name}`)
+  .join('\n')}
+
+SIGHUP reloads the mesh file, SIGTERM and SIGINT drain and stop.
+
+Example: onbehalf run --config mesh.yaml --service App
+`
+
+export async function run(args: string[], io: Io): Promise<number> {
+  const flags = readFlags(args, io)
+  if (flags === undefined) return exitStatus.wrong
+  if (flags['help'] === true) {
+    io.stdout.write(help)
+    return exitStatus.done
+  }
+  const stop = Promise.withResolvers<string>()
+  try {
+    const sidecar = await startSidecar({
+      read: () => read(flags, io),
+      now: Date.now,
+      output: io.stderr,
+      env: io.env,
+      onShutdown: () => stop.resolve('admin'),
+    })
+    await untilStopped(sidecar, stop, io)
+    return exitStatus.done
+  } catch (error) {
+    if (!(error instanceof ConfigurationFault)) throw error
+    for (const line of error.lines) io.stderr.write(`${line}\n`)
+    return exitStatus.wrong
+  }
+}
+
+type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+function readFlags(args: string[], io: Io): Flags | undefined {
+  try {
+    const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
+    return parseArgs({ args, options, strict: true }).values
+  } catch (error) {
+    io.stderr.write(`onbehalf run: ${(error as Error).message}\n`)
+    return undefined
+  }
+}
+
+async function read(flags: Flags, io: Io): Promise<MeshReading> {
+  const { mesh, problems, source } = await readMesh({ flags, env: io.env, cwd: io.cwd })
+  const lines = (severity: 'error' | 'warning') =>
+    problems.filter((problem) => problem.severity === severity).map(formatProblem)
+  return { mesh, file: source.file, errors: lines('error'), warnings: lines('warning') }
+}
+
+async function untilStopped(sidecar: Sidecar, stop: PromiseWithResolvers<string>, io: Io): Promise<void> {
+  const onSignal = (signal: NodeJS.Signals) => stop.resolve(signal)
+  const onHangup = () => void sidecar.reload('SIGHUP')
+  process.on('SIGHUP', onHangup)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  if (io.stderr.isTTY === true) {
+    const admin = sidecar.addresses.admin[0]
+    if (admin !== undefined)
+      io.stderr.write(`admin: http://127.0.0.1:${admin.port}/  token: ${sidecar.adminToken.file}\n`)
+  }
+  await stop.promise
+  await sidecar.stop()
+  process.off('SIGHUP', onHangup)
+  process.off('SIGTERM', onSignal)
+  process.off('SIGINT', onSignal)
+}

@@ -1,0 +1,196 @@
+// Holds what is in effect: the mesh file, the files it names, and the issuers' keys, as one snapshot swapped whole.
+import { AccountVerdicts } from '../shared/assertion/account-verdicts.ts'
+import type { Issuer, Mesh } from '../shared/config/mesh.ts'
+import { makeTrust, type IssuerKeys, type Trust } from '../shared/trust.ts'
+import { FileWatch } from './file-watch.ts'
+import { IssuerKeySource, type RefetchResult } from './keys/issuer-keys.ts'
+import { materialFiles, readMaterial, type Material } from './material.ts'
+import type { Current } from './runtime.ts'
+import { describeError, type Log } from './telemetry/log.ts'
+
+/** What reading a mesh file gave: a mesh, or what is wrong with it, one line each. */
+export interface MeshReading {
+  readonly mesh: Mesh | undefined
+  readonly file: string
+  readonly errors: readonly string[]
+  readonly warnings: readonly string[]
+}
+
+export interface ConfigurationOptions {
+  readonly read: () => Promise<MeshReading>
+  readonly now: () => number
+}
+
+/** A mesh file, or a file that it names, cannot be used. */
+export class ConfigurationFault extends Error {
+  override readonly name = 'ConfigurationFault'
+  readonly lines: readonly string[]
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'))
+    this.lines = lines
+  }
+}
+
+interface Loaded {
+  readonly reading: MeshReading
+  readonly mesh: Mesh
+  readonly material: Material
+}
+
+async function load(options: ConfigurationOptions): Promise<Loaded> {
+  const reading = await options.read()
+  const { mesh } = reading
+  if (mesh === undefined) throw new ConfigurationFault(reading.errors)
+  const { material, faults } = await readMaterial(mesh, options.now)
+  if (material === undefined) throw new ConfigurationFault(faults)
+  return { reading, mesh, material }
+}
+
+/**
+ * Loads and keeps the configuration.
+ * @throws {ConfigurationFault} at the start only; later the last good one stays in effect.
+ */
+export async function openConfiguration(options: ConfigurationOptions): Promise<Configuration> {
+  return new Configuration(options, await load(options))
+}
+
+export class Configuration {
+  readonly warnings: readonly string[]
+  readonly #options: ConfigurationOptions
+  readonly #watch: FileWatch
+  #file: string
+  #current: Current
+  #sources = new Map<string, { readonly source: IssuerKeySource; readonly settings: string }>()
+  #log: Log | undefined
+  #reloading: Promise<void> | undefined
+  /** Reloads refused since the last one that took effect. */
+  failedReloads = 0
+
+  constructor(options: ConfigurationOptions, loaded: Loaded) {
+    this.#options = options
+    this.warnings = loaded.reading.warnings
+    this.#file = loaded.reading.file
+    this.#current = this.#assemble(loaded)
+    const files = () => [this.#file, ...materialFiles(this.#current.snapshot.mesh)]
+    this.#watch = new FileWatch(files, () => this.reload('a file changed'))
+  }
+
+  get current(): Current {
+    return this.#current
+  }
+
+  /** Begins to fetch keys and to watch files. */
+  async start(log: Log): Promise<void> {
+    this.#log = log
+    for (const { source } of this.#sources.values()) void source.start()
+    await this.#watch.start()
+  }
+
+  /** Reads everything anew. A fault leaves what is in effect in effect. */
+  reload(why: string): Promise<void> {
+    this.#reloading ??= this.#reload(why).finally(() => {
+      this.#reloading = undefined
+    })
+    return this.#reloading
+  }
+
+  /** Issuers whose keys were never loaded. */
+  waitingFor(): readonly string[] {
+    const { mesh, trust } = this.#current.snapshot
+    return mesh.issuers.filter(({ name }) => !trust.keysByIssuer.has(name)).map(({ name }) => name)
+  }
+
+  async refetch(issuer: Issuer): Promise<RefetchResult> {
+    const entry = this.#sources.get(issuer.name)
+    return entry === undefined ? 'unavailable' : entry.source.refetch()
+  }
+
+  async close(): Promise<void> {
+    this.#watch.close()
+    await Promise.all([...this.#sources.values()].map(({ source }) => source.close()))
+  }
+
+  async #reload(why: string): Promise<void> {
+    try {
+      const loaded = await load(this.#options)
+      this.#file = loaded.reading.file
+      this.#current = this.#assemble(loaded)
+      this.failedReloads = 0
+      this.#log?.write('info', 'configuration reloaded', { why })
+      for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
+    } catch (error) {
+      this.failedReloads++
+      const lines = error instanceof ConfigurationFault ? error.lines : [describeError(error)]
+      this.#log?.write('error', 'configuration not reloaded; the last good one stays in effect', {
+        why,
+        problems: lines,
+      })
+    }
+  }
+
+  #assemble({ mesh, material }: Loaded): Current {
+    const keys = this.#renewSources(mesh, material)
+    const trust = makeTrust(keys, material.authorities, new AccountVerdicts())
+    return { snapshot: { mesh, trust }, credential: material.credential }
+  }
+
+  /** Keeps the sources of issuers that did not change, with their keys; starts new ones, ends those that are gone. */
+  #renewSources(mesh: Mesh, material: Material): IssuerKeys[] {
+    const before = this.#sources
+    this.#sources = new Map()
+    const keys: IssuerKeys[] = []
+    for (const issuer of mesh.issuers) {
+      const ca = material.caByIssuer.get(issuer.name)
+      const settings = JSON.stringify([issuer.jwks, ca])
+      const kept = before.get(issuer.name)
+      if (kept?.settings === settings) {
+        this.#sources.set(issuer.name, kept)
+        before.delete(issuer.name)
+        if (kept.source.current !== undefined) keys.push({ ...kept.source.current, issuer })
+        continue
+      }
+      const source = this.#createSource(issuer, ca)
+      this.#sources.set(issuer.name, { source, settings })
+      if (this.#log !== undefined) void source.start()
+    }
+    for (const { source } of before.values()) void source.close()
+    return keys
+  }
+
+  #createSource(issuer: Issuer, ca: string | undefined): IssuerKeySource {
+    return new IssuerKeySource({
+      issuer,
+      ca,
+      now: this.#options.now,
+      onKeys: (keys) => this.#acceptKeys(keys),
+      onFailure: ({ name }, error) => {
+        this.#log?.write('error', 'the keys of an issuer cannot be fetched', {
+          issuer: name,
+          cause: describeError(error),
+        })
+      },
+    })
+  }
+
+  #acceptKeys(keys: IssuerKeys): void {
+    const { snapshot, credential } = this.#current
+    const { name } = keys.issuer
+    const issuer = snapshot.mesh.issuers.find((entry) => entry.name === name)
+    if (issuer === undefined) return
+    const known = snapshot.trust.keysByIssuer.get(name)
+    const keysByIssuer = new Map(snapshot.trust.keysByIssuer).set(name, { ...keys, issuer })
+    const trust: Trust = { ...snapshot.trust, keysByIssuer }
+    if (known?.keys === keys.keys) {
+      this.#current = { snapshot: { ...snapshot, trust }, credential }
+      return
+    }
+    this.#log?.write('info', 'keys loaded', { issuer: name, keys: keys.keys.byId.size })
+    // What was verified by a key that is gone must not stay verified.
+    this.#current = { snapshot: { ...snapshot, trust: forgetVerified(trust) }, credential }
+  }
+}
+
+function forgetVerified(trust: Trust): Trust {
+  return makeTrust([...trust.keysByIssuer.values()], [...trust.authorities.values()], trust.accountVerdicts)
+}

@@ -1,0 +1,149 @@
+// Mints the assertions under which this service calls others, and keeps one per audience (DESIGN section 5).
+import { createPublicKey, randomUUID } from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { BoundedMap } from '../../shared/bounded-map.ts'
+import { Refusal } from '../../shared/errors.ts'
+
+const lifetimeS = 60
+/** With less left than this, an assertion could expire on its way: the call waits for a new one. */
+const minRemainingMs = 15_000
+const maxAudiences = 1000
+
+export interface MinterOptions {
+  readonly account: string
+  /** `iss`: `mesh.issuer`. */
+  readonly issuer: string
+  readonly privateKey: KeyObject
+  /** Leaf first, without the root: what travels in `x5c`. */
+  readonly chain: readonly X509Certificate[]
+  /** Hex RFC 7638 thumbprint of the key. */
+  readonly keyId: string
+  /** End of the validity of the whole path, in milliseconds since the epoch. */
+  readonly notAfterMs: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** The public key as the JWKS of this sidecar shows it (RFC 7517). */
+export interface PublicJwk {
+  readonly kty: 'EC'
+  readonly crv: 'P-256'
+  readonly x: string
+  readonly y: string
+  readonly kid: string
+  readonly alg: 'ES256'
+  readonly use: 'sig'
+}
+
+export interface Minter {
+  readonly account: string
+  readonly keyId: string
+  readonly publicJwk: PublicJwk
+  readonly notAfterMs: number
+  /**
+   * An assertion for calls to `audience` (a route's host). A secret: never logged. Throws a
+   * {@link Refusal} with `credential_unavailable` where the certificate has expired.
+   */
+  assertionFor(audience: string): Promise<string>
+}
+
+interface Minted {
+  readonly token: string
+  readonly mintedAtMs: number
+  readonly expiresAtMs: number
+}
+
+interface Entry {
+  minted?: Minted
+  /** The one signature under way for this audience. */
+  minting?: Promise<Minted>
+}
+
+/** Mints with one key. A new certificate is a new minter. */
+export function createMinter(options: MinterOptions): Minter {
+  const { account, keyId, notAfterMs, now } = options
+  const mint = createMint(options)
+  const entries = new BoundedMap<string, Entry>(maxAudiences)
+
+  function entryOf(audience: string): Entry {
+    const known = entries.get(audience)
+    if (known !== undefined) return known
+    const entry: Entry = {}
+    entries.set(audience, entry)
+    return entry
+  }
+
+  function renew(entry: Entry, audience: string, nowMs: number): Promise<Minted> {
+    entry.minting ??= mint(audience, nowMs)
+      .then((minted) => (entry.minted = minted))
+      .finally(() => delete entry.minting)
+    return entry.minting
+  }
+
+  return {
+    account,
+    keyId,
+    publicJwk: publicJwkOf(options),
+    notAfterMs,
+    async assertionFor(audience) {
+      const nowMs = now()
+      const entry = entryOf(audience)
+      const { minted } = entry
+      if (minted === undefined || !isUsable(minted, nowMs)) return (await renew(entry, audience, nowMs)).token
+      if (isHalfSpent(minted, nowMs)) {
+        // Nobody waits for this one; if it fails, the call that needs it learns so.
+        renew(entry, audience, nowMs).catch(() => undefined)
+      }
+      return minted.token
+    },
+  }
+}
+
+function createMint(options: MinterOptions): (audience: string, nowMs: number) => Promise<Minted> {
+  const { account, issuer, privateKey, keyId, notAfterMs } = options
+  const x5c = options.chain.map((certificate) => certificate.raw.toString('base64'))
+  const header = { alg: 'ES256', kid: keyId, typ: 'JWT', x5c }
+  const sid = randomUUID()
+
+  return async (audience, nowMs) => {
+    const iat = Math.floor(nowMs / 1000)
+    const exp = Math.min(iat + lifetimeS, Math.floor(notAfterMs / 1000))
+    if (exp * 1000 <= nowMs) {
+      throw new Refusal(
+        'credential_unavailable',
+        "the certificate of this service's account has expired; renew it",
+      )
+    }
+    const claims = {
+      iss: issuer,
+      sub: account,
+      user: account,
+      aud: audience,
+      iat,
+      exp,
+      jti: randomUUID(),
+      sid,
+      email: '',
+      groups: [],
+      name: '',
+    }
+    const token = await new SignJWT(claims).setProtectedHeader(header).sign(privateKey)
+    return { token, mintedAtMs: iat * 1000, expiresAtMs: exp * 1000 }
+  }
+}
+
+/** A clock that was set back would make it one from the future, which callees refuse. */
+function isUsable(minted: Minted, nowMs: number): boolean {
+  return nowMs >= minted.mintedAtMs && minted.expiresAtMs - nowMs >= minRemainingMs
+}
+
+function isHalfSpent({ mintedAtMs, expiresAtMs }: Minted, nowMs: number): boolean {
+  return nowMs - mintedAtMs >= (expiresAtMs - mintedAtMs) / 2
+}
+
+function publicJwkOf({ privateKey, keyId }: MinterOptions): PublicJwk {
+  const { x, y } = createPublicKey(privateKey).export({ format: 'jwk' })
+  if (x === undefined || y === undefined) throw new TypeError('not an EC key')
+  return { kty: 'EC', crv: 'P-256', x, y, kid: keyId, alg: 'ES256', use: 'sig' }
+}

@@ -1,0 +1,73 @@
+// Keeps the outbound listener from being a way around a sidecar: where calls to unlisted hosts may really go.
+import { lookup as lookupName, type LookupAddress } from 'node:dns'
+import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { Refusal } from '../shared/errors.ts'
+
+/** Loopback, link-local and unspecified addresses (RFC 6890), IPv4-mapped ones included by Node's check. */
+function localNetworks(): BlockList {
+  const list = new BlockList()
+  list.addSubnet('127.0.0.0', 8, 'ipv4')
+  list.addSubnet('169.254.0.0', 16, 'ipv4')
+  list.addSubnet('0.0.0.0', 8, 'ipv4')
+  list.addAddress('::1', 'ipv6')
+  list.addAddress('::', 'ipv6')
+  list.addSubnet('fe80::', 10, 'ipv6')
+  for (const { address, family } of Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])) {
+    list.addAddress(address, family === 'IPv4' ? 'ipv4' : 'ipv6')
+  }
+  return list
+}
+
+export interface EgressRule {
+  readonly local: 'allow' | 'deny'
+  readonly ownPorts: ReadonlySet<number>
+}
+
+/**
+ * Judges an address that a call to an unlisted host would really go to, names resolved.
+ * @throws {Refusal} `route_not_found` (421) for the sidecar's own ports, `egress_denied` for other local addresses.
+ */
+export function judgeAddress(address: string, port: number, rule: EgressRule): void {
+  // Interfaces come and go, so they are read for each connection, which is rare beside requests.
+  const isLocal = localNetworks().check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  if (!isLocal) return
+  if (rule.ownPorts.has(port)) {
+    throw new Refusal('route_not_found', 'This destination is the sidecar itself.', { status: 421 })
+  }
+  if (rule.local === 'deny') {
+    throw new Refusal(
+      'egress_denied',
+      'The mesh file lets no call to an unlisted host go to a local address (egress.local).',
+    )
+  }
+}
+
+/** Resolves a name and judges each address, so that no name can stand for what an address may not. */
+export function judgingLookup(port: number, rule: EgressRule): LookupFunction {
+  return (hostname, options, callback) => {
+    lookupName(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) {
+        callback(error, [])
+        return
+      }
+      try {
+        for (const { address } of addresses) judgeAddress(address, port, rule)
+      } catch (refusal) {
+        callback(refusal as Error, [])
+        return
+      }
+      answer(addresses, options.all === true, callback)
+    })
+  }
+}
+
+function answer(
+  addresses: readonly LookupAddress[],
+  all: boolean,
+  callback: Parameters<LookupFunction>[2],
+): void {
+  const first = addresses[0]
+  if (all || first === undefined) callback(null, [...addresses])
+  else callback(null, first.address, first.family)
+}

@@ -1,0 +1,137 @@
+// What inbound and outbound share: admission, one record for each request, and one answer to each failure.
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Limits } from '../shared/config/mesh.ts'
+import type { Decision } from '../shared/decision.ts'
+import { Refusal } from '../shared/errors.ts'
+import type { RequestHead } from '../shared/head.ts'
+import { ClientGone } from './http/forward.ts'
+import { refuse } from './http/refuse.ts'
+import { describeError } from './telemetry/log.ts'
+import type { Recorder } from './telemetry/recorder.ts'
+
+/** Requests under way on one side of the sidecar, and whether it takes new ones. */
+export class Admission {
+  /** Set when the sidecar is told to stop: answers say `Connection: close`. */
+  closing = false
+  /** Set after `timeouts.drain_delay`: new requests are refused. */
+  draining = false
+  #active = 0
+  #onIdle: (() => void) | undefined
+
+  get active(): number {
+    return this.#active
+  }
+
+  /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
+  admit(request: IncomingMessage, limits: Limits): void {
+    if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
+    if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
+      throw new Refusal(
+        'overloaded',
+        'Too many requests are under way (limits.concurrent_requests). Try again shortly.',
+      )
+    }
+    if (limits.headers > 0 && request.rawHeaders.length / 2 > limits.headers) {
+      throw new Refusal('headers_too_large', 'The request has too many header fields (limits.headers).')
+    }
+  }
+
+  enter(): void {
+    this.#active++
+  }
+
+  leave(): void {
+    this.#active--
+    if (this.#active === 0) this.#onIdle?.()
+  }
+
+  /** Resolves when no request is under way. */
+  async idle(): Promise<void> {
+    if (this.#active === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+}
+
+/** One request on its way through the sidecar. */
+export interface Exchange {
+  readonly requestId: string
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly head: RequestHead
+  /** To be called once, when it is decided. */
+  readonly record: (decision: Decision) => void
+}
+
+/** One side of the sidecar. */
+export interface Side {
+  readonly admission: Admission
+  readonly recorder: Recorder
+  readonly limits: () => Limits
+  /** The record of a request that was refused before it was looked at. */
+  readonly refusedUnseen: (exchange: Exchange, refusal: Refusal) => Decision
+  /**
+   * Decides, records, carries out; resolves with the answer's status when the answer has been passed on.
+   * @throws {Refusal} what is to be answered instead.
+   * @throws {ClientGone} nobody is there to be answered.
+   */
+  readonly serve: (exchange: Exchange) => Promise<number>
+}
+
+/** Serves one request from its head to its end; never rejects. */
+export async function handle(side: Side, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { admission, recorder } = side
+  const startedMs = performance.now()
+  const recorded: { decision?: Decision } = {}
+  const exchange: Exchange = {
+    requestId: randomUUID(),
+    request,
+    response,
+    head: { method: request.method as string, target: request.url as string, headers: request.rawHeaders },
+    record(decision) {
+      recorded.decision = decision
+      recorder.decided(decision)
+    },
+  }
+  const end = (status: number | undefined, failed?: Refusal) => {
+    if (recorded.decision === undefined) return
+    const durationMs = performance.now() - startedMs
+    recorder.ended(recorded.decision, { status, durationMs, ...(failed && failureOf(failed)) })
+  }
+  admission.enter()
+  try {
+    if (admission.closing) response.shouldKeepAlive = false
+    admission.admit(request, side.limits())
+    end(await side.serve(exchange))
+  } catch (error) {
+    if (error instanceof ClientGone) {
+      end(undefined)
+      return
+    }
+    const refusal = asRefusal(error)
+    if (recorded.decision === undefined) exchange.record(side.refusedUnseen(exchange, refusal))
+    const status = response.headersSent ? response.statusCode : refusal.status
+    refuse(response, refusal, exchange.requestId)
+    const isDecided = recorded.decision?.code === refusal.code
+    end(status, isDecided ? undefined : refusal)
+  } finally {
+    admission.leave()
+  }
+}
+
+function failureOf(refusal: Refusal) {
+  return {
+    code: refusal.code,
+    error: refusal.cause === undefined ? refusal.message : describeError(refusal.cause),
+  }
+}
+
+/** A fault of our own is never a permission, and tells the client nothing. */
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  return new Refusal('overloaded', 'The sidecar failed to serve this request. Its log says why.', {
+    cause: error,
+  })
+}

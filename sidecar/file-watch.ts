@@ -1,0 +1,58 @@
+// Watches files by asking for their state: it works for writes in place, renames and Kubernetes' symlink swaps alike.
+import { stat } from 'node:fs/promises'
+
+const intervalMs = 250
+
+/** Calls back when any of the files has changed and then stayed the same for one interval. */
+export class FileWatch {
+  readonly #files: () => readonly string[]
+  readonly #onChange: () => Promise<void>
+  #timer: NodeJS.Timeout | undefined
+  #seen = ''
+  #changing = false
+  #closed = false
+
+  constructor(files: () => readonly string[], onChange: () => Promise<void>) {
+    this.#files = files
+    this.#onChange = onChange
+  }
+
+  async start(): Promise<void> {
+    this.#seen = await this.#state()
+    this.#schedule()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  #schedule(): void {
+    if (this.#closed) return
+    this.#timer = setTimeout(() => void this.#look(), intervalMs)
+    this.#timer.unref()
+  }
+
+  async #look(): Promise<void> {
+    const state = await this.#state()
+    const changed = state !== this.#seen
+    this.#seen = state
+    // A file that is still being written must not be read: half of a mesh file can be a valid one.
+    if (this.#changing && !changed) await this.#onChange()
+    this.#changing = changed
+    this.#schedule()
+  }
+
+  async #state(): Promise<string> {
+    return (await Promise.all(this.#files().map(stateOf))).join('\n')
+  }
+}
+
+async function stateOf(file: string): Promise<string> {
+  try {
+    const { mtimeNs, size, ino } = await stat(file, { bigint: true })
+    return `${file} ${mtimeNs} ${size} ${ino}`
+  } catch (error) {
+    return `${file} ${(error as NodeJS.ErrnoException).code}`
+  }
+}

@@ -1,0 +1,97 @@
+// Makes the HTTP/1.1 servers: strict parsing, limits, and a coded answer to what is no HTTP request.
+import { randomUUID } from 'node:crypto'
+import { createServer, Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
+import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
+import { Refusal } from '../../shared/errors.ts'
+import { refuseSocket } from './refuse.ts'
+
+export interface ServerOptions {
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  /** A CONNECT request; without it such requests are refused. */
+  readonly onConnect?: (request: IncomingMessage, socket: Socket, head: Buffer) => void
+  /** What arrived is no request: refused already, to be recorded. */
+  readonly onUnreadable: (refusal: Refusal, peer: string, requestId: string) => void
+}
+
+/** Requests that may wait in one connection; Node reads ahead no further. */
+const unlimited = 0
+
+export function makeServer(options: ServerOptions): HttpServer {
+  const { limits, timeouts } = options
+  const server = createServer(
+    {
+      // NODE_OPTIONS could switch the lenient parser on; an identity boundary must not be moved by it.
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      maxHeaderSize: limits.headerBytes === 0 ? 1024 * 1024 : limits.headerBytes,
+      // A slow upload is bounded by the idle timeout, not by a total one.
+      requestTimeout: unlimited,
+      headersTimeout: timeouts.headersMs,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: timeouts.idleMs,
+      keepAliveTimeoutBuffer: 0,
+      noDelay: true,
+    },
+    options.onRequest,
+  )
+  // Node drops what is beyond this in silence; we count and refuse instead.
+  server.maxHeadersCount = unlimited
+  if (limits.connections > 0) server.maxConnections = limits.connections
+  if (timeouts.idleMs > 0) server.setTimeout(timeouts.idleMs)
+  server.on('clientError', (error, socket) => {
+    const refusal = unreadable(error)
+    const requestId = randomUUID()
+    const peer = 'remoteAddress' in socket ? String(socket.remoteAddress) : ''
+    if (refusal === undefined) socket.destroy()
+    else refuseSocket(socket, refusal, requestId)
+    if (refusal !== undefined) options.onUnreadable(refusal, peer, requestId)
+  })
+  server.on('connect', (request, socket, head) => {
+    if (options.onConnect !== undefined) options.onConnect(request, socket as Socket, head)
+    else refuseSocket(socket, new Refusal('request_malformed', 'CONNECT is not served here.'), randomUUID())
+  })
+  return server
+}
+
+/** Undefined for a connection that merely ended. */
+function unreadable(error: NodeJS.ErrnoException): Refusal | undefined {
+  switch (error.code) {
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return undefined
+    case 'HPE_HEADER_OVERFLOW':
+      return new Refusal('headers_too_large', 'The header section is too large (limits.header_bytes).', {
+        cause: error,
+      })
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Refusal('request_malformed', 'The header section did not arrive in time (timeouts.headers).')
+    default:
+      return new Refusal('request_malformed', 'This is not an HTTP/1.1 request.', { cause: error })
+  }
+}
+
+/** @throws {Error} the address cannot be bound; the message names it. */
+export async function listen(server: NetServer, address: ListenAddress): Promise<AddressInfo> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: address.host, port: address.port }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return server.address() as AddressInfo
+}
+
+/** Stops accepting. Unlike `http.Server.close()` it leaves idle connections alone: one may just be in use again. */
+export function stopAccepting(server: HttpServer): void {
+  NetServer.prototype.close.call(server)
+}
+
+/** IPv4-mapped IPv6 addresses in IPv4 form, as policies and networks are written. */
+export function peerAddress(socket: { remoteAddress?: string | undefined }): string {
+  const address = socket.remoteAddress ?? ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}

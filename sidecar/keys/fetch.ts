@@ -1,0 +1,57 @@
+// Fetches a key set over HTTP: with a deadline, a bound, no redirects, and the issuer's own CA.
+import { Agent, request } from 'undici'
+
+/** A key set is a few kilobytes; this bounds what an issuer, or who stands in for it, can make us hold. */
+const maxBytes = 1024 * 1024
+const deadlineMs = 5_000
+
+export interface FetchedKeySet {
+  readonly text: string
+  /** From `Cache-Control: max-age`, in milliseconds. */
+  readonly maxAgeMs: number | undefined
+}
+
+export interface KeySetFetcher {
+  /** @throws {Error} in words for a log: no answer in time, another status than 200, too long. */
+  fetch(): Promise<FetchedKeySet>
+  close(): Promise<void>
+}
+
+/** @param ca PEM of a private CA; undefined: the system's. */
+export function createFetcher(url: string, ca: string | undefined): KeySetFetcher {
+  const dispatcher = new Agent({
+    allowH2: false,
+    connections: 1,
+    keepAliveTimeout: 10_000,
+    connect: ca === undefined ? {} : { ca },
+  })
+  return {
+    async fetch() {
+      const signal = AbortSignal.timeout(deadlineMs)
+      const response = await request(url, { dispatcher, signal, headers: { accept: 'application/json' } })
+      if (response.statusCode !== 200) {
+        await response.body.dump({ limit: 16_384, signal })
+        throw new Error(`the issuer answered with status ${response.statusCode}`)
+      }
+      const text = await readBounded(response.body)
+      return { text, maxAgeMs: maxAgeOf(response.headers['cache-control']) }
+    },
+    close: () => dispatcher.destroy(),
+  }
+}
+
+async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > maxBytes) throw new Error(`the key set is longer than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function maxAgeOf(cacheControl: string | string[] | undefined): number | undefined {
+  const match = /(?:^|[,\s])max-age=(\d{1,9})/i.exec([cacheControl ?? ''].flat().join(','))
+  return match === null ? undefined : Number(match[1]) * 1000
+}

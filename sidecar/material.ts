@@ -1,0 +1,78 @@
+// Reads the files that a mesh file names: roots, certificate, key, token. All that is wrong is reported together.
+import { readFile } from 'node:fs/promises'
+import type { Authority } from '../shared/certificate/chain.ts'
+import type { Mesh } from '../shared/config/mesh.ts'
+import { createCredential, type Credential } from './credential/credential.ts'
+import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
+import { createMinter, type Minter } from './credential/minter.ts'
+
+export interface Material {
+  readonly authorities: readonly Authority[]
+  readonly credential: Credential
+  /** PEM of private CAs by the name of their issuer. */
+  readonly caByIssuer: ReadonlyMap<string, string>
+}
+
+export type MaterialResult =
+  | { readonly material: Material; readonly faults: readonly [] }
+  /** Each as `file: what is wrong`; never with what the file holds. */
+  | { readonly material: undefined; readonly faults: readonly string[] }
+
+/** The files that {@link readMaterial} reads, to be watched. */
+export function materialFiles(mesh: Mesh): string[] {
+  const { certificateFile, keyFile, tokenFile } = mesh.credential
+  const cas = [...mesh.trustDomains, ...mesh.issuers].map(({ caFile }) => caFile)
+  return [...cas, certificateFile, keyFile, tokenFile].filter((file) => file !== undefined)
+}
+
+export async function readMaterial(mesh: Mesh, now: () => number): Promise<MaterialResult> {
+  const faults: string[] = []
+  const attempt = async <T>(file: string, read: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await read()
+    } catch (error) {
+      faults.push(`${file}: ${wordsFor(error)}`)
+      return undefined
+    }
+  }
+  const authorities: Authority[] = []
+  for (const { name, issuer, accounts, caFile } of mesh.trustDomains) {
+    const roots = await attempt(caFile, async () => parseRoots(await readFile(caFile, 'utf8')))
+    if (roots !== undefined) authorities.push({ name, issuer, accounts, roots })
+  }
+  const caByIssuer = new Map<string, string>()
+  for (const { name, caFile } of mesh.issuers) {
+    const pem = caFile === undefined ? undefined : await attempt(caFile, () => readFile(caFile, 'utf8'))
+    if (pem !== undefined) caByIssuer.set(name, pem)
+  }
+  const { certificateFile, tokenFile } = mesh.credential
+  const minter = await attempt(certificateFile ?? '', () => readMinter(mesh, authorities[0], now))
+  const token =
+    tokenFile === undefined
+      ? undefined
+      : await attempt(tokenFile, async () => parsePomeriumToken(await readFile(tokenFile, 'utf8')))
+  if (faults.length > 0) return { material: undefined, faults }
+  return { material: { authorities, credential: createCredential(minter, token), caByIssuer }, faults: [] }
+}
+
+async function readMinter(
+  mesh: Mesh,
+  authority: Authority | undefined,
+  now: () => number,
+): Promise<Minter | undefined> {
+  const { certificateFile, keyFile } = mesh.credential
+  if (certificateFile === undefined || keyFile === undefined || authority === undefined) return undefined
+  const [certificatePem, keyPem] = await Promise.all([
+    readFile(certificateFile, 'utf8'),
+    readFile(keyFile, 'utf8'),
+  ])
+  const { accounts } = mesh
+  const account = readAccountCredential({ certificatePem, keyPem, authority, accounts, nowMs: now() })
+  return createMinter({ ...account, issuer: authority.issuer, now })
+}
+
+function wordsFor(error: unknown): string {
+  if (error instanceof CredentialFault) return error.message
+  const code = (error as NodeJS.ErrnoException).code
+  return code === undefined ? 'cannot be read' : `cannot be read (${code})`
+}

@@ -1,0 +1,250 @@
+// The live sessions of this sidecar: kept while their request runs, then for a while, in bounded memory.
+import { createHash, randomFillSync } from 'node:crypto'
+import { clockSkewSeconds } from '../shared/assertion/verify.ts'
+import { Refusal } from '../shared/errors.ts'
+import type { Assertion } from '../shared/identity.ts'
+import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
+
+export interface SessionOptions {
+  /** The name of the service; a hash of it tags every handle. */
+  readonly service: string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** `0`: no limit. */
+  readonly maxBytes: () => number
+  readonly lingerMs: () => number
+}
+
+interface Entry extends Session {
+  readonly bytes: number
+  /** When the tokens that it carries are worth nothing any more; milliseconds since the epoch. */
+  readonly expiresAtMs: number
+  /** Set once the request has ended. */
+  lingersUntilMs: number
+}
+
+interface TokenEntry {
+  sample: Entry
+  withUser: number
+  readonly entries: Set<Entry>
+}
+
+interface UserEntry {
+  readonly entries: Set<Entry>
+  /** How many of them came with which assertion. */
+  readonly countByAssertion: Map<string, number>
+}
+
+/** What an entry costs beside its tokens, measured with 100,000 of them. */
+const overheadBytes = 1_200
+
+export interface KeptSession {
+  readonly handle: string
+  /** To be called once, when the request has ended: from then on the session lingers. */
+  end(): void
+}
+
+export class Sessions implements SessionIndex {
+  readonly #options: SessionOptions
+  readonly #tag: string
+  readonly #byHandle = new Map<string, Entry>()
+  readonly #byAssertion = new Map<string, TokenEntry>()
+  readonly #byUserToken = new Map<string, UserEntry>()
+  /** In the order in which they began to linger. */
+  readonly #lingering = new Set<Entry>()
+  readonly #random = new RandomHandles()
+  #bytes = 0
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#tag = serviceTag(options.service)
+  }
+
+  get size(): number {
+    return this.#byHandle.size
+  }
+
+  get lingering(): number {
+    return this.#lingering.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Keeps a session for a request that was permitted.
+   * @throws {Refusal} `session_unavailable`: memory is full of sessions whose requests still run.
+   */
+  keep(caller: Assertion | undefined, originalUserOfFor: Assertion | undefined): KeptSession {
+    const originalUser = caller?.kind === 'user' ? caller : originalUserOfFor
+    const bytes = overheadBytes + (caller?.token.length ?? 0) + (originalUserOfFor?.token.length ?? 0)
+    this.#makeRoom(bytes)
+    const entry: Entry = {
+      handle: this.#tag + this.#random.next(),
+      caller,
+      originalUser,
+      bytes,
+      expiresAtMs: expiryOf(originalUser),
+      lingersUntilMs: Infinity,
+    }
+    this.#add(entry)
+    let ended = false
+    return {
+      handle: entry.handle,
+      end: () => {
+        if (ended) return
+        ended = true
+        this.#linger(entry)
+      },
+    }
+  }
+
+  isOurs(handle: string): boolean {
+    return handle.startsWith(this.#tag)
+  }
+
+  byHandle(handle: string): Session | undefined {
+    this.sweep()
+    return this.#live(this.#byHandle.get(handle))
+  }
+
+  byAssertion(token: string): AssertionSessions | undefined {
+    this.sweep()
+    const entry = this.#byAssertion.get(token)
+    return this.#live(entry?.sample) === undefined ? undefined : entry
+  }
+
+  byUserToken(token: string): Session | undefined {
+    this.sweep()
+    const entries = this.#byUserToken.get(token)?.entries
+    return this.#live(entries === undefined ? undefined : firstOf(entries))
+  }
+
+  cameTogether(assertion: string, userToken: string): boolean {
+    return this.#byUserToken.get(userToken)?.countByAssertion.has(assertion) ?? false
+  }
+
+  /** Drops what has lingered long enough. */
+  sweep(): void {
+    const nowMs = this.#options.now()
+    for (const entry of this.#lingering) {
+      if (nowMs < entry.lingersUntilMs) return
+      this.#remove(entry)
+    }
+  }
+
+  #live(entry: Entry | undefined): Entry | undefined {
+    if (entry === undefined) return undefined
+    const nowMs = this.#options.now()
+    return nowMs < entry.expiresAtMs && nowMs < entry.lingersUntilMs ? entry : undefined
+  }
+
+  /** What has lingered longest goes first; what is under way stays. */
+  #makeRoom(bytes: number): void {
+    this.sweep()
+    const maxBytes = this.#options.maxBytes()
+    if (maxBytes === 0) return
+    for (const oldest of this.#lingering) {
+      if (this.#bytes + bytes <= maxBytes) return
+      this.#remove(oldest)
+    }
+    if (this.#bytes + bytes <= maxBytes) return
+    throw new Refusal(
+      'session_unavailable',
+      'Too many requests are under way (limits.session_bytes). Try again shortly.',
+    )
+  }
+
+  #linger(entry: Entry): void {
+    entry.lingersUntilMs = this.#options.now() + this.#options.lingerMs()
+    this.#lingering.add(entry)
+  }
+
+  #add(entry: Entry): void {
+    this.#bytes += entry.bytes
+    this.#byHandle.set(entry.handle, entry)
+    if (entry.caller !== undefined) this.#addAssertion(entry.caller.token, entry)
+    if (entry.originalUser !== undefined) this.#addUserToken(entry.originalUser.token, entry)
+  }
+
+  #addAssertion(token: string, entry: Entry): void {
+    let sessions = this.#byAssertion.get(token)
+    if (sessions === undefined) {
+      sessions = { sample: entry, withUser: 0, entries: new Set() }
+      this.#byAssertion.set(token, sessions)
+    }
+    sessions.entries.add(entry)
+    if (entry.originalUser !== undefined) sessions.withUser++
+  }
+
+  #addUserToken(token: string, entry: Entry): void {
+    let sessions = this.#byUserToken.get(token)
+    if (sessions === undefined) {
+      sessions = { entries: new Set(), countByAssertion: new Map() }
+      this.#byUserToken.set(token, sessions)
+    }
+    sessions.entries.add(entry)
+    const assertion = entry.caller?.token ?? ''
+    sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
+  }
+
+  #remove(entry: Entry): void {
+    this.#lingering.delete(entry)
+    this.#byHandle.delete(entry.handle)
+    this.#bytes -= entry.bytes
+    if (entry.caller !== undefined) this.#removeAssertion(entry.caller.token, entry)
+    if (entry.originalUser !== undefined) this.#removeUserToken(entry.originalUser.token, entry)
+  }
+
+  #removeAssertion(token: string, entry: Entry): void {
+    const sessions = this.#byAssertion.get(token)
+    if (sessions === undefined) return
+    sessions.entries.delete(entry)
+    if (entry.originalUser !== undefined) sessions.withUser--
+    const next = firstOf(sessions.entries)
+    if (next === undefined) this.#byAssertion.delete(token)
+    else if (sessions.sample === entry) sessions.sample = next
+  }
+
+  #removeUserToken(token: string, entry: Entry): void {
+    const sessions = this.#byUserToken.get(token)
+    if (sessions === undefined) return
+    sessions.entries.delete(entry)
+    if (sessions.entries.size === 0) this.#byUserToken.delete(token)
+    const assertion = entry.caller?.token ?? ''
+    const count = (sessions.countByAssertion.get(assertion) ?? 0) - 1
+    if (count > 0) sessions.countByAssertion.set(assertion, count)
+    else sessions.countByAssertion.delete(assertion)
+  }
+}
+
+/** A session carries nothing that the next hop would refuse as expired. */
+function expiryOf(originalUser: Assertion | undefined): number {
+  return originalUser === undefined ? Infinity : (originalUser.expiresAt + clockSkewSeconds) * 1000
+}
+
+/** Four characters that tell this service's handles from another's. */
+function serviceTag(service: string): string {
+  return createHash('sha256').update(service).digest('base64url').slice(0, 4)
+}
+
+/** Draws 128 random bits at a time as 22 characters; in bulk, for one call to the system serves 256 of them. */
+class RandomHandles {
+  readonly #pool = Buffer.alloc(4096)
+  #used = this.#pool.length
+
+  next(): string {
+    if (this.#used === this.#pool.length) {
+      randomFillSync(this.#pool)
+      this.#used = 0
+    }
+    this.#used += 16
+    return this.#pool.toString('base64url', this.#used - 16, this.#used)
+  }
+}
+
+function firstOf<T>(set: ReadonlySet<T>): T | undefined {
+  for (const item of set) return item
+  return undefined
+}

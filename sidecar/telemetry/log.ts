@@ -1,0 +1,55 @@
+// Writes log lines: JSON for machines, text for people, from the same fields.
+import type { LogLevel, Mesh } from '../../shared/config/mesh.ts'
+
+export type LogFields = Readonly<Record<string, unknown>>
+
+export interface Log {
+  level: LogLevel
+  write(level: LogLevel, message: string, fields?: LogFields): void
+}
+
+const severity: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
+
+export interface LogOutput {
+  readonly isTTY?: boolean | undefined
+  write(text: string): unknown
+}
+
+export function isLogLevel(text: string): text is LogLevel {
+  return Object.hasOwn(severity, text)
+}
+
+export function createLog(settings: Mesh['log'], output: LogOutput, now: () => number): Log {
+  const json = settings.format === 'json' || (settings.format === 'auto' && output.isTTY !== true)
+  const format = json ? jsonLine : textLine
+  return {
+    level: settings.level,
+    write(level, message, fields = {}) {
+      if (severity[level] < severity[this.level]) return
+      output.write(format(new Date(now()), level, message, fields))
+    },
+  }
+}
+
+export function jsonLine(time: Date, level: string, message: string, fields: LogFields): string {
+  return `${JSON.stringify({ time: time.toISOString(), level, message, ...fields })}\n`
+}
+
+export function textLine(time: Date, level: string, message: string, fields: LogFields): string {
+  const pairs = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const tail = pairs.map(([name, value]) => ` ${name}=${textValue(value)}`).join('')
+  return `${time.toISOString()} ${level.padEnd(5)} ${message}${tail}\n`
+}
+
+/** JSON for all but plain words, so that no value can forge a second line or field. */
+function textValue(value: unknown): string {
+  return typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)
+}
+
+/** What of an error may stand in a log: its words and its code, not its stack, and not what it was about. */
+export function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error'
+  const code = 'code' in error && typeof error.code === 'string' ? `${error.code} ` : ''
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return `${code}${error.message}${cause}`
+}

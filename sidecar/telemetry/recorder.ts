@@ -1,0 +1,115 @@
+// Takes each decision once, and derives from it all that is seen of it: ring, log, access log, counters.
+import type { Decision } from '../../shared/decision.ts'
+import type { RefusalCode } from '../../shared/errors.ts'
+import type { Mesh } from '../../shared/config/mesh.ts'
+import { jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
+import type { Counter, Metrics } from './metrics.ts'
+
+const maxDecisions = 1_000
+
+/** How a request ended, after its decision. */
+export interface Ending {
+  /** The status sent; undefined where the client left before. */
+  readonly status: number | undefined
+  readonly durationMs: number
+  /** A failure after the decision: the upstream's, or a limit. */
+  readonly code?: RefusalCode
+  /** For the log alone. */
+  readonly error?: string
+}
+
+export interface RecorderOptions {
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly access: () => Mesh['log']['access']
+  readonly output: LogOutput
+}
+
+export class Recorder {
+  readonly #options: RecorderOptions
+  readonly #ring: Decision[] = []
+  #next = 0
+  readonly #requests: Counter
+  readonly #sources: Counter
+  readonly #ended: Counter
+
+  constructor(options: RecorderOptions) {
+    this.#options = options
+    const { metrics } = options
+    this.#requests = metrics.counter(
+      'onbehalf_decisions_total',
+      'Requests decided, by outcome and refusal code.',
+    )
+    this.#sources = metrics.counter(
+      'onbehalf_outbound_calls_total',
+      'Calls to routes, by what named the original user.',
+    )
+    this.#ended = metrics.counter(
+      'onbehalf_responses_total',
+      'Requests ended, by class of status and failure.',
+    )
+  }
+
+  decided(decision: Decision): void {
+    this.#ring[this.#next] = decision
+    this.#next = (this.#next + 1) % maxDecisions
+    const { direction, outcome, code = '', route = '', mode } = decision
+    this.#requests.add({ direction, outcome, code, route, mode })
+    if (decision.source !== undefined) this.#sources.add({ source: decision.source, outcome, route })
+    if (outcome === 'refused') this.#options.log.write('warn', 'refused', logFields(decision))
+    else this.#options.log.write('debug', 'allowed', logFields(decision))
+  }
+
+  ended(decision: Decision, ending: Ending): void {
+    const { direction } = decision
+    const status = ending.status === undefined ? 'none' : `${Math.floor(ending.status / 100)}xx`
+    this.#ended.add({ direction, status, code: ending.code ?? '' })
+    if (ending.code !== undefined) {
+      const { status: sent, error, code } = ending
+      this.#options.log.write('warn', 'failed', { ...logFields(decision), code, status: sent, cause: error })
+    }
+    this.#writeAccess(decision, ending)
+  }
+
+  /** The last decisions, newest first. */
+  recent(): readonly Decision[] {
+    const { length } = this.#ring
+    return Array.from(
+      { length },
+      (_, i) => this.#ring[(this.#next - 1 - i + 2 * length) % length] as Decision,
+    )
+  }
+
+  #writeAccess(decision: Decision, ending: Ending): void {
+    const access = this.#options.access()
+    if (access === 'off') return
+    const format = access === 'json' ? jsonLine : textLine
+    const fields = {
+      ...logFields(decision),
+      status: ending.status,
+      duration_ms: Math.round(ending.durationMs * 10) / 10,
+    }
+    this.#options.output.write(format(new Date(decision.atMs), 'info', 'access', fields))
+  }
+}
+
+/** One spelling of a decision's fields, for every log. */
+export function logFields(decision: Decision): LogFields {
+  const { caller, originalUser } = decision
+  return {
+    request_id: decision.requestId,
+    direction: decision.direction,
+    outcome: decision.outcome,
+    code: decision.code,
+    reason: decision.reason,
+    method: decision.method,
+    host: decision.host,
+    path: decision.path,
+    route: decision.route,
+    peer: decision.peer,
+    caller: caller === undefined ? undefined : `${caller.issuer}/${caller.subject}`,
+    original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
+    source: decision.source,
+    mode: decision.mode === 'report' ? 'report' : undefined,
+  }
+}

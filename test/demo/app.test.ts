@@ -1,0 +1,99 @@
+// The demo's app as a process of its own: what it says about a request, and what it passes on.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { test } from 'node:test'
+import type { AppAnswer } from '../../deploy/demo/app.ts'
+import { exchange } from '../../deploy/demo/exchange.ts'
+import { freePorts } from '../../deploy/demo/ports.ts'
+import { waitUntilListening } from '../../deploy/demo/ready.ts'
+import { startPomerium } from '../../deploy/demo/pomerium.ts'
+import { echo, startUpstream, users, type Echo } from './echo.ts'
+
+const script = path.resolve(import.meta.dirname, '../../deploy/demo/app.ts')
+
+async function startApp(environment: Record<string, string>) {
+  const [port = 0] = await freePorts(1)
+  const env = { ...process.env, NAME: 'App', PORT: String(port), ...environment }
+  const child = spawn(process.execPath, [script], { env, stdio: ['ignore', 'ignore', 'inherit'] })
+  const hasEnded = () => child.exitCode !== null
+  await waitUntilListening({ name: 'app', logFile: '/dev/null', hasEnded }, port)
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM')
+      if (!hasEnded()) await once(child, 'exit')
+    },
+  }
+}
+
+async function ask(port: number, headers: readonly (readonly [string, string])[] = []): Promise<AppAnswer> {
+  return JSON.parse(
+    (await exchange({ port, target: '/hello', headers: [['Host', 'app'], ...headers] })).body,
+  ) as AppAnswer
+}
+
+async function aliceToken(): Promise<string> {
+  const pomerium = await startPomerium({ users })
+  const token = await pomerium.assertion('alice', 'app.localhost.pomerium.io')
+  await pomerium.close()
+  return token
+}
+
+test('an app says who calls it, and that a user calls on the user’s own behalf', async () => {
+  await using app = await startApp({})
+  const email = ['X-Pomerium-Authenticated-User-Email', 'alice@companydomain.com'] as const
+  assert.deepEqual(await ask(app.port, [['X-Pomerium-Jwt-Assertion', await aliceToken()], email]), {
+    service: 'App',
+    path: '/hello',
+    calledBy: 'google/1234',
+    onBehalfOf: 'alice@companydomain.com',
+  })
+})
+
+test('an app names the original user where a service account calls', async () => {
+  await using app = await startApp({})
+  const answer = await ask(app.port, [
+    ['X-Pomerium-Authenticated-User-Email', ''],
+    ['X-Pomerium-Original-User-Email', 'alice@companydomain.com'],
+  ])
+  assert.equal(answer.onBehalfOf, 'alice@companydomain.com')
+})
+
+test('an app that is told nothing says nobody', async () => {
+  await using app = await startApp({})
+  const { calledBy, onBehalfOf } = await ask(app.port)
+  assert.deepEqual([calledBy, onBehalfOf], ['', ''])
+})
+
+test('an app calls the next service through its proxy and passes on the documented headers alone', async () => {
+  const proxy = await startUpstream(echo)
+  await using app = await startApp({ NEXT: 'http://api.localhost.pomerium.io', HTTP_PROXY: proxy.url })
+  const token = await aliceToken()
+  const { next } = await ask(app.port, [
+    ['X-Pomerium-Jwt-Assertion', token],
+    ['X-Pomerium-Jwt-Assertion-For', 'for-alice'],
+    ['X-Onbehalf-Handle', 'handle'],
+    ['Traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
+  ])
+  const { path: target, headers } = next as Echo
+  assert.equal(target, 'http://api.localhost.pomerium.io/hello')
+  assert.deepEqual(Object.keys(headers).sort(), [
+    'connection',
+    'host',
+    'proxy-connection',
+    'x-pomerium-jwt-assertion',
+    'x-pomerium-jwt-assertion-for',
+  ])
+  assert.equal(headers['x-pomerium-jwt-assertion'], token)
+  await proxy.close()
+})
+
+test('an app without a -For passes on none', async () => {
+  const proxy = await startUpstream(echo)
+  await using app = await startApp({ NEXT: 'http://api.localhost.pomerium.io', HTTP_PROXY: proxy.url })
+  const { next } = await ask(app.port, [['X-Pomerium-Jwt-Assertion', await aliceToken()]])
+  assert.equal((next as Echo).headers['x-pomerium-jwt-assertion-for'], undefined)
+  await proxy.close()
+})

@@ -1,0 +1,257 @@
+// A mesh for tests: a Pomerium stand-in, real apps, and real sidecars with real listeners, all on loopback.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { X509Certificate } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { loadMesh } from '../../shared/config/load.ts'
+import { formatProblem } from '../../shared/config/problem.ts'
+import { createAuthority, issueAccount, type Certified } from '../../sidecar/ca.ts'
+import { readAccountCredential, parseRoots } from '../../sidecar/credential/files.ts'
+import { createMinter, type Minter } from '../../sidecar/credential/minter.ts'
+import { startSidecar, type Sidecar } from '../../sidecar/sidecar.ts'
+import { startPomerium, type Pomerium } from '../../deploy/demo/pomerium.ts'
+import { freePorts } from '../../deploy/demo/ports.ts'
+import { startApp, type TestApp } from './app.ts'
+
+export const meshIssuer = 'mesh.companydomain.com'
+export const hosts = {
+  App: 'app.localhost.pomerium.io',
+  API: 'api.localhost.pomerium.io',
+  Ledger: 'ledger.localhost.pomerium.io',
+} as const
+export type ServiceName = keyof typeof hosts
+
+type Settings = Record<string, unknown>
+
+export interface MeshOptions {
+  /** Merged into the top level of the mesh file. */
+  readonly settings?: Settings
+  /** Merged into the one issuer's entry. */
+  readonly issuer?: Settings
+  /** Merged into the routes of these names; `policy` and the like are replaced. */
+  readonly routes?: Partial<Record<ServiceName, Settings>>
+  /** Further routes, after the three. */
+  readonly moreRoutes?: readonly Settings[]
+  /** Merged into the entries of these services. */
+  readonly services?: Partial<Record<ServiceName, Settings>>
+  /** Which sidecars run; default: all three. */
+  readonly run?: readonly ServiceName[]
+  /** Default: true. */
+  readonly awaitReady?: boolean
+  /** Added to the system's clock. */
+  readonly clockOffsetMs?: () => number
+}
+
+export interface RunningSidecar {
+  readonly sidecar: Sidecar
+  readonly inbound: number
+  readonly outbound: number
+  readonly admin: number
+  readonly probes: number
+  readonly logs: string[]
+}
+
+export interface TestMesh {
+  readonly folder: string
+  readonly meshFile: string
+  readonly pomerium: Pomerium
+  readonly apps: Readonly<Record<ServiceName, TestApp>>
+  readonly sidecars: Readonly<Record<ServiceName, RunningSidecar>>
+  /** Mints under the real key of an account, to be used by hand. */
+  minter(account: string): Promise<Minter>
+  /** The real certificate and key of an account. */
+  certified(account: string): Promise<Certified>
+  writeMeshFile(change: (mesh: MeshObject) => void): Promise<void>
+}
+
+export interface MeshObject {
+  [key: string]: unknown
+  issuers: Settings[]
+  routes: Settings[]
+  services: Record<string, Settings>
+}
+
+const users = {
+  alice: { sub: 'alice-id', email: 'alice@companydomain.com', groups: ['staff', 'finance'], name: 'Alice' },
+  bob: { sub: 'bob-id', email: 'bob@companydomain.com', groups: ['staff'], name: 'Bob' },
+  mallory: { sub: 'mallory-id', email: 'mallory@elsewhere.com', groups: [], name: 'Mallory' },
+}
+
+/** Starts a mesh and takes it down when the test ends. App calls as api-access, API as ledger-access. */
+export async function startMesh(t: TestContext, options: MeshOptions = {}): Promise<TestMesh> {
+  const folder = await mkdtemp(join(tmpdir(), 'onbehalf-test-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const pomerium = await startPomerium({ users: { ...users, ...manyUsers() } })
+  t.after(() => pomerium.close())
+  const apps = { App: await startApp(), API: await startApp(), Ledger: await startApp() }
+  t.after(() => Promise.all(Object.values(apps).map((app) => app.close())))
+  const certificates = await certify(folder)
+  const ports = await freePorts(6)
+  const mesh = meshObject(options, pomerium, apps, ports)
+  const meshFile = join(folder, 'mesh.json')
+  const writeMeshFile = async (change: (mesh: MeshObject) => void) => {
+    change(mesh)
+    await writeFile(meshFile, JSON.stringify(mesh, undefined, 2))
+  }
+  await writeMeshFile(() => undefined)
+
+  const running: Partial<Record<ServiceName, RunningSidecar>> = {}
+  for (const service of options.run ?? (['App', 'API', 'Ledger'] as const)) {
+    const started = await startOne(service, meshFile, options)
+    t.after(() => started.sidecar.stop())
+    running[service] = started
+  }
+  return {
+    folder,
+    meshFile,
+    pomerium,
+    apps,
+    sidecars: running as Record<ServiceName, RunningSidecar>,
+    certified: certificates.certified,
+    minter: certificates.minter,
+    writeMeshFile,
+  }
+}
+
+/** user0@companydomain.com … user99@companydomain.com, each with an id of its own. */
+function manyUsers() {
+  return Object.fromEntries(
+    Array.from({ length: 100 }, (_, i) => {
+      const user = { sub: `user${i}-id`, email: `user${i}@companydomain.com`, groups: [], name: `User ${i}` }
+      return [`user${i}`, user] as const
+    }),
+  )
+}
+
+function meshObject(
+  options: MeshOptions,
+  pomerium: Pomerium,
+  apps: Readonly<Record<ServiceName, TestApp>>,
+  ports: readonly number[],
+): MeshObject {
+  const names = ['App', 'API', 'Ledger'] as const
+  const policies: Record<ServiceName, unknown> = {
+    App: [{ allow: { or: [{ domain: { is: 'companydomain.com' } }] } }],
+    API: [{ allow: { or: [{ user: { is: 'api-access' } }] } }],
+    Ledger: [{ allow: { or: [{ user: { is: 'ledger-access' } }] } }],
+  }
+  const accounts: Partial<Record<ServiceName, string>> = { App: 'api-access', API: 'ledger-access' }
+  const routes = names.map((name, i) => ({
+    name,
+    from: `https://${hosts[name]}`,
+    to: `http://127.0.0.1:${ports[i]}`,
+    pass_identity_headers: true,
+    policy: policies[name],
+    ...(accounts[name] && { account: accounts[name] }),
+    ...options.routes?.[name],
+  }))
+  const services = names.map((name, i) => {
+    const account = accounts[name]
+    const credential = account && { credential: { certificate: `${account}.pem`, key: `${account}-key.pem` } }
+    return [
+      name,
+      {
+        app: apps[name].origin,
+        listen: {
+          inbound: `127.0.0.1:${ports[i]}`,
+          outbound: `127.0.0.1:${ports[i + 3]}`,
+          admin: '127.0.0.1:0',
+          probes: '127.0.0.1:0',
+        },
+        admin_token_file: `${name}.admin-token`,
+        ...credential,
+        ...options.services?.[name],
+      },
+    ]
+  })
+  return {
+    issuers: [{ name: 'pomerium', issuer: ['hostOnly'], jwks: pomerium.jwksUrl, ...options.issuer }],
+    mesh: { issuer: meshIssuer, ca: 'ca.pem' },
+    timeouts: { linger: '2s', drain: '5s' },
+    ...options.settings,
+    routes: [...routes, ...(options.moreRoutes ?? [])],
+    services: Object.fromEntries(services) as MeshObject['services'],
+  }
+}
+
+async function certify(folder: string) {
+  const nowMs = Date.now()
+  const ca = await createAuthority({ issuer: meshIssuer, days: 1, nowMs })
+  await writeFile(join(folder, 'ca.pem'), ca.certificatePem)
+  const certified = (account: string): Promise<Certified> =>
+    issueAccount({
+      caPem: ca.certificatePem,
+      caKeyPem: ca.keyPem,
+      issuer: undefined,
+      account,
+      dnsNames: [],
+      days: 1,
+      nowMs,
+    })
+  for (const account of ['api-access', 'ledger-access']) {
+    const { certificatePem, keyPem } = await certified(account)
+    await writeFile(join(folder, `${account}.pem`), certificatePem)
+    await writeFile(join(folder, `${account}-key.pem`), keyPem, { mode: 0o600 })
+  }
+  const minter = async (account: string): Promise<Minter> => {
+    const { certificatePem, keyPem } = await certified(account)
+    const accounts = new Set([account])
+    const authority = { name: 'mesh', issuer: meshIssuer, accounts, roots: parseRoots(ca.certificatePem) }
+    const credential = readAccountCredential({
+      certificatePem,
+      keyPem,
+      authority,
+      accounts,
+      nowMs: Date.now(),
+    })
+    return createMinter({ ...credential, issuer: meshIssuer, now: Date.now })
+  }
+  return { certified, minter }
+}
+
+const readyDeadlineMs = 10_000
+
+async function untilReady(sidecar: Sidecar): Promise<void> {
+  const startedMs = Date.now()
+  while (sidecar.notReady().length > 0) {
+    if (Date.now() - startedMs > readyDeadlineMs)
+      throw new Error(`not ready: ${sidecar.notReady().join('; ')}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** `x5c` of a certificate file's leaf. */
+export function x5cOf(certified: Certified): string[] {
+  return [new X509Certificate(certified.certificatePem).raw.toString('base64')]
+}
+
+async function startOne(
+  service: ServiceName,
+  meshFile: string,
+  options: MeshOptions,
+): Promise<RunningSidecar> {
+  const logs: string[] = []
+  const sidecar = await startSidecar({
+    read: async () => {
+      const text = await readFile(meshFile, 'utf8')
+      const { mesh, problems } = loadMesh({ file: meshFile, text, service })
+      const of = (severity: string) =>
+        problems.filter((problem) => problem.severity === severity).map(formatProblem)
+      return { mesh, file: meshFile, errors: of('error'), warnings: of('warning') }
+    },
+    now: () => Date.now() + (options.clockOffsetMs?.() ?? 0),
+    output: { write: (line) => logs.push(line) },
+    env: {},
+    onShutdown: () => undefined,
+  })
+  if (options.awaitReady !== false) await untilReady(sidecar)
+  const portOf = (which: keyof Sidecar['addresses']) => sidecar.addresses[which][0]?.port ?? 0
+  const [inbound, outbound, admin, probes] = [
+    portOf('inbound'),
+    portOf('outbound'),
+    portOf('admin'),
+    portOf('probes'),
+  ]
+  return { sidecar, inbound, outbound, admin, probes, logs }
+}
