@@ -24,7 +24,6 @@ interface Entry extends Session {
 }
 
 interface TokenEntry {
-  sample: Entry
   withUser: number
   readonly entries: Set<Entry>
 }
@@ -105,20 +104,22 @@ export class Sessions implements SessionIndex {
   }
 
   byHandle(handle: string): Session | undefined {
-    this.sweep()
-    return this.#live(this.#byHandle.get(handle))
+    const nowMs = this.#sweptNow()
+    const entry = this.#byHandle.get(handle)
+    return entry !== undefined && isLive(entry, nowMs) ? entry : undefined
   }
 
   byAssertion(token: string): AssertionSessions | undefined {
-    this.sweep()
-    const entry = this.#byAssertion.get(token)
-    return this.#live(entry?.sample) === undefined ? undefined : entry
+    const nowMs = this.#sweptNow()
+    const sessions = this.#byAssertion.get(token)
+    const sample = sessions && firstLive(sessions.entries, nowMs)
+    return sample && { sample, withUser: sessions.withUser }
   }
 
   byUserToken(token: string): Session | undefined {
-    this.sweep()
-    const entries = this.#byUserToken.get(token)?.entries
-    return this.#live(entries === undefined ? undefined : firstOf(entries))
+    const nowMs = this.#sweptNow()
+    const sessions = this.#byUserToken.get(token)
+    return sessions && firstLive(sessions.entries, nowMs)
   }
 
   cameTogether(assertion: string, userToken: string): boolean {
@@ -127,17 +128,17 @@ export class Sessions implements SessionIndex {
 
   /** Drops what has lingered long enough. */
   sweep(): void {
-    const nowMs = this.#options.now()
-    for (const entry of this.#lingering) {
-      if (nowMs < entry.lingersUntilMs) return
-      this.#remove(entry)
-    }
+    this.#sweptNow()
   }
 
-  #live(entry: Entry | undefined): Entry | undefined {
-    if (entry === undefined) return undefined
+  /** Sweeps and tells for which moment: a question and the sweep before it must be of one moment. */
+  #sweptNow(): number {
     const nowMs = this.#options.now()
-    return nowMs < entry.expiresAtMs && nowMs < entry.lingersUntilMs ? entry : undefined
+    for (const entry of this.#lingering) {
+      if (nowMs < entry.lingersUntilMs) break
+      this.#remove(entry)
+    }
+    return nowMs
   }
 
   /** What has lingered longest goes first; what is under way stays. */
@@ -171,7 +172,7 @@ export class Sessions implements SessionIndex {
   #addAssertion(token: string, entry: Entry): void {
     let sessions = this.#byAssertion.get(token)
     if (sessions === undefined) {
-      sessions = { sample: entry, withUser: 0, entries: new Set() }
+      sessions = { withUser: 0, entries: new Set() }
       this.#byAssertion.set(token, sessions)
     }
     sessions.entries.add(entry)
@@ -202,9 +203,7 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) return
     sessions.entries.delete(entry)
     if (entry.originalUser !== undefined) sessions.withUser--
-    const next = firstOf(sessions.entries)
-    if (next === undefined) this.#byAssertion.delete(token)
-    else if (sessions.sample === entry) sessions.sample = next
+    if (sessions.entries.size === 0) this.#byAssertion.delete(token)
   }
 
   #removeUserToken(token: string, entry: Entry): void {
@@ -244,7 +243,14 @@ class RandomHandles {
   }
 }
 
-function firstOf<T>(set: ReadonlySet<T>): T | undefined {
-  for (const item of set) return item
+function isLive(entry: Entry, nowMs: number): boolean {
+  return nowMs < entry.expiresAtMs && nowMs < entry.lingersUntilMs
+}
+
+/** Nearly always the first: what has ended is swept, and only what expired while its request runs is passed over. */
+function firstLive(entries: ReadonlySet<Entry>, nowMs: number): Entry | undefined {
+  for (const entry of entries) {
+    if (isLive(entry, nowMs)) return entry
+  }
   return undefined
 }

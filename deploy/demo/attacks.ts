@@ -179,8 +179,7 @@ function attacksFromInside(field: Battlefield): Attack[] {
         const token = await pomerium.assertion('alice', App.host)
         const identity = [assertion, originalUser, 'x_pomerium_jwt_assertion', 'X-Onbehalf-Handle']
         const sent = identity.map((name) => [name, token] as const)
-        const trace = ['tracestate', `onbehalf=${'A'.repeat(26)}`] as const
-        return received(await callThrough(App, strangerHost, ...sent, trace))
+        return received(await callThrough(App, strangerHost, ...sent))
       },
     },
   ]

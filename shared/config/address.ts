@@ -20,10 +20,17 @@ export function parseOrigin(text: string): Parsed<Endpoint> {
   if (url.username !== '' || url.password !== '') {
     return { fault: 'must not hold a user name or password: secrets come by file' }
   }
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || text.endsWith('?') || text.endsWith('#')) {
+  if (
+    url.pathname !== '/' ||
+    url.search !== '' ||
+    url.hash !== '' ||
+    text.endsWith('?') ||
+    text.endsWith('#')
+  ) {
     return { fault: 'must end after the host and port: a path, query or fragment has no effect here' }
   }
-  if (url.hostname.includes('*')) return { fault: 'must name one host: wildcards are not served by this release' }
+  if (url.hostname.includes('*'))
+    return { fault: 'must name one host: wildcards are not served by this release' }
   const host = bareHost(url.hostname)
   if (host === '') return { fault: 'names no host' }
   const tls = scheme === 'https'

@@ -45,7 +45,9 @@ export function salvage<S extends v.GenericSchema>(
   for (let depth = maxDepth; depth >= 0; depth--) {
     const result = v.safeParse(schema, input)
     if (result.success) return { input, output: result.output, broken }
-    const paths = result.issues.flatMap((issue) => toFaults(issue, [])).map(({ path }) => path.slice(0, depth))
+    const paths = result.issues
+      .flatMap((issue) => toFaults(issue, []))
+      .map(({ path }) => path.slice(0, depth))
     input = structuredClone(input)
     for (const path of paths) {
       if (typeof path[0] === 'string') broken.add(path[0])
@@ -67,5 +69,6 @@ function removeAt(root: unknown, path: Path): void {
     if (typeof container !== 'object' || container === null) return
     container = (container as Record<string | number, unknown>)[step]
   }
-  if (typeof container === 'object' && container !== null) delete (container as Record<string, unknown>)[path[end] as string]
+  if (typeof container === 'object' && container !== null)
+    delete (container as Record<string, unknown>)[path[end] as string]
 }

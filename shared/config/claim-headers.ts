@@ -67,7 +67,11 @@ function readWritten(given: unknown): Written[] {
     }))
   }
   if (Array.isArray(given)) {
-    return given.map((claim, index) => ({ header: defaultHeader(String(claim)), claim: String(claim), path: [...path, index] }))
+    return given.map((claim, index) => ({
+      header: defaultHeader(String(claim)),
+      claim: String(claim),
+      path: [...path, index],
+    }))
   }
   if (typeof given !== 'string') return []
   const claims = given.split(/[\s,]+/).filter((claim) => claim !== '')

@@ -29,9 +29,9 @@ export interface MeshDocument {
   readonly value: unknown
   readonly faults: readonly Fault[]
   /** Where the value at `path` stands, or the key that holds it; for what is missing, its nearest ancestor. */
-  locate(path: Path): Position
+  readonly locate: (path: Path) => Position
   /** Where the last key of `path` stands; for what is missing, its nearest ancestor. */
-  locateKey(path: Path): Position
+  readonly locateKey: (path: Path) => Position
 }
 
 const maxTextLength = 1024 * 1024
@@ -65,7 +65,8 @@ function readParsed(document: Document.Parsed, lines: LineCounter): MeshDocument
   }
   const faults = yamlFaults([...document.errors, ...document.warnings], positionAt)
   if (document.directives.yaml.explicit === true && document.directives.yaml.version !== '1.2') {
-    const message = 'YAML 1.1 reads words such as yes and numbers such as 017 differently; remove the %YAML line'
+    const message =
+      'YAML 1.1 reads words such as yes and numbers such as 017 differently; remove the %YAML line'
     faults.push({ path: [], position: { line: 1, column: 1 }, message })
   }
   const report = (path: Path, offset: number, message: string): void => {
@@ -160,7 +161,8 @@ function toValue(document: Document.Parsed, report: Report): unknown {
       const key = keyOf(pair)
       const at = [...path, key]
       if (unusableKeys.has(key) || key === '<<') {
-        const message = key === '<<' ? 'merge keys are not read; write the keys out' : 'cannot be used as a key'
+        const message =
+          key === '<<' ? 'merge keys are not read; write the keys out' : 'cannot be used as a key'
         report(at, offsetOf(document, at, 'key'), message)
       } else map[key] = convert(pair.value, at)
     }
@@ -184,7 +186,8 @@ function offsetOf(document: Document.Parsed, path: Path, want: 'key' | 'value'):
     if (child === undefined) return offset
     const isScalarEnd = index === path.length - 1 && want === 'value' && isScalar(child.value)
     const valueStart = startOf(child.value)
-    offset = isScalarEnd && !isBlank(child.value) ? (valueStart ?? offset) : (child.keyStart ?? valueStart ?? offset)
+    offset =
+      isScalarEnd && !isBlank(child.value) ? (valueStart ?? offset) : (child.keyStart ?? valueStart ?? offset)
     node = child.value
   }
   return offset

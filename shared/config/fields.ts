@@ -33,8 +33,8 @@ export function section<Entries extends v.ObjectEntries>(about: string, entries:
   const map = v.pipe(
     v.looseObject(entries, (issue) => {
       const missing = issue.path?.at(-1)?.key
-      if (missing === undefined) return expected('a map of keys')(issue)
-      return `is missing: ${describe(entries[String(missing)])}`
+      if (typeof missing !== 'string') return expected('a map of keys')(issue)
+      return `is missing: ${describe(entries[missing])}`
     }),
     v.metadata({ description: about, additionalProperties: false }),
     v.rawCheck(({ dataset, addIssue }) => {
@@ -59,13 +59,16 @@ type Section<Entries extends v.ObjectEntries> = v.GenericSchema<
 /** A map whose keys the user chooses. */
 export function mapOf<Value extends v.GenericSchema>(about: string, value: Value) {
   const map = v.pipe(v.record(v.string(), value, expected('a map')), v.metadata({ description: about }))
-  return notAList(map) as unknown as v.GenericSchema<Record<string, v.InferInput<Value>>, Record<string, v.InferOutput<Value>>>
+  return notAList(map) as unknown as v.GenericSchema<
+    Record<string, v.InferInput<Value>>,
+    Record<string, v.InferOutput<Value>>
+  >
 }
 
 /** To valibot a list is an object too. */
 function notAList(map: v.GenericSchema) {
-  const list = v.never(expected('a map of keys'))
-  return v.lazy((input) => (Array.isArray(input) ? list : map))
+  const wrong = v.never(expected('a map of keys'))
+  return v.lazy((input) => (Array.isArray(input) ? wrong : map))
 }
 
 /** The description of a field, its first letter in lower case; for what is missing. */
@@ -100,7 +103,8 @@ export function count(about: string) {
 }
 
 export function choice<const Options extends readonly string[]>(about: string, options: Options) {
-  const all = options.length < 2 ? String(options[0]) : `${options.slice(0, -1).join(', ')} or ${options.at(-1)}`
+  const all =
+    options.length < 2 ? String(options[0]) : `${options.slice(0, -1).join(', ')} or ${options.at(-1)}`
   const message = (issue: v.BaseIssue<unknown>): string =>
     typeof issue.input === 'string'
       ? `must be ${all}${didYouMean(issue.input, options)}`
@@ -157,7 +161,9 @@ export function size(about: string) {
     v.union(
       [
         v.pipe(v.number(), v.metadata({ minimum: 0 }), v.integer(fault), v.minValue(0, fault)),
-        parsed<number>(about, 'a size', (given) => orFault(parseSize(given), fault), { pattern: sizePattern }),
+        parsed<number>(about, 'a size', (given) => orFault(parseSize(given), fault), {
+          pattern: sizePattern,
+        }),
       ],
       expected('a size such as 32KiB or a number of bytes'),
     ),
@@ -199,6 +205,9 @@ export function parseFileName(given: string): Parsed<string> {
 /** A PEM, a JWT, or anything that no file is called. */
 export function looksLikeSecret(given: string): boolean {
   return (
-    given.includes('-----BEGIN') || /[\r\n]/.test(given) || given.length > 1024 || /^(LS0tLS1|eyJ)[\w-]{8}/.test(given)
+    given.includes('-----BEGIN') ||
+    /[\r\n]/.test(given) ||
+    given.length > 1024 ||
+    /^(LS0tLS1|eyJ)[\w-]{8}/.test(given)
   )
 }

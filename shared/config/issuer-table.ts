@@ -3,7 +3,8 @@ import { posix } from 'node:path'
 import { meshIssuerName } from '../identity.ts'
 import type { Issuer, Route, TrustDomain } from './mesh.ts'
 import type { ProblemSink } from './problem.ts'
-import type { EffectiveSettings, IssuerEntry } from './schema.ts'
+import type { EffectiveSettings } from './schema.ts'
+import type { IssuerEntry } from './trust-schema.ts'
 
 /** Relative file names are relative to the folder of the mesh file. */
 export function resolveFile(folder: string, file: string): string {
@@ -25,10 +26,14 @@ export function makeIssuers(
   const issuers = entries.map((entry, index) => makeIssuer(entry, index, folder, problems))
   for (const [index, issuer] of issuers.entries()) {
     if (issuer.name === meshIssuerName) {
-      problems.error(['issuers', index, 'name'], `"${meshIssuerName}" stands for this mesh's own accounts in policies; choose another name`)
+      problems.error(
+        ['issuers', index, 'name'],
+        `"${meshIssuerName}" stands for this mesh's own accounts in policies; choose another name`,
+      )
     }
     const earlier = issuers.findIndex((other) => other.name === issuer.name)
-    if (earlier < index) problems.error(['issuers', index, 'name'], `issuers[${earlier}] is called "${issuer.name}" too`)
+    if (earlier < index)
+      problems.error(['issuers', index, 'name'], `issuers[${earlier}] is called "${issuer.name}" too`)
     findSharedForm(issuers.slice(0, index), issuer, index, hosts, problems)
   }
   return issuers
@@ -44,13 +49,19 @@ function makeIssuer(entry: IssuerEntry, index: number, folder: string, problems:
     exact: entry.issuer.filter((form) => form !== 'hostOnly' && form !== 'uri'),
     hostOnly: entry.issuer.includes('hostOnly'),
     uri: entry.issuer.includes('uri'),
-    jwks: entry.jwks.kind === 'url' ? entry.jwks : { kind: 'file', file: resolveFile(folder, entry.jwks.file) },
+    jwks:
+      entry.jwks.kind === 'url' ? entry.jwks : { kind: 'file', file: resolveFile(folder, entry.jwks.file) },
     ...(entry.ca === undefined ? {} : { caFile: resolveFile(folder, entry.ca) }),
     algorithms: entry.algorithms,
     serviceAccounts: new Set(entry.service_accounts),
     ...(entry.edges === undefined
       ? {}
-      : { edges: { sourceIp: entry.edges.source_ip ?? [], clientCertificate: entry.edges.client_certificate ?? [] } }),
+      : {
+          edges: {
+            sourceIp: entry.edges.source_ip ?? [],
+            clientCertificate: entry.edges.client_certificate ?? [],
+          },
+        }),
     singleUse: entry.single_use,
   }
 }
@@ -65,7 +76,10 @@ function reportEdges(entry: IssuerEntry, index: number, problems: ProblemSink): 
     return
   }
   if ((entry.edges.source_ip ?? []).length > 0 || (entry.edges.client_certificate ?? []).length > 0) return
-  problems.error(['issuers', index, 'edges'], 'names nobody, so no user could come in; give source_ip, or remove edges')
+  problems.error(
+    ['issuers', index, 'edges'],
+    'names nobody, so no user could come in; give source_ip, or remove edges',
+  )
 }
 
 function findSharedForm(
@@ -81,13 +95,21 @@ function findSharedForm(
       other.exact.find((iss) => accepts(issuer, iss, hosts)) ??
       (issuer.hostOnly && other.hostOnly ? 'hostOnly' : issuer.uri && other.uri ? 'uri' : undefined)
     if (form === undefined) continue
-    problems.error(['issuers', index, 'issuer'], `issuer "${other.name}" accepts ${form} too; whose token it is must be certain`)
+    problems.error(
+      ['issuers', index, 'issuer'],
+      `issuer "${other.name}" accepts ${form} too; whose token it is must be certain`,
+    )
   }
 }
 
 function accepts(issuer: Issuer, iss: string, hosts: ReadonlySet<string>): boolean {
   if (issuer.exact.includes(iss) || (issuer.hostOnly && hosts.has(iss))) return true
-  return issuer.uri && iss.startsWith('https://') && iss.endsWith('/') && hosts.has(iss.slice('https://'.length, -1))
+  return (
+    issuer.uri &&
+    iss.startsWith('https://') &&
+    iss.endsWith('/') &&
+    hosts.has(iss.slice('https://'.length, -1))
+  )
 }
 
 /** This mesh first, then those that it trusts. */
@@ -117,10 +139,16 @@ export function checkTrust(
   problems: ProblemSink,
 ): void {
   if (mesh.issuer === undefined && mesh.ca !== undefined) {
-    problems.error(['mesh', 'ca'], 'stands without mesh.issuer, the name that the certificates and assertions of this mesh carry')
+    problems.error(
+      ['mesh', 'ca'],
+      'stands without mesh.issuer, the name that the certificates and assertions of this mesh carry',
+    )
   }
   if (mesh.issuer !== undefined && mesh.ca === undefined) {
-    problems.error(['mesh', 'issuer'], 'stands without mesh.ca, the file with who may certify accounts of this mesh; `onbehalf ca init` makes one')
+    problems.error(
+      ['mesh', 'issuer'],
+      'stands without mesh.ca, the file with who may certify accounts of this mesh; `onbehalf ca init` makes one',
+    )
   }
   const taken = new Map<string, string>()
   for (const route of routes) taken.set(route.host, `the host of route ${route.name}`)

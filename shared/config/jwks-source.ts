@@ -18,7 +18,10 @@ export function parseJwksSource(given: string): Parsed<Issuer['jwks']> {
     return { fault: 'must not hold a user name or password: an issuer publishes its keys to everyone' }
   }
   if (scheme === 'http' && !isLoopback(url.hostname.replace(/^\[|\]$/g, ''))) {
-    return { fault: 'must be https: over http anyone on the way could put in keys of their own (http on loopback only)' }
+    return {
+      fault:
+        'must be https: over http anyone on the way could put in keys of their own (http on loopback only)',
+    }
   }
   return { value: { kind: 'url', url: url.href } }
 }

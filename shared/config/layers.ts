@@ -1,13 +1,6 @@
 // What holds for one service: the top of the file, over it the service's entry, over both flags and environment.
 import type { Path } from './problem.ts'
-
-/** A setting from outside the file, such as a flag. */
-export interface Override {
-  readonly path: Path
-  readonly value: unknown
-  /** How a message calls it: `--app`, `ONBEHALF_APP`. */
-  readonly source: string
-}
+import type { Override } from './source.ts'
 
 /** Maps are merged key by key; of everything else the upper one wins. */
 export function mergeLayers(lower: unknown, upper: unknown): unknown {

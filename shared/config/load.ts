@@ -2,29 +2,17 @@
 import { findFaults, salvage } from './check.ts'
 import { readDocument, type MeshDocument, type Position } from './document.ts'
 import { collectFindings, type Findings } from './findings.ts'
-import { isMap, type Override } from './layers.ts'
-import { makeMesh, type FileReference } from './make-mesh.ts'
+import { isMap } from './layers.ts'
+import { makeMesh } from './make-mesh.ts'
 import type { Mesh } from './mesh.ts'
+import { describePolicy } from './policy-kind.ts'
 import type { Path, Problem } from './problem.ts'
 import { routeSchema } from './route-schema.ts'
 import type { PlacedRoute } from './route-table.ts'
 import { meshFileSchema } from './schema.ts'
+import type { FileReference, MeshSource } from './source.ts'
 import { didYouMean } from './suggest.ts'
 import { reportUnserved } from './unserved.ts'
-
-export interface MeshSource {
-  /** How messages call the file. */
-  readonly file: string
-  readonly text: string
-  /** What relative file names are relative to. Default: the folder of `file`. */
-  readonly folder?: string
-  /** The service that this sidecar stands beside. May be missing where the file has one only. */
-  readonly service?: string
-  /** How messages call what named the service. Default: `--service`. */
-  readonly serviceSource?: string
-  /** Settings from outside the file; they win. */
-  readonly overrides?: readonly Override[]
-}
 
 export interface LoadedMesh {
   /** Only where there is no error. */
@@ -33,10 +21,12 @@ export interface LoadedMesh {
   readonly problems: readonly Problem[]
   /** The services that routes belong to, in the order of the file. */
   readonly services: readonly string[]
+  /** Whom each route admits, in a few words, by its name. */
+  readonly policyKinds: ReadonlyMap<string, string>
   /** Files that must exist. */
   readonly files: readonly FileReference[]
   /** Where the value at a path of the file stands; for what is missing, its nearest ancestor. */
-  locate(path: Path): Position
+  readonly locate: (path: Path) => Position
 }
 
 /** Never throws: whatever is wrong is a problem. */
@@ -47,7 +37,7 @@ export function loadMesh(source: MeshSource): LoadedMesh {
   const { locate } = document
   if (document.value === undefined || document.value === null) {
     if (document.faults.length === 0) findings.error([], 'the file is empty; it needs `issuers` and `routes`')
-    return { problems: findings.list(), services: [], files: [], locate }
+    return { problems: findings.list(), services: [], policyKinds: new Map(), files: [], locate }
   }
   reportSchemaFaults(document, findings)
   const root = isMap(document.value) ? document.value : {}
@@ -57,7 +47,8 @@ export function loadMesh(source: MeshSource): LoadedMesh {
   const { mesh, files } = makeMesh({ source, root, placed: roster.placed, service, findings })
   const problems = findings.list()
   const isSound = mesh !== undefined && problems.every((problem) => problem.severity !== 'error')
-  return { ...(isSound ? { mesh } : {}), problems, services: roster.services, files, locate }
+  const policyKinds = new Map(roster.placed.map(({ entry }) => [entry.name, describePolicy(entry)]))
+  return { ...(isSound ? { mesh } : {}), problems, services: roster.services, policyKinds, files, locate }
 }
 
 function reportSchemaFaults(document: MeshDocument, findings: Findings): void {
@@ -79,7 +70,9 @@ function readRoster(given: unknown): Roster {
   const entries: readonly unknown[] = Array.isArray(given) ? given : []
   const placed = entries.flatMap((entry, index) => {
     const salvaged = salvage(routeSchema, entry)
-    return salvaged === undefined ? [] : [{ index, entry: salvaged.output, isWhole: salvaged.broken.size === 0 }]
+    return salvaged === undefined
+      ? []
+      : [{ index, entry: salvaged.output, isWhole: salvaged.broken.size === 0 }]
   })
   return {
     placed,
@@ -88,7 +81,11 @@ function readRoster(given: unknown): Roster {
   }
 }
 
-function reportServiceEntries(root: Readonly<Record<string, unknown>>, roster: Roster, findings: Findings): void {
+function reportServiceEntries(
+  root: Readonly<Record<string, unknown>>,
+  roster: Roster,
+  findings: Findings,
+): void {
   reportUnserved(root, [], findings)
   if (!isMap(root['services'])) return
   for (const [name, entry] of Object.entries(root['services'])) {
@@ -109,7 +106,12 @@ function chooseService(source: MeshSource, roster: Roster, findings: Findings): 
   if (named !== undefined) {
     if (services.includes(named)) return named
     if (roster.isWhole && services.length > 0) {
-      findings.addFromOutside('error', source.serviceSource ?? '--service', [], unknownService(named, services))
+      findings.addFromOutside(
+        'error',
+        source.serviceSource ?? '--service',
+        [],
+        unknownService(named, services),
+      )
     }
     return undefined
   }

@@ -6,20 +6,13 @@ import { makeClaimHeaders } from './claim-headers.ts'
 import type { Findings } from './findings.ts'
 import { checkTrust, issuerName, makeIssuers, makeTrustDomains, resolveFile } from './issuer-table.ts'
 import { isMap } from './layers.ts'
-import type { MeshSource } from './load.ts'
 import type { Mesh, Route } from './mesh.ts'
-import type { Path, ProblemSink } from './problem.ts'
+import type { ProblemSink } from './problem.ts'
 import { makeRoutes, type PlacedRoute } from './route-table.ts'
 import type { EffectiveSettings } from './schema.ts'
 import { checkApp, checkCredential, checkListen, makeCredential, readCalls } from './service-settings.ts'
 import { readSettings, type Settings } from './settings.ts'
-
-/** A file that the mesh refers to, and where. */
-export interface FileReference {
-  readonly path: Path
-  /** Resolved against the folder of the mesh file. */
-  readonly file: string
-}
+import type { FileReference, MeshSource } from './source.ts'
 
 export interface MeshParts {
   readonly source: MeshSource
@@ -59,7 +52,11 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const mesh: Mesh = {
     service,
     issuers,
-    trustDomains: makeTrustDomains(values.mesh, new Set([...accountsByService.values()].flatMap((each) => [...each])), folder),
+    trustDomains: makeTrustDomains(
+      values.mesh,
+      new Set([...accountsByService.values()].flatMap((each) => [...each])),
+      folder,
+    ),
     routes,
     ownRoutes: Map.groupBy(ownRoutes, (route) => route.host),
     routesByHost: byHost(routes),
@@ -74,16 +71,22 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   return { mesh, files }
 }
 
-function listeners(values: EffectiveSettings, folder: string): Pick<Mesh, 'app' | 'appByPort' | 'listen' | 'adminTokenFile'> {
+function listeners(
+  values: EffectiveSettings,
+  folder: string,
+): Pick<Mesh, 'app' | 'appByPort' | 'listen' | 'adminTokenFile'> {
   return {
     app: values.app,
     appByPort: new Map(Object.entries(values.ports).map(([port, endpoint]) => [Number(port), endpoint])),
     listen: values.listen,
-    adminTokenFile: values.admin_token_file === undefined ? undefined : resolveFile(folder, values.admin_token_file),
+    adminTokenFile:
+      values.admin_token_file === undefined ? undefined : resolveFile(folder, values.admin_token_file),
   }
 }
 
-function behaviour(values: EffectiveSettings): Pick<Mesh, 'mode' | 'egress' | 'tls' | 'limits' | 'timeouts' | 'log'> {
+function behaviour(
+  values: EffectiveSettings,
+): Pick<Mesh, 'mode' | 'egress' | 'tls' | 'limits' | 'timeouts' | 'log'> {
   const { limits, timeouts } = values
   return {
     mode: values.mode,
@@ -125,13 +128,20 @@ function byHost(routes: readonly Route[]): Map<string, Route[]> {
 /** The names of all entries that have one, also of those that could not be read. */
 function namesOf(entries: unknown): ReadonlySet<string> {
   const list: readonly unknown[] = Array.isArray(entries) ? entries : []
-  return new Set(list.map((entry) => (isMap(entry) ? entry['name'] : undefined)).filter((name) => typeof name === 'string'))
+  return new Set(
+    list
+      .map((entry) => (isMap(entry) ? entry['name'] : undefined))
+      .filter((name) => typeof name === 'string'),
+  )
 }
 
 /** Of all services: a policy is the same, whichever sidecar reads it. */
 function issuerNamesOf(root: Readonly<Record<string, unknown>>): ReadonlySet<string> {
   const names = new Set([meshIssuerName])
-  const layers: readonly unknown[] = [root, ...(isMap(root['services']) ? Object.values(root['services']) : [])]
+  const layers: readonly unknown[] = [
+    root,
+    ...(isMap(root['services']) ? Object.values(root['services']) : []),
+  ]
   for (const layer of layers.filter(isMap)) {
     const issuers: readonly unknown[] = Array.isArray(layer['issuers']) ? layer['issuers'] : []
     for (const [index, entry] of issuers.entries()) {
@@ -149,7 +159,10 @@ function issuerNamesOf(root: Readonly<Record<string, unknown>>): ReadonlySet<str
 function checkSomeoneSigns({ values, sink, broken }: Settings): void {
   if (broken.has('issuers') || broken.has('mesh') || (values.issuers ?? []).length > 0) return
   if (values.mesh.ca !== undefined || values.mesh.trust.length > 0) {
-    sink.warn(['issuers'], 'is missing: only service accounts are admitted, since no one may sign assertions about users')
+    sink.warn(
+      ['issuers'],
+      'is missing: only service accounts are admitted, since no one may sign assertions about users',
+    )
     return
   }
   sink.error(

@@ -31,7 +31,9 @@ export interface Issuer {
   readonly hostOnly: boolean
   /** `iss` equal to `https://<aud>/`. */
   readonly uri: boolean
-  readonly jwks: { readonly kind: 'url'; readonly url: string } | { readonly kind: 'file'; readonly file: string }
+  readonly jwks:
+    | { readonly kind: 'url'; readonly url: string }
+    | { readonly kind: 'file'; readonly file: string }
   /** PEM file of a private CA for `jwks`. */
   readonly caFile?: string
   readonly algorithms: readonly SignatureAlgorithm[]

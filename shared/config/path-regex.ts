@@ -36,7 +36,9 @@ function compile(source: string): RegExp | undefined {
 /** RE2 lets any punctuation be escaped, as in `\-`; Unicode mode only what has a meaning. */
 function withoutUselessEscapes(source: string): string {
   const plain = source.replaceAll(token, (text) => (text === '\\-' ? '-' : text))
-  return plain.replaceAll(/\\([\s\S])/g, (text, escaped: string) => ('!"#%&\',:;<=>@`~'.includes(escaped) ? escaped : text))
+  return plain.replaceAll(/\\([\s\S])/g, (text, escaped: string) =>
+    '!"#%&\',:;<=>@`~'.includes(escaped) ? escaped : text,
+  )
 }
 
 function foreignSyntax(source: string): string | undefined {
@@ -44,7 +46,8 @@ function foreignSyntax(source: string): string | undefined {
   if (/\(\?<?[=!]/.test(plain)) return 'looks ahead or behind, which RE2 and so Pomerium cannot do'
   if (/\\[1-9k]/.test(plain)) return 'refers back to a group, which RE2 and so Pomerium cannot do'
   if (plain.includes('(?P<')) return 'names a group by (?P<name>; write (?<name> or leave out the name'
-  if (/\(\?[a-zA-Z-]*[):]/.test(plain.replaceAll('(?:', '('))) return 'sets flags such as (?i), which are not served'
+  if (/\(\?[a-zA-Z-]*[):]/.test(plain.replaceAll('(?:', '(')))
+    return 'sets flags such as (?i), which are not served'
   if (/\\[QAz]/.test(plain)) return 'uses \\Q, \\A or \\z: it matches the whole path anyway'
   return undefined
 }
@@ -84,7 +87,8 @@ function slowness(source: string): string | undefined {
     if (fault !== undefined) return fault
   }
   closeGroup(reading)
-  if (reading.combinations > maxCombinations) return 'has too many alternatives and optional parts that combine'
+  if (reading.combinations > maxCombinations)
+    return 'has too many alternatives and optional parts that combine'
   return sharedRepeats(reading.pieces)
 }
 
@@ -141,7 +145,8 @@ function readQuantifier(text: string): Bounds | undefined {
 function quantify(reading: Reading, { min, max }: Bounds): string | undefined {
   const { pieces, open, closed } = reading
   reading.closed = undefined
-  if (min > maxRepeats || (max > maxRepeats && max !== Infinity)) return `repeats more than ${maxRepeats} times`
+  if (min > maxRepeats || (max > maxRepeats && max !== Infinity))
+    return `repeats more than ${maxRepeats} times`
   if (closed?.varies === true && max > 1) {
     return 'repeats a group whose parts repeat, are optional or have alternatives, which can take for ever; write it out'
   }

@@ -69,7 +69,8 @@ export const refusedPomeriumKeys: Readonly<Record<string, string>> = {
   kubernetes_service_account_token: secret,
   kubernetes_service_account_token_file: `${orElse}: remove it here`,
   enable_google_cloud_serverless_authentication: `${orElse}: remove it here`,
-  tls_skip_verify: 'is not served: sidecars verify every certificate; give the upstream one that can be verified',
+  tls_skip_verify:
+    'is not served: sidecars verify every certificate; give the upstream one that can be verified',
   tls_server_name: `${orElse}: name in \`to\` the host that the certificate is for`,
   tls_upstream_server_name: `${orElse}: name in \`to\` the host that the certificate is for`,
   tls_custom_ca: `${orElse}: add the authority to the system's, or to NODE_EXTRA_CA_CERTS`,

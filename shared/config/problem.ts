@@ -34,5 +34,7 @@ export function formatProblem(problem: Problem): string {
   const path = problem.line === 0 ? '' : formatPath(problem.path)
   const where = problem.line === 0 ? `${problem.file}:` : `${problem.file}:${problem.line}:${problem.column}`
   const prefix = problem.severity === 'warning' ? 'warning: ' : ''
-  return path === '' ? `${where} ${prefix}${problem.message}` : `${where} ${path}: ${prefix}${problem.message}`
+  return path === ''
+    ? `${where} ${prefix}${problem.message}`
+    : `${where} ${path}: ${prefix}${problem.message}`
 }

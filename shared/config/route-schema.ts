@@ -18,22 +18,32 @@ const policyEntries = {
   allowed_users: policyPart('Shorthand: users, by id or email address, that are admitted.', textList),
   allowed_domains: policyPart('Shorthand: users whose email address has one of these domains.', textList),
   allowed_groups: policyPart('Shorthand: users that are in one of these groups.', textList),
-  allowed_idp_claims: policyPart('Shorthand: users with one of the values of these claims.', { type: 'object' }),
+  allowed_idp_claims: policyPart('Shorthand: users with one of the values of these claims.', {
+    type: 'object',
+  }),
   allow_any_authenticated_user: policyPart('Shorthand: every authenticated caller.', { type: 'boolean' }),
-  allow_public_unauthenticated_access: policyPart('Everyone, with or without an assertion.', { type: 'boolean' }),
-  cors_allow_preflight: policyPart('Admits CORS preflight requests without an assertion.', { type: 'boolean' }),
+  allow_public_unauthenticated_access: policyPart('Everyone, with or without an assertion.', {
+    type: 'boolean',
+  }),
+  cors_allow_preflight: policyPart('Admits CORS preflight requests without an assertion.', {
+    type: 'boolean',
+  }),
 }
 
 function unserved(keys: Readonly<Record<string, string>>) {
   return Object.entries(keys).map(([key, word]) => {
     const about = `A key of Pomerium. It ${word}.`
-    return [key, v.optional(v.pipe(v.unknown(), v.metadata({ description: about, deprecated: true })))] as const
+    return [
+      key,
+      v.optional(v.pipe(v.unknown(), v.metadata({ description: about, deprecated: true }))),
+    ] as const
   })
 }
 
-const upstream = parsed('', 'a URL', (given) => {
+const upstream = parsed('An http or https URL.', 'a URL', (given) => {
   const isWeighted = /,[0-9]+$/.test(given)
-  if (isWeighted) return { fault: 'must be one URL without a weight: several upstreams are not served by this release' }
+  if (isWeighted)
+    return { fault: 'must be one URL without a weight: several upstreams are not served by this release' }
   return parseOrigin(given)
 })
 
@@ -41,7 +51,10 @@ const pathAbout = 'must begin with a slash'
 
 export const routeSchema = section('A route: one host, or a part of its paths, of one service.', {
   name: text('The name of the route, unique in this file; `calls` and `accept_for` refer to it.'),
-  from: origin('The URL under which callers know it. Its host is the `aud` of assertions.', 'https://app.example.com'),
+  from: origin(
+    'The URL under which callers know it. Its host is the `aud` of assertions.',
+    'https://app.example.com',
+  ),
   to: v.pipe(
     oneOrMany('The URL at which its sidecar (or the service itself) is reached.', upstream, 'a URL'),
     v.check((urls) => urls.length === 1, 'must be one URL: several upstreams are not served by this release'),
@@ -52,11 +65,13 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
   pass_identity_headers: v.optional(flag('Gives the identity headers to the app.'), false),
   ...policyEntries,
 
-  service: v.optional(text('The service whose route it is, where one has several. Default: the name of the route.')),
+  service: v.optional(
+    text('The service whose route it is, where one has several. Default: the name of the route.'),
+  ),
   account: v.optional(
     oneOrMany(
       'The service account, or a list of them, under which this service calls others.',
-      parsed('', 'the name of an account', parseAccount),
+      parsed('A service account.', 'the name of an account', parseAccount),
       'the name of an account',
     ),
     [],
@@ -84,7 +99,10 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
     'optional',
   ),
   accept_for: v.optional(
-    list('Entry routes whose users are accepted here. Default: every route of this file.', text('The name of a route.')),
+    list(
+      'Entry routes whose users are accepted here. Default: every route of this file.',
+      text('The name of a route.'),
+    ),
   ),
   ...(Object.fromEntries([...unserved(ignoredPomeriumKeys), ...unserved(refusedPomeriumKeys)]) as object),
 })
@@ -93,6 +111,9 @@ export type RouteEntry = v.InferOutput<typeof routeSchema>
 
 export const routesSchema = v.pipe(
   v.array(routeSchema, expected('a list of routes')),
-  v.metadata({ description: "All routes of the mesh, in Pomerium's own form. Of a host, the first that matches is taken." }),
+  v.metadata({
+    description:
+      "All routes of the mesh, in Pomerium's own form. Of a host, the first that matches is taken.",
+  }),
   v.nonEmpty('names no route; a mesh has at least one'),
 )

@@ -172,7 +172,9 @@ function findUnreachable(rows: readonly Row[], problems: ProblemSink): void {
 }
 
 function takesAllOf(earlier: Route, later: Route): boolean {
-  return earlier.host === later.host && earlier.service === later.service && covers(earlier.match, later.match)
+  return (
+    earlier.host === later.host && earlier.service === later.service && covers(earlier.match, later.match)
+  )
 }
 
 function covers(earlier: PathMatch, later: PathMatch): boolean {
@@ -185,8 +187,7 @@ function covers(earlier: PathMatch, later: PathMatch): boolean {
       return later.kind === 'path' && later.path.startsWith(earlier.prefix)
     case 'path':
       return later.kind === 'path' && later.path === earlier.path
-    case 'regex':
-      if (later.kind === 'path') return earlier.regex.test(later.path)
-      return later.kind === 'regex' && later.regex.source === earlier.regex.source
   }
+  if (later.kind === 'path') return earlier.regex.test(later.path)
+  return later.kind === 'regex' && later.regex.source === earlier.regex.source
 }

@@ -1,89 +1,21 @@
 // The schema of the mesh file: every key, with the words that become the reference and editors' completion.
 import * as v from 'valibot'
-import { parseAccount, parseTrustDomain } from './account.ts'
-import { choice, count, duration, fileName, flag, list, listenAddresses, mapOf } from './fields.ts'
-import { expected, oneOrMany, origin, parsed, section, size, text } from './fields.ts'
-import { parseJwksSource } from './jwks-source.ts'
-import { signatureAlgorithms } from './mesh.ts'
+import {
+  choice,
+  count,
+  duration,
+  expected,
+  fileName,
+  list,
+  listenAddresses,
+  mapOf,
+  origin,
+  section,
+  size,
+  text,
+} from './fields.ts'
 import { routesSchema } from './route-schema.ts'
-import { parseNetwork } from '../network.ts'
-
-const account = parsed('', 'the name of an account', parseAccount)
-
-const network = parsed('An IP address or network.', 'an IP network such as 10.0.0.0/8', (given) => {
-  const value = parseNetwork(given)
-  return value === undefined ? { fault: 'must be an IP address or network, such as 10.0.0.0/8 or fd00::/8' } : { value }
-})
-
-const edges = section("Who may present a user's token as the caller's own; everyone where this is missing.", {
-  client_certificate: v.optional(
-    list('URI names of the certificates that edges show. Not served by this release.', text('A URI.')),
-  ),
-  source_ip: v.optional(list('Networks that edges connect from.', network, 'a list of IP networks')),
-})
-
-export const issuerSchema = section('Who may sign assertions about users: a Pomerium.', {
-  name: v.optional(text('The name by which policies know it. Default: its position, from 1.')),
-  issuer: oneOrMany(
-    'The `iss` that is accepted, or a list: exact strings, `hostOnly` (the host of `aud`) and `uri` (https://<aud>/). For Pomerium since v0.22 write [hostOnly, uri].',
-    text(''),
-    'an issuer',
-  ),
-  jwks: parsed(
-    'Where its keys are: an https URL (http on loopback only) or a file.',
-    'a URL or the name of a file',
-    parseJwksSource,
-    { examples: ['https://authenticate.example.com/.well-known/pomerium/jwks.json'] },
-  ),
-  jwks_from: v.optional(
-    list('Accounts whose signature on the keys in the store is trusted. Not served by this release.', account),
-  ),
-  ca: v.optional(fileName("PEM file of the issuer's private CA. Default: the system's CAs.")),
-  algorithms: v.optional(
-    v.pipe(
-      list('Signature algorithms that are accepted.', choice('An algorithm.', signatureAlgorithms)),
-      v.nonEmpty('names no algorithm; remove it for the default'),
-    ),
-    ['ES256', 'RS256'],
-  ),
-  service_accounts: v.optional(
-    list('Subjects of this issuer that are service accounts, since an assertion does not say so.', text('A subject.')),
-    [],
-  ),
-  edges: v.optional(edges),
-  single_use: v.optional(flag("Accepts a `jti` once per service as the caller's own assertion."), false),
-})
-
-const trusted = section('Another mesh whose service accounts may call.', {
-  issuer: parsed('The `iss` of its assertions and the trust domain of its SPIFFE ids.', 'a name', parseTrustDomain),
-  ca: fileName('PEM file of its certificate authorities.'),
-  accounts: list('Its accounts that may call.', account, 'a list of accounts'),
-})
-
-const mesh = section('This mesh: what its sidecars sign, and whose signatures they accept.', {
-  issuer: v.optional(
-    parsed(
-      "The `iss` of the assertions that sidecars mint, and the trust domain of their SPIFFE ids. Equal to no issuer and no route's host.",
-      'a name such as mesh.example.com',
-      parseTrustDomain,
-    ),
-  ),
-  ca: v.optional(fileName("PEM file of who may certify a service account's key; several roots allowed.")),
-  trust: v.optional(list('Further meshes whose accounts may call.', trusted), []),
-  evidence: v.optional(
-    choice('The signed links of the hops passed. `require` is not served by this release.', ['off', 'verify', 'require']),
-    'verify',
-  ),
-  tls: v.optional(
-    choice('Mutual TLS inbound. `strict` is not served by this release.', ['off', 'permissive', 'strict']),
-    'permissive',
-  ),
-  max_hops: v.optional(v.pipe(count('The most hops that evidence may have.'), v.minValue(1, 'must be at least 1')), 8),
-  original_user_grace: v.optional(
-    duration("For how long an original user's token that expired on the way is accepted. Not served by this release."),
-    '0s',
-  ),
-})
+import { issuerSchema, meshSchema } from './trust-schema.ts'
 
 const limits = section('What a sidecar takes at most; 0 means no limit.', {
   header_bytes: v.optional(size('Bytes of all headers of a request.'), '32KiB'),
@@ -105,8 +37,14 @@ const timeouts = section('How long a sidecar waits; 0s means for ever.', {
 })
 
 const log = section('What is written to standard error.', {
-  level: v.optional(choice('The least severity that is written.', ['debug', 'info', 'warn', 'error']), 'info'),
-  format: v.optional(choice('`auto` is text on a terminal and JSON elsewhere.', ['auto', 'json', 'text']), 'auto'),
+  level: v.optional(
+    choice('The least severity that is written.', ['debug', 'info', 'warn', 'error']),
+    'info',
+  ),
+  format: v.optional(
+    choice('`auto` is text on a terminal and JSON elsewhere.', ['auto', 'json', 'text']),
+    'auto',
+  ),
   access: v.optional(choice('A line for each request, in this format.', ['off', 'json', 'text']), 'off'),
 })
 
@@ -122,7 +60,10 @@ const streams = section('What ends a connection that outlives its decision, such
 })
 
 const egress = section('Calls of the app that no route names.', {
-  unlisted: v.optional(choice('Hosts that no route names; they get no identity.', ['allow', 'deny']), 'allow'),
+  unlisted: v.optional(
+    choice('Hosts that no route names; they get no identity.', ['allow', 'deny']),
+    'allow',
+  ),
   local: v.optional(choice('Loopback, link-local and own addresses.', ['allow', 'deny']), 'deny'),
 })
 
@@ -131,12 +72,18 @@ const store = v.pipe(
     [
       v.literal('memory'),
       section('A Redis that sidecars share. Not served by this release.', {
-        redis: v.pipe(v.unknown(), v.metadata({ description: 'How to reach it: url, sentinels, cluster, tls.' })),
+        redis: v.pipe(
+          v.unknown(),
+          v.metadata({ description: 'How to reach it: url, sentinels, cluster, tls.' }),
+        ),
       }),
     ],
     expected('memory'),
   ),
-  v.metadata({ description: 'Where sidecars share keys, certificates and revocations. Redis is not served by this release.' }),
+  v.metadata({
+    description:
+      'Where sidecars share keys, certificates and revocations. Redis is not served by this release.',
+  }),
 )
 
 const claim = text('The name of a claim.')
@@ -156,21 +103,25 @@ const claimHeaders = v.pipe(
   }),
 )
 
-const port = v.pipe(count('A port.'), v.minValue(1, 'must be a port from 1 to 65535'), v.maxValue(65_535, 'must be a port from 1 to 65535'))
+const port = v.pipe(
+  count('A port.'),
+  v.minValue(1, 'must be a port from 1 to 65535'),
+  v.maxValue(65_535, 'must be a port from 1 to 65535'),
+)
 
 /** What stands at the top of the file, and again in a service's entry, where it wins. */
 export const settingEntries = {
   issuers: v.optional(list('Who may sign assertions about users.', issuerSchema, 'a list of issuers')),
-  mesh: v.optional(mesh, {}),
+  mesh: v.optional(meshSchema, {}),
   limits: v.optional(limits, {}),
   timeouts: v.optional(timeouts, {}),
   log: v.optional(log, {}),
   streams: v.optional(streams, {}),
   mode: v.optional(
-    choice('`enforce`; or `report`: decide and record, but let through, with every unverified identity removed.', [
-      'enforce',
-      'report',
-    ]),
+    choice(
+      '`enforce`; or `report`: decide and record, but let through, with every unverified identity removed.',
+      ['enforce', 'report'],
+    ),
     'enforce',
   ),
   egress: v.optional(egress, {}),
@@ -191,16 +142,23 @@ export const settingEntries = {
 
 const credential = section('What this sidecar attaches to calls.', {
   certificate: v.optional(
-    fileName("PEM file with the service account's certificate and chain: signs assertions, serves mutual TLS."),
+    fileName(
+      "PEM file with the service account's certificate and chain: signs assertions, serves mutual TLS.",
+    ),
   ),
   key: v.optional(fileName('PEM file with its private key.')),
-  token_file: v.optional(fileName("File with Pomerium's token of the service account, for routes with `via: pomerium`.")),
+  token_file: v.optional(
+    fileName("File with Pomerium's token of the service account, for routes with `via: pomerium`."),
+  ),
 })
 
 const listen = section('The addresses that this sidecar listens on: one, or a list.', {
   inbound: v.optional(listenAddresses('For callers of the service.'), '0.0.0.0:15006'),
   outbound: v.optional(listenAddresses("For the app's own calls; loopback only."), '127.0.0.1:15001'),
-  admin: v.optional(listenAddresses('For the inspector and the command line; loopback only.'), '127.0.0.1:15000'),
+  admin: v.optional(
+    listenAddresses('For the inspector and the command line; loopback only.'),
+    '127.0.0.1:15000',
+  ),
   probes: v.optional(listenAddresses('For /ready, /livez and /metrics.'), '0.0.0.0:15021'),
 })
 
@@ -216,10 +174,17 @@ export const serviceEntries = {
   ),
   credential: v.optional(credential, {}),
   calls: v.optional(
-    list('Routes that it may call with identity. Default: all.', text('The name of a route.'), 'a list of route names'),
+    list(
+      'Routes that it may call with identity. Default: all.',
+      text('The name of a route.'),
+      'a list of route names',
+    ),
   ),
   share_with: v.optional(
-    list('Services whose sidecars may redeem its shared sessions. Not served by this release.', text('A service.')),
+    list(
+      'Services whose sidecars may redeem its shared sessions. Not served by this release.',
+      text('A service.'),
+    ),
     [],
   ),
   listen: v.optional(listen, {}),
@@ -231,13 +196,18 @@ const service = section('What differs for this service: its own keys, and any ke
 })
 
 /** All that holds for one service: the top of the file, its own entry and the overrides, merged. */
-export const effectiveSchema = section('', { ...serviceEntries, ...settingEntries })
+export const effectiveSchema = section('The settings of one service.', {
+  ...serviceEntries,
+  ...settingEntries,
+})
 export type EffectiveSettings = v.InferOutput<typeof effectiveSchema>
-export type IssuerEntry = v.InferOutput<typeof issuerSchema>
 
 /** The whole file. */
 export const meshFileSchema = section('An Onbehalf mesh file: the whole mesh, for all of its sidecars.', {
   routes: routesSchema,
-  services: v.optional(mapOf('What differs from service to service, by the name of the service.', service), {}),
+  services: v.optional(
+    mapOf('What differs from service to service, by the name of the service.', service),
+    {},
+  ),
   ...settingEntries,
 })

@@ -16,7 +16,10 @@ export function checkListen(listen: Listen, problems: ProblemSink): void {
     for (const address of listen[name]) {
       const path = ['listen', name]
       if ((name === 'outbound' || name === 'admin') && !isLoopback(address.host)) {
-        problems.error(path, `must be a loopback address such as 127.0.0.1:${address.port}: whoever reaches it acts as this service`)
+        problems.error(
+          path,
+          `must be a loopback address such as 127.0.0.1:${address.port}: whoever reaches it acts as this service`,
+        )
       }
       const other = seen.find((each) => clashes(each.address, address))
       if (other !== undefined) {
@@ -39,25 +42,36 @@ function clashes(a: ListenAddress, b: ListenAddress): boolean {
 
 export function checkApp(settings: EffectiveSettings, problems: ProblemSink): void {
   const { app, listen } = settings
-  const ports = Object.keys(settings.ports).map(Number)
-  const inboundPorts = listen.inbound.map((address) => address.port)
-  if (app === undefined && !inboundPorts.every((port) => ports.includes(port))) {
-    problems.warn(['app'], 'is missing: requests that are let through have nowhere to go. Write for example app: http://127.0.0.1:8080')
+  const ports = new Set(Object.keys(settings.ports).map(Number))
+  const inboundPorts = new Set(listen.inbound.map((address) => address.port))
+  if (app === undefined && !inboundPorts.isSubsetOf(ports)) {
+    problems.warn(
+      ['app'],
+      'is missing: requests that are let through have nowhere to go. Write for example app: http://127.0.0.1:8080',
+    )
   }
   if (app !== undefined && isOwnListener(app, listen)) {
-    problems.error(['app'], `is one of this sidecar's own listeners, so requests would go round in circles; give the port of the application`)
+    problems.error(
+      ['app'],
+      `is one of this sidecar's own listeners, so requests would go round in circles; give the port of the application`,
+    )
   }
   for (const [key, endpoint] of Object.entries(settings.ports)) {
     const path = ['ports', key]
-    if (!/^[1-9][0-9]{0,4}$/.test(key) || Number(key) > 65_535) problems.error(path, 'must be a port from 1 to 65535')
-    else if (!inboundPorts.includes(Number(key))) problems.warn(path, `has no effect: nothing listens on port ${key}; add it to listen.inbound`)
-    if (isOwnListener(endpoint, listen)) problems.error(path, `is one of this sidecar's own listeners; give the port of the application`)
+    if (!/^[1-9][0-9]{0,4}$/.test(key) || Number(key) > 65_535)
+      problems.error(path, 'must be a port from 1 to 65535')
+    else if (!inboundPorts.has(Number(key)))
+      problems.warn(path, `has no effect: nothing listens on port ${key}; add it to listen.inbound`)
+    if (isOwnListener(endpoint, listen))
+      problems.error(path, `is one of this sidecar's own listeners; give the port of the application`)
   }
 }
 
 function isOwnListener(endpoint: Endpoint, listen: Listen): boolean {
   if (!isLoopback(endpoint.host)) return false
-  return Object.values(listen).some((addresses) => addresses.some((address) => address.port === endpoint.port))
+  return Object.values(listen).some((addresses) =>
+    addresses.some((address) => address.port === endpoint.port),
+  )
 }
 
 export function makeCredential(given: EffectiveSettings['credential'], folder: string): Mesh['credential'] {
@@ -94,12 +108,20 @@ export interface Caller {
 export function checkCredential(caller: Caller, problems: ProblemSink): void {
   const { certificate, key, token_file: tokenFile } = caller.settings.credential
   if (certificate !== undefined && key === undefined) {
-    problems.error(['credential', 'certificate'], 'stands without credential.key, the file with its private key')
+    problems.error(
+      ['credential', 'certificate'],
+      'stands without credential.key, the file with its private key',
+    )
   }
   if (certificate === undefined && key !== undefined) {
-    problems.error(['credential', 'key'], 'stands without credential.certificate, the file with its certificate')
+    problems.error(
+      ['credential', 'key'],
+      'stands without credential.certificate, the file with its certificate',
+    )
   }
-  const called = caller.routes.filter((route) => route.service !== caller.service && caller.calls.has(route.name))
+  const called = caller.routes.filter(
+    (route) => route.service !== caller.service && caller.calls.has(route.name),
+  )
   const overMesh = called.filter((route) => route.via === 'mesh')
   const overPomerium = called.filter((route) => route.via === 'pomerium')
   const lacking = overMesh.length > 0 ? lackingForMesh(caller) : undefined
@@ -113,8 +135,10 @@ export function checkCredential(caller: Caller, problems: ProblemSink): void {
 }
 
 function lackingForMesh({ service, settings, accounts }: Caller): string | undefined {
-  if (settings.credential.certificate === undefined) return 'there is no certificate, so nothing to attach to calls'
-  if (settings.mesh.issuer === undefined) return 'mesh.issuer and mesh.ca are missing, so nothing can be signed'
+  if (settings.credential.certificate === undefined)
+    return 'there is no certificate, so nothing to attach to calls'
+  if (settings.mesh.issuer === undefined)
+    return 'mesh.issuer and mesh.ca are missing, so nothing can be signed'
   if (accounts.size === 0) return `no route of service ${service} has an account, so nothing can be signed`
   return undefined
 }
@@ -122,5 +146,5 @@ function lackingForMesh({ service, settings, accounts }: Caller): string | undef
 function refused(routes: readonly Route[]): string {
   const names = routes.slice(0, 3).map((route) => route.name)
   const more = routes.length > names.length ? ` and ${routes.length - names.length} more` : ''
-  return `calls to ${names.join(', ')}${more} will be refused with credential_unavailable`
+  return `calls to ${names.join(', ')}${more} will be refused with credential_unavailable. Write \`calls: []\` if this service calls nobody`
 }

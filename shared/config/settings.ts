@@ -2,10 +2,10 @@
 import { findFaults, salvage } from './check.ts'
 import type { Findings } from './findings.ts'
 import { resolveFile } from './issuer-table.ts'
-import { depthOf, isMap, mergeLayers, overrideLayer, type Override } from './layers.ts'
-import type { FileReference } from './make-mesh.ts'
+import { depthOf, isMap, mergeLayers, overrideLayer } from './layers.ts'
 import type { Path, Problem, ProblemSink } from './problem.ts'
 import { effectiveSchema, serviceEntries, type EffectiveSettings } from './schema.ts'
+import type { FileReference, Override } from './source.ts'
 
 export interface Settings {
   readonly values: EffectiveSettings
@@ -52,7 +52,8 @@ export function readSettings({ root, service, overrides, findings }: SettingsSou
     values,
     broken,
     sink,
-    files: (folder) => filesOf(values).map(({ path, file }) => ({ path: origin(path).path, file: resolveFile(folder, file) })),
+    files: (folder) =>
+      filesOf(values).map(({ path, file }) => ({ path: origin(path).path, file: resolveFile(folder, file) })),
   }
 }
 
@@ -78,13 +79,20 @@ interface Layers {
 }
 
 /** Where a setting comes from: the upmost layer that has most of its path. */
-function originOf({ top, entry, outside, service, overrides }: Layers): (path: Path) => { path: Path; source?: string } {
+function originOf({
+  top,
+  entry,
+  outside,
+  service,
+  overrides,
+}: Layers): (path: Path) => { path: Path; source?: string } {
   return (path) => {
     const override = overrides.find((each) => each.path.every((step, i) => step === path[i]))
     if (override !== undefined && depthOf(outside, path) > 0) return { path, source: override.source }
     const inEntry = depthOf(entry, path)
     const inTop = depthOf(top, path)
-    const isOfService = inEntry > 0 ? inEntry >= inTop : inTop === 0 && Object.hasOwn(serviceEntries, path[0] as string)
+    const isOfService =
+      inEntry > 0 ? inEntry >= inTop : inTop === 0 && Object.hasOwn(serviceEntries, path[0] as string)
     return { path: isOfService && service !== undefined ? ['services', service, ...path] : path }
   }
 }

@@ -29,6 +29,7 @@ export interface Criterion {
   /** As it is written, with its sub-path; never a value. */
   readonly name: string
   readonly needs: Need
+  /** Asked only where what it needs is there; a deny rule asks of a caller who is nobody too. */
   readonly test: FactsTest
 }
 
@@ -111,7 +112,7 @@ function atRequest(test: TimeTest | undefined): FactsTest | undefined {
   return test === undefined ? undefined : (facts) => test(facts.nowMs)
 }
 
-/** Whom a deny rule sees where there is no caller. */
+/** Who stands where there is nobody. */
 const nobody: Assertion = {
   token: '',
   kind: 'anonymous',
@@ -147,7 +148,7 @@ function originalUserCriterion(data: unknown, place: Place): Criterion | undefin
   return {
     name: `original_user(${criterion.names.join(', ')})`,
     needs: 'original_user',
-    test: ({ originalUser }) => originalUser !== undefined && criterion.test(originalUser),
+    test: ({ originalUser = nobody }) => criterion.test(originalUser),
   }
 }
 
@@ -156,7 +157,7 @@ function chainCriterion(data: unknown, place: Place): Criterion | undefined {
   if (matcher === undefined) return undefined
   warnOfNegation(place, matcher.exclude !== undefined, 'without verified evidence', 'chain: {has: …}')
   const test = listTest(matcher)
-  return { name: 'chain', needs: 'chain', test: ({ chain }) => chain !== undefined && test(chain) }
+  return { name: 'chain', needs: 'chain', test: ({ chain = [] }) => test(chain) }
 }
 
 /** What is false wherever it is unknown denies nobody there, whatever its negation seems to say. */

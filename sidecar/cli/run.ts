@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { ConfigurationFault, type MeshReading } from '../configuration.ts'
-import { meshOptions, readMesh } from '../mesh-file.ts'
+import { describeMeshOptions, meshOptions, readMesh } from '../mesh-file.ts'
 import { startSidecar, type Sidecar } from '../sidecar.ts'
 import { exitStatus, type Io } from './io.ts'
 
@@ -10,10 +10,7 @@ const help = `Usage: onbehalf run [--config FILE] [--service NAME] [options]
 
 Runs the sidecar of one service in the foreground.
 
-${Object.entries(meshOptions)
-  .map(([name]) => `  --${name}`)
-  .join('\n')}
-
+${describeMeshOptions()}
 SIGHUP reloads the mesh file, SIGTERM and SIGINT drain and stop.
 
 Example: onbehalf run --config mesh.yaml --service App
@@ -49,7 +46,7 @@ type Flags = Readonly<Record<string, string | boolean | undefined>>
 function readFlags(args: string[], io: Io): Flags | undefined {
   try {
     const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
-    return parseArgs({ args, options, strict: true }).values
+    return parseArgs({ args, options, strict: true }).values as Flags
   } catch (error) {
     io.stderr.write(`onbehalf run: ${(error as Error).message}\n`)
     return undefined

@@ -18,6 +18,7 @@ const memberships: [network: string, address: string, expected: boolean][] = [
   ['192.0.2.1/32', '192.0.2.1', true],
   ['0.0.0.0/0', '255.1.2.3', true],
   ['0.0.0.0/0', '::1', false],
+  ['0.0.0.0/0', '256.0.0.1', false],
   ['::/0', '::1', true],
   ['::/0', '10.0.0.1', false],
   ['::/0', '::ffff:10.0.0.1', false],

@@ -133,6 +133,7 @@ const claims = {
   c: { d: 'nested slash' },
   nothing: null,
   object: {},
+  objects: [{}],
   joined: 'dev,ops',
 }
 const claimCases: [criterion: Record<string, unknown>, expected: boolean][] = [
@@ -159,6 +160,7 @@ const claimCases: [criterion: Record<string, unknown>, expected: boolean][] = [
   [{ 'claim/missing': { exclude: 'x' } }, true],
   [{ 'claim/nothing': 'null' }, false],
   [{ 'claim/object': '[object Object]' }, false],
+  [{ 'claim/objects': '[object Object]' }, false],
   [{ 'claim/constructor': { has: 'x' } }, false],
   [{ 'claim/family_name/length': 5 }, false],
   [{ 'claim/roles/length': 3 }, false],

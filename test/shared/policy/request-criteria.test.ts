@@ -149,3 +149,14 @@ test('one compiled time of day follows the clock from request to request', () =>
     [false, true, false, false],
   )
 })
+
+test('a date without an offset is UTC, whatever the zone of the machine', () => {
+  const before = process.env['TZ']
+  process.env['TZ'] = 'America/New_York'
+  try {
+    assert.equal(matches({ date: { after: '2026-08-03T11:59' } }, at('2026-08-03T12:00:00Z')), true)
+  } finally {
+    if (before === undefined) delete process.env['TZ']
+    else process.env['TZ'] = before
+  }
+})

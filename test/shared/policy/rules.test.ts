@@ -98,6 +98,14 @@ test('a verdict names the rule and the criteria that denied, and no value', () =
   })
 })
 
+test('a verdict names the claim that decided, and not its value', () => {
+  const caller = assertion({ claims: { team: 'blue' } })
+  assert.equal(
+    verdict({ allow: { or: [{ 'claim/team': 'blue' }] } }, { caller }).reason,
+    'allow[0].or claim/team',
+  )
+})
+
 test('a verdict says where no allow rule matched', () => {
   assert.deepEqual(verdict({ allow: { or: [isBob] } }), {
     allowed: false,

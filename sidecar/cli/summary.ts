@@ -1,0 +1,126 @@
+// What a sidecar will do by its mesh file, in words and as data.
+import type { Endpoint, ListenAddress, Mesh, PathMatch, Route } from '../../shared/config/mesh.ts'
+
+export interface Summary {
+  readonly service: string
+  readonly mode: Mesh['mode']
+  readonly listen: Readonly<Record<keyof Mesh['listen'], readonly string[]>>
+  /** Undefined where there is none for all ports. */
+  readonly app: string | undefined
+  readonly routes: readonly {
+    readonly route: string
+    readonly host: string
+    readonly paths: string
+    readonly admits: string
+  }[]
+  /** Who may sign what is accepted. */
+  readonly accepts: readonly string[]
+  readonly calls: readonly {
+    readonly route: string
+    readonly hosts: readonly string[]
+    readonly to: string
+    readonly via: Route['via']
+  }[]
+  readonly attaches: readonly string[]
+}
+
+/** `policyKinds` say by a route's name whom it admits. */
+export function summarize(mesh: Mesh, policyKinds: ReadonlyMap<string, string>): Summary {
+  const own = mesh.routes.filter((route) => route.service === mesh.service)
+  const called = mesh.routes.filter((route) => route.service !== mesh.service && mesh.calls.has(route.name))
+  const { inbound, outbound, admin, probes } = mesh.listen
+  return {
+    service: mesh.service,
+    mode: mesh.mode,
+    listen: {
+      inbound: inbound.map(formatAddress),
+      outbound: outbound.map(formatAddress),
+      admin: admin.map(formatAddress),
+      probes: probes.map(formatAddress),
+    },
+    app: mesh.app === undefined ? undefined : formatEndpoint(mesh.app),
+    routes: own.map((route) => ({
+      route: route.name,
+      host: route.host,
+      paths: formatMatch(route.match),
+      admits: policyKinds.get(route.name) ?? 'nobody',
+    })),
+    accepts: [
+      ...mesh.issuers.map((issuer) => `users signed by issuer ${issuer.name}`),
+      ...mesh.trustDomains.map((domain) => `accounts of ${domain.issuer}`),
+    ],
+    calls: called.map((route) => ({
+      route: route.name,
+      hosts: [route.host, ...route.aliases],
+      to: formatEndpoint(route.via === 'mesh' ? route.to : route.from),
+      via: route.via,
+    })),
+    attaches: describeCredential(mesh),
+  }
+}
+
+function describeCredential(mesh: Mesh): string[] {
+  const { certificateFile, tokenFile } = mesh.credential
+  const accounts = [...mesh.accounts].join(', ')
+  const hasMesh = mesh.trustDomains.some((domain) => domain.name === 'mesh')
+  return [
+    ...(certificateFile !== undefined && hasMesh && accounts !== '' ? [`assertions as ${accounts}`] : []),
+    ...(tokenFile === undefined ? [] : ["Pomerium's token"]),
+  ]
+}
+
+export function formatSummary(summary: Summary): string {
+  const { listen, routes, calls } = summary
+  const mode =
+    summary.mode === 'enforce'
+      ? 'refuses what its policies do not allow'
+      : 'reports only, and lets everything through'
+  const lines: [string, string][] = [
+    ...Object.entries(listen).map(([name, addresses], i): [string, string] => [
+      i === 0 ? 'listens' : '',
+      `${name} on ${addresses.join(', ')}`,
+    ]),
+    ['forwards', summary.app === undefined ? 'to no app' : `to ${summary.app}`],
+    ...titled('accepts', summary.accepts),
+    ...titled(
+      'serves',
+      routes.map((each) => `${each.route}: ${each.host}${each.paths}, admits ${each.admits}`),
+    ),
+    ...titled(
+      'calls',
+      calls.map(
+        (each) =>
+          `${each.route}: ${each.hosts.join(', ')} at ${each.to}${each.via === 'pomerium' ? ' by way of Pomerium' : ''}`,
+      ),
+    ),
+    ...titled('attaches', summary.attaches),
+  ]
+  const body = lines.map(([title, text]) => `  ${title.padEnd(9)} ${text}\n`).join('')
+  return `${summary.service} ${mode}\n${body}`
+}
+
+function titled(title: string, items: readonly string[]): [string, string][] {
+  return items.length === 0 ? [[title, 'nothing']] : items.map((item, i) => [i === 0 ? title : '', item])
+}
+
+function formatMatch(match: PathMatch): string {
+  switch (match.kind) {
+    case 'any':
+      return ''
+    case 'prefix':
+      return ` (paths beginning with ${match.prefix})`
+    case 'path':
+      return ` (path ${match.path})`
+  }
+  return ` (paths matching ${match.regex.source})`
+}
+
+function formatAddress({ host, port }: ListenAddress): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+function formatEndpoint(endpoint: Endpoint): string {
+  const standardPort = endpoint.tls ? 443 : 80
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host
+  return `${endpoint.tls ? 'https' : 'http'}://${host}${endpoint.port === standardPort ? '' : `:${endpoint.port}`}`
+}
