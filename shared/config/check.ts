@@ -27,7 +27,7 @@ export function findFaults(schema: v.GenericSchema, value: unknown): SchemaFault
 function toFaults(issue: v.BaseIssue<unknown>, prefix: Path): SchemaFault[] {
   const steps = issue.path ?? []
   const path = [...prefix, ...steps.map((step) => step.key as string | number)]
-  const meant = (issue.issues ?? []).filter((inner) => inner.path !== undefined)
+  const meant = (issue.issues ?? []).filter((inner) => inner.path !== undefined || inner.kind !== 'schema')
   if (meant.length > 0) return meant.flatMap((inner) => toFaults(inner, path))
   return [{ path, message: issue.message, isKey: steps.at(-1)?.origin === 'key' }]
 }

@@ -73,7 +73,8 @@ function readParsed(document: Document.Parsed, lines: LineCounter): MeshDocument
     faults.push({ path, position: positionAt(offset), message })
   }
   // What a broken text was taken for would only bring messages about things that nobody wrote.
-  const value = faults.length > 0 ? undefined : toValue(document, report)
+  const isBroken = document.errors.some((error) => error.code !== 'DUPLICATE_KEY')
+  const value = isBroken ? undefined : toValue(document, report)
   return {
     value,
     faults,
@@ -169,7 +170,8 @@ function toValue(document: Document.Parsed, report: Report): unknown {
     return map
   }
 
-  return convert(document.contents, [])
+  const value = convert(document.contents, [])
+  return isTooMuch ? undefined : value
 }
 
 function keyOf(pair: Pair): string {

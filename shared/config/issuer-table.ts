@@ -32,15 +32,16 @@ export function makeIssuers(
       )
     }
     const earlier = issuers.findIndex((other) => other.name === issuer.name)
-    if (earlier < index)
-      problems.error(['issuers', index, 'name'], `issuers[${earlier}] is called "${issuer.name}" too`)
+    if (earlier < index) {
+      const message = `"${issuer.name}" is the name of issuers[${earlier}] too; policies could not tell them apart`
+      problems.error(['issuers', index, 'name'], message)
+    }
     findSharedForm(issuers.slice(0, index), issuer, index, hosts, problems)
   }
   return issuers
 }
 
 function makeIssuer(entry: IssuerEntry, index: number, folder: string, problems: ProblemSink): Issuer {
-  reportEdges(entry, index, problems)
   if (entry.ca !== undefined && entry.jwks.kind === 'file') {
     problems.warn(['issuers', index, 'ca'], 'has no effect: the keys come from a file')
   }
@@ -64,6 +65,11 @@ function makeIssuer(entry: IssuerEntry, index: number, folder: string, problems:
         }),
     singleUse: entry.single_use,
   }
+}
+
+/** Whether it is said who may present users' tokens. */
+export function checkEdges(entries: readonly IssuerEntry[], problems: ProblemSink): void {
+  for (const [index, entry] of entries.entries()) reportEdges(entry, index, problems)
 }
 
 function reportEdges(entry: IssuerEntry, index: number, problems: ProblemSink): void {
@@ -131,13 +137,8 @@ export function makeTrustDomains(
   return [...own, ...others]
 }
 
-/** What is half said, or said of two: the `iss` of a mesh must be nobody else's. */
-export function checkTrust(
-  mesh: EffectiveSettings['mesh'],
-  issuers: readonly Issuer[],
-  routes: readonly Route[],
-  problems: ProblemSink,
-): void {
+/** Its issuer and its CA are of use only together. */
+export function checkOwnMesh(mesh: EffectiveSettings['mesh'], problems: ProblemSink): void {
   if (mesh.issuer === undefined && mesh.ca !== undefined) {
     problems.error(
       ['mesh', 'ca'],
@@ -150,6 +151,15 @@ export function checkTrust(
       'stands without mesh.ca, the file with who may certify accounts of this mesh; `onbehalf ca init` makes one',
     )
   }
+}
+
+/** The `iss` of a mesh must be nobody else's. */
+export function checkMeshNames(
+  mesh: EffectiveSettings['mesh'],
+  issuers: readonly Issuer[],
+  routes: readonly Route[],
+  problems: ProblemSink,
+): void {
   const taken = new Map<string, string>()
   for (const route of routes) taken.set(route.host, `the host of route ${route.name}`)
   for (const issuer of issuers) {

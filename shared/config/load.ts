@@ -35,12 +35,14 @@ export function loadMesh(source: MeshSource): LoadedMesh {
   const findings = collectFindings(source.file, document)
   for (const fault of document.faults) findings.add('error', fault.position, fault.path, fault.message)
   const { locate } = document
-  if (document.value === undefined || document.value === null) {
-    if (document.faults.length === 0) findings.error([], 'the file is empty; it needs `issuers` and `routes`')
+  if (!isMap(document.value)) {
+    if (document.value !== undefined && document.value !== null) reportSchemaFaults(document, findings)
+    else if (document.faults.length === 0)
+      findings.error([], 'the file is empty; it needs `issuers` and `routes`')
     return { problems: findings.list(), services: [], policyKinds: new Map(), files: [], locate }
   }
   reportSchemaFaults(document, findings)
-  const root = isMap(document.value) ? document.value : {}
+  const root = document.value
   const roster = readRoster(root['routes'])
   reportServiceEntries(root, roster, findings)
   const service = chooseService(source, roster, findings)

@@ -4,13 +4,28 @@ import { canonicalName } from '../headers/names.ts'
 import { meshIssuerName } from '../identity.ts'
 import { makeClaimHeaders } from './claim-headers.ts'
 import type { Findings } from './findings.ts'
-import { checkTrust, issuerName, makeIssuers, makeTrustDomains, resolveFile } from './issuer-table.ts'
+import {
+  checkEdges,
+  checkMeshNames,
+  checkOwnMesh,
+  issuerName,
+  makeIssuers,
+  makeTrustDomains,
+  resolveFile,
+} from './issuer-table.ts'
 import { isMap } from './layers.ts'
 import type { Mesh, Route } from './mesh.ts'
 import type { ProblemSink } from './problem.ts'
 import { makeRoutes, type PlacedRoute } from './route-table.ts'
 import type { EffectiveSettings } from './schema.ts'
-import { checkApp, checkCredential, checkListen, makeCredential, readCalls } from './service-settings.ts'
+import {
+  checkApp,
+  checkCredential,
+  checkLoopback,
+  checkPorts,
+  makeCredential,
+  readCalls,
+} from './service-settings.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { FileReference, MeshSource } from './source.ts'
 
@@ -34,7 +49,9 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const { values, sink, broken } = settings
   const hosts = new Set(routes.map((route) => route.host))
   const issuers = makeIssuers(values.issuers ?? [], folder, hosts, sink)
-  checkTrust(values.mesh, issuers, routes, sink)
+  if (!broken.has('issuers')) checkEdges(values.issuers ?? [], sink)
+  if (!broken.has('mesh')) checkOwnMesh(values.mesh, sink)
+  checkMeshNames(values.mesh, issuers, routes, sink)
   checkSomeoneSigns(settings)
   const claimHeaders = makeClaimHeaders(values.jwt_claims_headers, sink)
   const accountsByService = readAccounts(placed, values.mesh.evidence === 'require', findings)
@@ -43,7 +60,8 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
 
   const accounts = accountsByService.get(service) ?? new Set()
   const calls = readCalls(values.calls, routeNames, sink)
-  if (!broken.has('listen')) checkListen(values.listen, sink)
+  checkLoopback(values.listen, sink)
+  if (!broken.has('listen')) checkPorts(values.listen, sink)
   if (!['app', 'ports', 'listen'].some((key) => broken.has(key))) checkApp(values, sink)
   if (!['credential', 'mesh', 'calls'].some((key) => broken.has(key))) {
     checkCredential({ service, settings: values, accounts, calls, routes }, sink)

@@ -131,7 +131,7 @@ function findRepeatedNames(rows: readonly Row[], problems: ProblemSink): void {
     const earlier = first.get(route.name)
     if (earlier === undefined) first.set(route.name, index)
     else {
-      const message = `routes[${earlier}] is called "${route.name}" too; give this one another name, with \`service: ${route.service}\` if it is of the same service`
+      const message = `"${route.name}" is the name of routes[${earlier}] too; choose another, with \`service: ${route.service}\` if it is of the same service`
       problems.error(['routes', index, 'name'], message)
     }
   }
@@ -155,7 +155,7 @@ function findSharedAliases(rows: readonly Row[], problems: ProblemSink): void {
       const owner = owners.get(alias)
       if (owner === undefined) owners.set(alias, route)
       if (owner === undefined || owner.service === route.service) continue
-      const message = `${alias} stands for route ${owner.name} of service ${owner.service} already; a host has one service`
+      const message = `the host ${alias} stands for route ${owner.name} of service ${owner.service} already; a host has one service`
       problems.error(['routes', index, 'aliases', position], message)
     }
   }

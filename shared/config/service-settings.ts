@@ -9,23 +9,29 @@ import type { EffectiveSettings } from './schema.ts'
 
 type Listen = Mesh['listen']
 
-/** Refuses what would open the outbound or admin listener to others, and two listeners on one port. */
-export function checkListen(listen: Listen, problems: ProblemSink): void {
+/** Whoever reaches these acts as the service, or reads what it decided. */
+export function checkLoopback(listen: Listen, problems: ProblemSink): void {
+  for (const name of ['outbound', 'admin'] as const) {
+    for (const { host, port } of listen[name]) {
+      if (isLoopback(host)) continue
+      const message = `must be a loopback address such as 127.0.0.1:${port}: whoever reaches it acts as this service`
+      problems.error(['listen', name], message)
+    }
+  }
+}
+
+/** Refuses two listeners on one port. */
+export function checkPorts(listen: Listen, problems: ProblemSink): void {
   const seen: { name: string; address: ListenAddress }[] = []
   for (const name of ['inbound', 'outbound', 'admin', 'probes'] as const) {
     for (const address of listen[name]) {
-      const path = ['listen', name]
-      if ((name === 'outbound' || name === 'admin') && !isLoopback(address.host)) {
-        problems.error(
-          path,
-          `must be a loopback address such as 127.0.0.1:${address.port}: whoever reaches it acts as this service`,
-        )
-      }
       const other = seen.find((each) => clashes(each.address, address))
-      if (other !== undefined) {
-        problems.error(path, `listens on port ${address.port} like ${other.name}; give it another port`)
-      }
       seen.push({ name, address })
+      if (other === undefined) continue
+      problems.error(
+        ['listen', name],
+        `listens on port ${address.port} like ${other.name}; give it another port`,
+      )
     }
   }
 }

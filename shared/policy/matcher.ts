@@ -29,7 +29,9 @@ export function compileStringMatcher(
   if (!parts.every((part) => part !== undefined)) return undefined
   const isNegative = parts.some((part) => part.isNegative)
   const tests = parts.map((part) => part.test)
-  const test = (value: string) => tests.every((each) => each(value))
+  const [only] = tests
+  const test =
+    only !== undefined && tests.length === 1 ? only : (value: string) => tests.every((each) => each(value))
   return { test: isStrict(place) ? (value) => value !== '' && test(value) : test, isNegative }
 }
 

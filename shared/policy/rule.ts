@@ -101,15 +101,21 @@ export function decides(action: Action, reason: string, test: FactsTest): Clause
 /** An allow clause matches only where all that it speaks of is there; whatever it says of anybody needs a caller. */
 function allowTest(operator: Combination, criteria: readonly Criterion[]): FactsTest {
   const needs = new Set(criteria.map((criterion) => criterion.needs).filter((need) => need !== 'nothing'))
-  const present = needs.size === 0 ? [] : [...needs.add('session')].map((need) => isPresent[need])
+  const isThere = allOf(needs.size === 0 ? [] : [...needs.add('session')].map((need) => isPresent[need]))
   const combined = combinations[operator](criteria.map((criterion) => criterion.test))
-  return (facts) => present.every((isThere) => isThere(facts)) && combined(facts)
+  return (facts) => isThere(facts) && combined(facts)
+}
+
+/** Most rules have one criterion: it is asked without a detour. */
+function allOf(tests: readonly FactsTest[]): FactsTest {
+  const [only] = tests
+  return only !== undefined && tests.length === 1 ? only : (facts) => tests.every((test) => test(facts))
 }
 
 type Combine = (tests: readonly FactsTest[]) => FactsTest
 
 const combinations: Readonly<Record<Combination, Combine>> = {
-  and: (tests) => (facts) => tests.every((test) => test(facts)),
+  and: allOf,
   not: (tests) => (facts) => !tests.some((test) => test(facts)),
   nor: (tests) => (facts) => !tests.every((test) => test(facts)),
 }
@@ -126,5 +132,5 @@ function denyTest(operator: Combination, criteria: readonly Criterion[]): FactsT
     return (facts) => isKnown(facts) && test(facts) !== isNegated
   })
   if (operator === 'nor') return (facts) => tests.some((test) => test(facts))
-  return (facts) => tests.every((test) => test(facts))
+  return allOf(tests)
 }

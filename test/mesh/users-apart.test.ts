@@ -31,7 +31,12 @@ function check(tally: Tally, service: keyof Tally['right'], request: IncomingMes
   else tally.wrong.push(`${service}: ${started} arrived as ${carried}`)
 }
 
-function copying(app: TestApp, names: readonly string[], next: Hop | undefined, onRequest: (r: IncomingMessage) => void): void {
+function copying(
+  app: TestApp,
+  names: readonly string[],
+  next: Hop | undefined,
+  onRequest: (r: IncomingMessage) => void,
+): void {
   const agent = new Agent({ keepAlive: true, maxSockets: 16 })
   app.handler = async (incoming, response) => {
     onRequest(incoming)
@@ -101,7 +106,7 @@ test('5,000 requests of services that copy both headers: each arrives with its o
   assert.deepEqual([...tally.statuses], [[200, 5_000]])
 })
 
-test("5,000 requests of services that copy their own assertion alone: carried where it names the user, else refused", async (t) => {
+test('5,000 requests of services that copy their own assertion alone: carried where it names the user, else refused', async (t) => {
   const tally = await load(t, [assertionName], 5_000)
   assert.deepEqual(tally.wrong, [])
   assert.deepEqual(tally.right, { App: 5_000, API: 5_000, Ledger: 0 })

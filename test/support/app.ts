@@ -54,3 +54,11 @@ export function rawValues(received: Received | undefined, name: string): string[
   const { rawHeaders = [] } = received ?? {}
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name.toLowerCase())
 }
+
+/** The names, of those that we or Pomerium would set, that the app got. */
+export function identityNames(received: Received | undefined): string[] {
+  const { rawHeaders = [] } = received ?? {}
+  return rawHeaders
+    .filter((name, i) => i % 2 === 0 && /pomerium|onbehalf/i.test(name))
+    .map((name) => name.toLowerCase())
+}

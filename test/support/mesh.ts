@@ -35,6 +35,8 @@ export interface MeshOptions {
   readonly moreRoutes?: readonly Settings[]
   /** Merged into the entries of these services. */
   readonly services?: Partial<Record<ServiceName, Settings>>
+  /** Further files in the mesh file's folder. */
+  readonly files?: Readonly<Record<string, string>>
   /** Which sidecars run; default: all three. */
   readonly run?: readonly ServiceName[]
   /** Default: true. */
@@ -87,6 +89,8 @@ export async function startMesh(t: TestContext, options: MeshOptions = {}): Prom
   const apps = { App: await startApp(), API: await startApp(), Ledger: await startApp() }
   t.after(() => Promise.all(Object.values(apps).map((app) => app.close())))
   const certificates = await certify(folder)
+  for (const [name, content] of Object.entries(options.files ?? {}))
+    await writeFile(join(folder, name), content)
   const ports = await freePorts(6)
   const mesh = meshObject(options, pomerium, apps, ports)
   const meshFile = join(folder, 'mesh.json')

@@ -1,6 +1,7 @@
 // Rules, operators, deny before allow, and callers who are nobody.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { parse } from 'yaml'
 import {
   account,
   admits,
@@ -274,4 +275,19 @@ test('a policy with one error denies everything', () => {
     denied: true,
     reason: 'the policy has errors',
   })
+})
+
+test('the examples of Pomerium load as they stand', () => {
+  const examples = [
+    'policy: [{allow: {or: [{domain: {is: companydomain.com}}]}}]',
+    'policy: [{allow: {or: [{user: {is: api-access}}]}}]',
+    'policy: {allow: {and: [{claim/family_name: Smith}]}, deny: {not: [{http_method: {is: GET}}]}}',
+    'policy: {allow: {and: [{date: {after: 2020-01-02T16:20:00, before: 2150-01-02T16:20:00}}]}}',
+    'policy: {allow: {and: [{time_of_day: {timezone: UTC, after: 2:20:00, before: 4:30PM}}]}}',
+    'policy: {allow: {and: [{day_of_week: tue-fri}, {groups: {has: 00gv40ki4gmtCyl5d4x6}}]}}',
+  ]
+  for (const example of examples) {
+    const { errors, warnings } = compile(parse(example))
+    assert.deepEqual({ errors, warnings }, { errors: [], warnings: [] }, example)
+  }
 })
