@@ -13,6 +13,9 @@ export interface ParsedJws {
   readonly signature: Buffer
 }
 
+/** Far deeper than any claim. `JSON.parse` nests without end, but whoever walks through a claim runs out of stack. */
+const maxDepth = 64
+
 /** Where a token is not a JWS that we read. The reason never holds a part of the token. */
 export class MalformedToken extends Error {
   override readonly name = 'MalformedToken'
@@ -21,7 +24,7 @@ export class MalformedToken extends Error {
 /**
  * Parses a JWS in compact serialisation (RFC 7515 section 7.1) of type JWT.
  * @throws {MalformedToken} not three parts, base64url that is padded or not canonical, not UTF-8, no JSON object,
- * a member given twice (RFC 8725 section 2.4), `crit`, another `typ` than JWT.
+ * a member given twice (RFC 8725 section 2.4), JSON nested too deeply, `crit`, another `typ` than JWT.
  */
 export function parseJws(token: string): ParsedJws {
   const first = token.indexOf('.')
@@ -85,10 +88,11 @@ function countColons(json: string): number {
 }
 
 /** Members that are left after parsing; a member given twice is left once. */
-function countMembers(value: unknown): number {
-  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + countMembers(item), 0)
-  if (!isObject(value)) return 0
-  return Object.values(value).reduce<number>((sum, item) => sum + 1 + countMembers(item), 0)
+function countMembers(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null) return 0
+  if (depth > maxDepth) throw new MalformedToken('its JSON is nested too deeply')
+  const own = Array.isArray(value) ? 0 : 1
+  return Object.values(value).reduce<number>((sum, item) => sum + own + countMembers(item, depth + 1), 0)
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

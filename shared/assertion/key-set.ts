@@ -70,7 +70,7 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
   if (Array.isArray(operations) && !operations.includes('verify')) return undefined
   if (kty !== 'EC' && kty !== 'RSA' && kty !== 'OKP') return undefined
   try {
-    const key = createPublicKey({ key: publicMembers(jwk) as Record<string, string>, format: 'jwk' })
+    const key = createPublicKey({ key: publicMembers(jwk), format: 'jwk' })
     if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
       return undefined
     return { keyId: kid, key, algorithm: typeof alg === 'string' ? alg : undefined }

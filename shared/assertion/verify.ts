@@ -96,10 +96,10 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
 /** The checks that depend on the token and the keys alone. */
 function authenticate(token: string, options: VerifyOptions): AuthenticToken {
   const { jws, claims } = parse(token, options)
-  const algorithm = knownAlgorithm(jws, options)
   const authority = options.snapshot.trust.authorities.get(claims.issuer)
   if (authority !== undefined) return authenticateMinted(token, jws, claims, authority, options)
 
+  const algorithm = knownAlgorithm(jws, options)
   const issuers = options.snapshot.mesh.issuers.filter((issuer) => issuerMatches(issuer, claims))
   if (issuers.length === 0) throw fault(options, 'issuer', 'no issuer of the mesh file signs with this iss')
   const listing = issuers.filter((issuer) => issuer.algorithms.includes(algorithm))
@@ -179,11 +179,11 @@ function authenticateMinted(
   authority: Authority,
   options: VerifyOptions,
 ): AuthenticToken {
-  if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
   const hasMore = claims.email !== '' || claims.groups.length > 0 || claims.name !== ''
   if (hasMore || claims.user !== claims.subject || claims.subject === '') {
     throw fault(options, 'malformed', 'a minted assertion is about its account and nothing else')
   }
+  if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
   const key = accountKey(jws, authority, options)
   if (key.account !== claims.subject || key.keyId !== jws.keyId) {
     throw fault(options, 'key_unknown', 'its certificate is of another account or key')

@@ -11,7 +11,7 @@ const account = parsed('A service account.', 'the name of an account', parseAcco
 const network = parsed('An IP address or network.', 'an IP network such as 10.0.0.0/8', (given) => {
   const value = parseNetwork(given)
   return value === undefined
-    ? { fault: 'must be an IP address or network, such as 10.0.0.0/8 or fd00::/8' }
+    ? { fault: 'must be an IP address, or a network without bits beyond its prefix, such as 10.0.0.0/8' }
     : { value }
 })
 

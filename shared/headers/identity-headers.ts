@@ -27,9 +27,12 @@ export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeade
 
 function claimValue(assertion: Assertion, claim: string): string {
   const value = assertion.claims[claim]
-  if (Array.isArray(value)) return value.map(String).join(',')
+  return Array.isArray(value) ? value.map(plainText).join(',') : plainText(value)
+}
+
+function plainText(value: unknown): string {
   if (value === undefined || value === null) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 /** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */

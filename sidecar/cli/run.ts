@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { ConfigurationFault, type MeshReading } from '../configuration.ts'
-import { describeMeshOptions, meshOptions, readMesh } from '../mesh-file.ts'
+import { describeMeshOptions, meshOptions, readMesh, type MeshQuestion } from '../mesh-file.ts'
 import { startSidecar, type Sidecar } from '../sidecar.ts'
 import { exitStatus, type Io } from './io.ts'
 
@@ -41,12 +41,12 @@ export async function run(args: string[], io: Io): Promise<number> {
   }
 }
 
-type Flags = Readonly<Record<string, string | boolean | undefined>>
+type Flags = MeshQuestion['flags']
 
 function readFlags(args: string[], io: Io): Flags | undefined {
   try {
     const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
-    return parseArgs({ args, options, strict: true }).values as Flags
+    return parseArgs({ args, options, strict: true }).values
   } catch (error) {
     io.stderr.write(`onbehalf run: ${(error as Error).message}\n`)
     return undefined

@@ -1,6 +1,6 @@
 // Makes the HTTP/1.1 servers: strict parsing, limits, and a coded answer to what is no HTTP request.
 import { randomUUID } from 'node:crypto'
-import { createServer, Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'

@@ -1,6 +1,5 @@
 // Every refusal code that concerns the caller's assertion, provoked through a socket.
 import assert from 'node:assert/strict'
-import { createHmac } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { forge } from '../../deploy/demo/forge.ts'
 import { generateSigningKey } from '../../deploy/demo/pomerium-keys.ts'
@@ -58,8 +57,7 @@ const rows: readonly Row[] = [
     code: 'assertion_algorithm',
     headers: async (mesh) => {
       const pem = mesh.pomerium.signingKey().publicKey.export({ type: 'spki', format: 'pem' })
-      const key = Buffer.from(pem as string)
-      assert.ok(createHmac('sha256', key))
+      const key = Buffer.from(pem)
       return assertion(await mesh.pomerium.sign(claimsOf(mesh), { header: { alg: 'HS256' }, key }))
     },
   },

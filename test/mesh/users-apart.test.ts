@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import type { AssertionSessions, Session } from '../../shared/session.ts'
-import { Sessions } from '../../sidecar/sessions.ts'
+import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
 import type { TestApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
@@ -114,12 +114,12 @@ test('5,000 requests of services that copy their own assertion alone: carried wh
 })
 
 test('with an index in which the last request wins, these checks find the mix-up', async (t) => {
-  const { keep, byAssertion, byUserToken } = Sessions.prototype
-  t.after(() => Object.assign(Sessions.prototype, { keep, byAssertion, byUserToken }))
+  const whole = Object.getOwnPropertyDescriptors(Sessions.prototype)
+  t.after(() => Object.defineProperties(Sessions.prototype, whole))
   const last = new WeakMap<Sessions, Session>()
   Object.assign(Sessions.prototype, {
-    keep(this: Sessions, ...identity: Parameters<typeof keep>) {
-      const kept = keep.apply(this, identity)
+    keep(this: Sessions, ...identity: Parameters<Sessions['keep']>): KeptSession {
+      const kept = whole.keep.value?.apply(this, identity) as KeptSession
       const session = this.byHandle(kept.handle)
       if (session !== undefined) last.set(this, session)
       return kept

@@ -32,7 +32,7 @@ test('an empty signature is not malformed, so that alg none is refused by its na
   assert.equal(parseJws(tokenOf('{}', '{"alg":"none"}', '')).algorithm, 'none')
 })
 
-for (const token of ['', '.', '..', 'a', 'a.b', '.a.b', 'a.b.c.d', 'a.b.c.', 'a.b.c.d.e', 'e30.e30']) {
+for (const token of ['', '.', `${base64url(goodHeader)}..AAAA`, '..', 'a', 'a.b', '.a.b', 'a.b.c.d', 'a.b.c.', 'a.b.c.d.e', 'e30.e30']) {
   test(`${JSON.stringify(token)} has not three parts`, () => isMalformed(token, /three parts|base64url|JSON/))
 }
 
@@ -55,7 +55,7 @@ for (const [name, token] of Object.entries(notCanonical)) {
   test(`${name} is not canonical base64url`, () => isMalformed(token, /canonical/))
 }
 
-for (const payload of ['', 'null', '1', '"a"', '[]', '[{}]', '{', '{"a":1}x', "{'a':1}", '{"a":1,}', '\ufeff{}', '{"a":NaN}']) {
+for (const payload of [' ', 'null', '1', '"a"', '[]', '[{}]', '{', '{"a":1}x', "{'a':1}", '{"a":1,}', '\ufeff{}', '{"a":NaN}']) {
   test(`a payload ${JSON.stringify(payload)} is no JSON object`, () => {
     isMalformed(tokenOf(payload), /the payload is not (JSON|a JSON object)/)
     isMalformed(tokenOf('{}', payload), /the header is not (JSON|a JSON object)/)
@@ -143,6 +143,11 @@ for (const [header, reason] of Object.entries(badHeaders)) {
 for (const header of ['{"alg":"ES256"}', '{"alg":"ES256","typ":"JWT"}', '{"alg":"ES256","typ":"jwt"}']) {
   test(`the header ${header} is that of a JWT`, () => assert.equal(parseJws(tokenOf('{}', header)).algorithm, 'ES256'))
 }
+
+test('a payload may be nested as deep as claims ever are', () => {
+  const text = `{"a":${'['.repeat(60)}${']'.repeat(60)}}`
+  assert.deepEqual(parsePayload(text), JSON.parse(text))
+})
 
 test('what makes a token malformed never stands in the message', () => {
   const messages = [tokenOf('{"sub":"alice","sub":"alice"}'), tokenOf('{"sub":"alice"'), tokenOf('{}', '{"alg":"ES256","typ":"alice"}')]

@@ -1,0 +1,45 @@
+// Takes a sidecar out of service so that nothing under way is lost.
+import type { Server } from 'node:http'
+import type { Timeouts } from '../shared/config/mesh.ts'
+import type { Admission } from './exchange.ts'
+import { stopAccepting } from './http/server.ts'
+import type { Log } from './telemetry/log.ts'
+
+export interface Drained {
+  readonly inbound: Admission
+  readonly outbound: Admission
+  readonly inboundServers: readonly Server[]
+  readonly timeouts: Timeouts
+  readonly log: Log
+}
+
+/**
+ * DESIGN section 7: open connections are served on with `Connection: close`; idle ones stay for `drain_delay`; after
+ * that new requests are `draining`. The outbound side serves until the requests that need it have ended.
+ */
+export async function drain({ inbound, outbound, inboundServers, timeouts, log }: Drained): Promise<void> {
+  log.write('info', 'draining', { under_way: inbound.active + outbound.active })
+  inbound.closing = true
+  await sleep(timeouts.drainDelayMs)
+  inbound.draining = true
+  for (const server of inboundServers) stopAccepting(server)
+  const late = AbortSignal.timeout(timeouts.drainMs)
+  await untilIdle(inbound, late)
+  outbound.closing = true
+  await untilIdle(outbound, late)
+  outbound.draining = true
+  const left = inbound.active + outbound.active
+  if (left > 0) log.write('warn', 'requests were still under way after timeouts.drain', { under_way: left })
+}
+
+async function untilIdle(admission: Admission, late: AbortSignal): Promise<void> {
+  if (late.aborted) return
+  const isLate = new Promise<void>((resolve) =>
+    late.addEventListener('abort', () => resolve(), { once: true }),
+  )
+  await Promise.race([admission.idle(), isLate])
+}
+
+async function sleep(delayMs: number): Promise<void> {
+  if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+}

@@ -1,0 +1,77 @@
+// The listeners of one sidecar: which server stands at which address.
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Mesh } from '../shared/config/mesh.ts'
+import type { Refusal } from '../shared/errors.ts'
+import { createAdmin, type AdminSubject } from './admin/admin.ts'
+import { createProbes, type ProbeSubject } from './admin/probes.ts'
+import type { AdminToken } from './admin/token.ts'
+import { handle, type Side } from './exchange.ts'
+import { listen, makeServer, peerAddress, type ServerOptions } from './http/server.ts'
+import type { Runtime } from './runtime.ts'
+import type { Log } from './telemetry/log.ts'
+import { tunnel } from './tunnel.ts'
+
+export type Listener = keyof Mesh['listen']
+export type Servers = Readonly<Record<Listener, readonly Server[]>>
+export type Addresses = Readonly<Record<Listener, readonly AddressInfo[]>>
+
+export interface Served {
+  readonly runtime: Runtime
+  readonly inbound: Side
+  readonly outbound: Side
+  readonly admin: AdminSubject
+  readonly adminToken: AdminToken
+  readonly probes: ProbeSubject
+  readonly log: Log
+}
+
+/** One server for each address of `listen`. */
+export function makeServers(mesh: Mesh, served: Served): Servers {
+  const { runtime, inbound, outbound, log } = served
+  const onUnreadable = (refusal: Refusal, remoteAddress: string, requestId: string) => {
+    const peer = peerAddress({ remoteAddress })
+    log.write('info', 'unreadable request', { code: refusal.code, peer, request_id: requestId })
+  }
+  const serve = (side: Side, onConnect?: ServerOptions['onConnect']) =>
+    makeServer({
+      limits: mesh.limits,
+      timeouts: mesh.timeouts,
+      onUnreadable,
+      onRequest: (request, response) => void handle(side, request, response),
+      ...(onConnect && { onConnect }),
+    })
+  const onConnect: ServerOptions['onConnect'] = (request, socket, head) =>
+    tunnel(runtime, outbound.admission, request, socket, head)
+  return {
+    inbound: mesh.listen.inbound.map(() => serve(inbound)),
+    outbound: mesh.listen.outbound.map(() => serve(outbound, onConnect)),
+    admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
+    probes: mesh.listen.probes.map(() => createProbes(served.probes)),
+  }
+}
+
+/** @throws {Error} an address cannot be bound. */
+export async function openAll(servers: Servers, mesh: Mesh): Promise<Addresses> {
+  const open = (which: Listener) =>
+    Promise.all(
+      mesh.listen[which].map(async (address, i) => {
+        const server = servers[which][i]
+        return server === undefined ? [] : [await listen(server, address)]
+      }),
+    ).then((lists) => lists.flat())
+  // The sides last: whoever can connect there is served.
+  const [admin, probes] = [await open('admin'), await open('probes')]
+  return { admin, probes, outbound: await open('outbound'), inbound: await open('inbound') }
+}
+
+/** As they stand in the log. */
+export function describeAddresses(addresses: Addresses): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(addresses).map(([which, list]) => [which, list.map(describeAddress).join(' ')]),
+  )
+}
+
+function describeAddress({ address, port, family }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`
+}

@@ -1,0 +1,267 @@
+// What a sound mesh file becomes.
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { loadMesh, type LoadedMesh } from '../../../shared/config/load.ts'
+import type { Mesh } from '../../../shared/config/mesh.ts'
+import { formatProblem } from '../../../shared/config/problem.ts'
+import type { MeshSource } from '../../../shared/config/source.ts'
+
+function readGood(name: string): string {
+  return readFileSync(new URL(`good/${name}`, import.meta.url), 'utf8')
+}
+
+const designText = readGood('design.yaml')
+
+function load(text: string, further: Partial<MeshSource> = {}): LoadedMesh {
+  return loadMesh({ file: 'mesh/onbehalf.yaml', text, ...further })
+}
+
+function loadSound(text: string, further: Partial<MeshSource> = {}): Mesh {
+  const { mesh, problems } = load(text, further)
+  assert.ok(mesh, problems.map(formatProblem).join('\n'))
+  return mesh
+}
+
+const issuers = `
+issuers:
+  - {issuer: hostOnly, jwks: https://authenticate.example.com/jwks.json, single_use: true}
+`
+const appRoute = `
+routes:
+  - {name: App, from: https://app.example.com, to: https://app.internal, allow_any_authenticated_user: true}
+`
+const minimal = `${issuers}${appRoute}`
+
+test('the two routes of the documentation load with warnings at most, for either service', () => {
+  for (const service of ['App', 'API']) {
+    const { mesh, problems } = load(readGood('documented-routes.yaml'), { service })
+    assert.ok(mesh)
+    assert.ok(problems.length > 0)
+    assert.ok(problems.every((problem) => problem.severity === 'warning'))
+  }
+})
+
+test('the whole example of the design loads without a warning for its caller', () => {
+  const { mesh, problems } = load(designText, { service: 'App' })
+  assert.deepEqual(problems, [])
+  assert.ok(mesh)
+})
+
+test('the example of the design becomes what it says', () => {
+  const mesh = loadSound(designText, { service: 'App' })
+  const [issuer] = mesh.issuers
+  assert.deepEqual(issuer?.exact, ['pomerium-proxy'])
+  assert.equal(issuer?.hostOnly && issuer.uri, true)
+  assert.deepEqual(issuer?.serviceAccounts, new Set(['api-access']))
+  assert.equal(issuer?.edges?.sourceIp[0]?.contains('10.1.2.3'), true)
+  assert.equal(issuer?.edges?.sourceIp[0]?.contains('11.1.2.3'), false)
+  assert.deepEqual(mesh.accounts, new Set(['api-access']))
+  assert.deepEqual(mesh.calls, new Set(['API']))
+  assert.deepEqual(mesh.trustDomains[0], {
+    name: 'mesh',
+    issuer: 'mesh.companydomain.com',
+    caFile: 'mesh/ca.pem',
+    accounts: new Set(['api-access']),
+  })
+  assert.deepEqual(mesh.app, { tls: false, host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(mesh.limits, {
+    headerBytes: 32 * 1024,
+    headers: 100,
+    bodyBytes: 0,
+    connections: 10_000,
+    concurrentRequests: 1000,
+    sessionBytes: 64 * 1024 * 1024,
+  })
+  assert.equal(mesh.timeouts.idleMs, 300_000)
+})
+
+test('the defaults are those of the example of the design', () => {
+  const given = loadSound(designText, { service: 'App' })
+  const byDefault = loadSound(minimal)
+  for (const key of ['limits', 'timeouts', 'log', 'mode', 'egress', 'tls'] as const) {
+    assert.deepEqual(byDefault[key], given[key], key)
+  }
+  assert.deepEqual(byDefault.listen.inbound, [{ host: '0.0.0.0', port: 15006 }])
+  assert.deepEqual(byDefault.listen.outbound, [{ host: '127.0.0.1', port: 15001 }])
+  assert.deepEqual(byDefault.listen.admin, [{ host: '127.0.0.1', port: 15000 }])
+  assert.deepEqual(byDefault.listen.probes, [{ host: '0.0.0.0', port: 15021 }])
+})
+
+test('a route is found by its host and by each alias, in lower case and without port', () => {
+  const mesh = loadSound(`${issuers}
+routes:
+  - {name: App, from: "https://APP.example.com.:8443", to: https://a.internal, aliases: [App, app.default.svc], allow_any_authenticated_user: true}
+`)
+  assert.deepEqual([...mesh.routesByHost.keys()], ['app.example.com', 'app', 'app.default.svc'])
+  assert.deepEqual([...mesh.ownRoutes.keys()], ['app.example.com'])
+  assert.equal(mesh.routes[0]?.from.port, 8443)
+})
+
+test('several routes of one service share a host, in the order of the file', () => {
+  const mesh = loadSound(`${issuers}
+routes:
+  - {name: Admin, service: App, prefix: /admin, from: https://app.example.com, to: https://a.internal, allowed_users: [alice]}
+  - {name: Rest, service: App, from: https://app.example.com, to: https://a.internal, allow_any_authenticated_user: true}
+`)
+  assert.equal(mesh.service, 'App')
+  assert.deepEqual(
+    mesh.ownRoutes.get('app.example.com')?.map((route) => route.name),
+    ['Admin', 'Rest'],
+  )
+})
+
+test('a regex matches the whole path only', () => {
+  const mesh = loadSound(minimal.replace('to: https', 'regex: "/v[0-9]|/x", to: https'))
+  const match = mesh.routes[0]?.match
+  assert.ok(match?.kind === 'regex')
+  assert.deepEqual(
+    ['/v1', '/x', '/v12', '/a/x', '/x/'].map((path) => match.regex.test(path)),
+    [true, true, false, false, false],
+  )
+})
+
+test('accept_for becomes the hosts of the routes, all of them by default', () => {
+  const mesh = loadSound(designText, { service: 'API' })
+  assert.deepEqual(mesh.routes[0]?.acceptFor, new Set(['app.localhost.pomerium.io', 'api.localhost.pomerium.io']))
+  assert.deepEqual(mesh.routes[1]?.acceptFor, new Set(['app.localhost.pomerium.io']))
+})
+
+test('an accept_for that is empty accepts users of no entry route', () => {
+  const mesh = loadSound(minimal.replace('to: https', 'accept_for: [], to: https'))
+  assert.deepEqual(mesh.routes[0]?.acceptFor, new Set())
+})
+
+test("a service's entry wins over the top of the file, map by map", () => {
+  const text = `${minimal}
+timeouts: {idle: 1m, connect: 1s}
+mode: report
+services:
+  App:
+    timeouts: {connect: 2s}
+    mode: enforce
+`
+  const mesh = loadSound(text)
+  assert.equal(mesh.timeouts.idleMs, 60_000)
+  assert.equal(mesh.timeouts.connectMs, 2000)
+  assert.equal(mesh.mode, 'enforce')
+})
+
+test("another service's entry changes nothing here", () => {
+  const other = '  - {name: API, from: https://api.example.com, to: https://b.internal, allow_any_authenticated_user: true}'
+  const text = `${issuers}${appRoute}${other}\nservices: {API: {mode: report, app: http://127.0.0.1:9000}}\n`
+  const mesh = loadSound(text, { service: 'App' })
+  assert.equal(mesh.mode, 'enforce')
+  assert.equal(mesh.app, undefined)
+})
+
+test('overrides win over the file, and a faulty one is reported under its own name', () => {
+  const overrides = [
+    { path: ['app'], value: 'http://127.0.0.1:9000', source: '--app' },
+    { path: ['log', 'level'], value: 'debug', source: 'ONBEHALF_LOG_LEVEL' },
+  ]
+  const mesh = loadSound(`${minimal}\nlog: {access: json}\nservices: {App: {app: http://127.0.0.1:8080}}`, { overrides })
+  assert.equal(mesh.app?.port, 9000)
+  assert.deepEqual(mesh.log, { level: 'debug', format: 'auto', access: 'json' })
+  const faulty = load(minimal, { overrides: [{ path: ['app'], value: '8080', source: '--app' }] })
+  assert.equal(faulty.mesh, undefined)
+  assert.ok(faulty.problems.some((problem) => formatProblem(problem).startsWith('--app: Must be a URL')))
+})
+
+test('what a cross check finds about an override is reported under its name, not at a line', () => {
+  const overrides = [{ path: ['listen', 'admin'], value: '0.0.0.0:15000', source: '--listen-admin' }]
+  const { problems } = load(minimal, { overrides })
+  const lines = problems.filter((problem) => problem.severity === 'error').map(formatProblem)
+  assert.equal(lines.length, 1)
+  assert.match(lines[0] ?? '', /^--listen-admin: Must be a loopback address/)
+})
+
+test('the standard claim headers are always there, and the three ways to write more agree', () => {
+  const headersOf = (given: string) => loadSound(`${minimal}\njwt_claims_headers: ${given}`).claimHeaders
+  const standard = loadSound(minimal).claimHeaders
+  assert.deepEqual(standard, [
+    { header: 'x-pomerium-authenticated-user-id', claim: 'sub' },
+    { header: 'x-pomerium-authenticated-user-email', claim: 'email' },
+    { header: 'x-pomerium-authenticated-user-groups', claim: 'groups' },
+  ])
+  const more = [...standard, { header: 'x-pomerium-claim-family_name', claim: 'family_name' }]
+  assert.deepEqual(headersOf('[family_name]'), more)
+  assert.deepEqual(headersOf('" family_name, "'), more)
+  assert.deepEqual(headersOf('{X-Pomerium-Claim-family_name: family_name}'), more)
+})
+
+test('claim headers are compared as an app could read them', () => {
+  const mesh = loadSound(`${minimal}\njwt_claims_headers: {X_User.Name: name}`)
+  assert.ok(mesh.claimHeaderNames.has('x-user-name'))
+})
+
+test('relative file names are relative to the mesh file, absolute ones stay', () => {
+  const text = `${minimal}\nmesh: {issuer: mesh.example.com, ca: /etc/ca.pem}\nservices: {App: {credential: {certificate: a.pem, key: keys/a.pem}}}`
+  const { mesh, files } = load(text)
+  assert.deepEqual(mesh?.credential, { certificateFile: 'mesh/a.pem', keyFile: 'mesh/keys/a.pem' })
+  assert.equal(mesh?.trustDomains[0]?.caFile, '/etc/ca.pem')
+  assert.deepEqual(
+    files.map(({ path, file }) => [path.join('.'), file]),
+    [
+      ['mesh.ca', '/etc/ca.pem'],
+      ['services.App.credential.certificate', 'mesh/a.pem'],
+      ['services.App.credential.key', 'mesh/keys/a.pem'],
+    ],
+  )
+})
+
+test('an issuer without a name is called by its position, from 1, also in policies', () => {
+  const policy = 'policy: {allow: {or: [{issuer: "1"}]}}'
+  const mesh = loadSound(minimal.replace('allow_any_authenticated_user: true', policy))
+  assert.equal(mesh.issuers[0]?.name, '1')
+})
+
+test('several values of listen and of account are all taken', () => {
+  const text = `${minimal.replace('to: https', 'account: [a, ns/b], to: https')}
+services: {App: {app: "http://[::1]:8080", listen: {inbound: ["127.0.0.1:0", "[::1]:0"]}}}`
+  const mesh = loadSound(text)
+  assert.deepEqual(mesh.accounts, new Set(['a', 'ns/b']))
+  assert.deepEqual(mesh.listen.inbound, [
+    { host: '127.0.0.1', port: 0 },
+    { host: '::1', port: 0 },
+  ])
+  assert.equal(mesh.app?.host, '::1')
+})
+
+test('keys of features that are not served are accepted where they ask for no more than the default', () => {
+  const text = `${minimal}
+store: memory
+mesh: {evidence: verify, tls: "off", original_user_grace: 0s, trust: []}
+streams: {end_at: never}
+passthrough_ports: []
+services: {App: {share_with: [], app: http://127.0.0.1:8080}}
+`
+  const mesh = loadSound(text)
+  assert.equal(mesh.tls, 'off')
+})
+
+test('a mesh of service accounts alone needs no issuer of users', () => {
+  const text = `${appRoute}\nmesh: {issuer: mesh.example.com, ca: ca.pem}\n`
+  const { mesh, problems } = load(text)
+  assert.ok(mesh)
+  assert.ok(problems.some((problem) => problem.severity === 'warning' && problem.path[0] === 'issuers'))
+})
+
+test('JSON is read like YAML', () => {
+  const json = JSON.stringify({
+    issuers: [{ issuer: 'hostOnly', jwks: 'keys.json', single_use: true }],
+    routes: [{ name: 'A', from: 'https://a.example.com', to: 'https://a.internal', allowed_users: ['x'] }],
+  })
+  assert.equal(loadSound(json).service, 'A')
+})
+
+test('what stands behind an alias counts where it is used', () => {
+  const text = `${issuers}
+routes:
+  - {name: A, from: https://a.example.com, to: https://a.internal, policy: &p [{allow: {or: [{domain: example.com}]}}]}
+  - {name: B, service: A, from: https://b.example.com, to: https://a.internal, policy: *p}
+`
+  const { mesh, problems } = load(text)
+  assert.ok(mesh)
+  assert.ok(problems.every((problem) => !problem.message.includes('Admits nobody')))
+})
