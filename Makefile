@@ -5,7 +5,6 @@ BIN := node_modules/.bin
 NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
 SOURCES := $(shell find sidecar shared -name '*.ts') package.json
-VERSION = $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format build unit clean
@@ -32,9 +31,7 @@ format: node_modules/.installed ## Rewrite the sources in the one format.
 build: $(BUNDLE) ## Bundle the sidecar into one file.
 
 $(BUNDLE): node_modules/.installed $(SOURCES)
-	$(BIN)/esbuild sidecar/cli/onbehalf.ts --bundle --platform=node --target=node26 --format=cjs --outfile=$@ \
-	  --define:ONBEHALF_VERSION='"$(VERSION)"' --legal-comments=none --log-level=warning
-	chmod +x $@
+	npm run -s build
 
 # The lockfile decides what is installed; the stamp says that it was.
 node_modules/.installed: package-lock.json package.json

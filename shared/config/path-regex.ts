@@ -26,8 +26,10 @@ export function parsePathRegex(source: string): Parsed<RegExp> {
 
 function compile(source: string): RegExp | undefined {
   try {
+    // Alone first: `a)|(b` is valid only between the parentheses that anchor it.
+    const bare = new RegExp(source, 'u')
     // Unicode mode refuses the escapes that it does not know; without it they would mean a letter.
-    return new RegExp(`^(?:${source})$`, 'u')
+    return new RegExp(`^(?:${bare.source})$`, 'u')
   } catch {
     return undefined
   }

@@ -3,6 +3,14 @@
 import { main } from './main.ts'
 
 const { stdout, stderr, env } = process
+const oldestNode = 26
+if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+  stderr.write(
+    `onbehalf: needs Node ${oldestNode} or later, this is ${process.versions.node}. From a checkout: npm run -s onbehalf -- …\n`,
+  )
+  process.exit(2)
+}
+
 main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }).then(
   (status) => {
     process.exitCode = status

@@ -20,7 +20,10 @@ for (const name of readdirSync(folder)) {
       problems.map((problem) => formatProblem(problem).replace(/^f:/, '')),
       expected,
     )
-    assert.equal(mesh === undefined, problems.some((problem) => problem.severity === 'error'))
+    assert.equal(
+      mesh === undefined,
+      problems.some((problem) => problem.severity === 'error'),
+    )
   })
 }
 

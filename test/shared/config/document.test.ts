@@ -46,7 +46,14 @@ test('brackets nested by the thousand are a fault and no crash', () => {
 })
 
 test('the parser does not quote the file in its messages', () => {
-  for (const text of ['a: "x\\hunter2"', 'a: 1\nhunter2', '- a\nhunter2: [', 'a: b\n  hunter2: c', '@hunter2', 'a: `hunter2`']) {
+  for (const text of [
+    'a: "x\\hunter2"',
+    'a: 1\nhunter2',
+    '- a\nhunter2: [',
+    'a: b\n  hunter2: c',
+    '@hunter2',
+    'a: `hunter2`',
+  ]) {
     const { faults } = readDocument(text)
     assert.ok(faults.length > 0, text)
     assert.doesNotMatch(faults.map((fault) => fault.message).join(), /hunter2/)

@@ -123,7 +123,10 @@ test('a regex matches the whole path only', () => {
 
 test('accept_for becomes the hosts of the routes, all of them by default', () => {
   const mesh = loadSound(designText, { service: 'API' })
-  assert.deepEqual(mesh.routes[0]?.acceptFor, new Set(['app.localhost.pomerium.io', 'api.localhost.pomerium.io']))
+  assert.deepEqual(
+    mesh.routes[0]?.acceptFor,
+    new Set(['app.localhost.pomerium.io', 'api.localhost.pomerium.io']),
+  )
   assert.deepEqual(mesh.routes[1]?.acceptFor, new Set(['app.localhost.pomerium.io']))
 })
 
@@ -148,7 +151,8 @@ services:
 })
 
 test("another service's entry changes nothing here", () => {
-  const other = '  - {name: API, from: https://api.example.com, to: https://b.internal, allow_any_authenticated_user: true}'
+  const other =
+    '  - {name: API, from: https://api.example.com, to: https://b.internal, allow_any_authenticated_user: true}'
   const text = `${issuers}${appRoute}${other}\nservices: {API: {mode: report, app: http://127.0.0.1:9000}}\n`
   const mesh = loadSound(text, { service: 'App' })
   assert.equal(mesh.mode, 'enforce')
@@ -160,7 +164,9 @@ test('overrides win over the file, and a faulty one is reported under its own na
     { path: ['app'], value: 'http://127.0.0.1:9000', source: '--app' },
     { path: ['log', 'level'], value: 'debug', source: 'ONBEHALF_LOG_LEVEL' },
   ]
-  const mesh = loadSound(`${minimal}\nlog: {access: json}\nservices: {App: {app: http://127.0.0.1:8080}}`, { overrides })
+  const mesh = loadSound(`${minimal}\nlog: {access: json}\nservices: {App: {app: http://127.0.0.1:8080}}`, {
+    overrides,
+  })
   assert.equal(mesh.app?.port, 9000)
   assert.deepEqual(mesh.log, { level: 'debug', format: 'auto', access: 'json' })
   const faulty = load(minimal, { overrides: [{ path: ['app'], value: '8080', source: '--app' }] })

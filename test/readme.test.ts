@@ -1,0 +1,45 @@
+// What the README states can be checked: its mesh file, its codes, its commands.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { loadMesh } from '../shared/config/load.ts'
+import { refusalCodes } from '../shared/errors.ts'
+import { main } from '../sidecar/cli/main.ts'
+
+const root = join(import.meta.dirname, '..')
+const readme = await readFile(join(root, 'README.md'), 'utf8')
+
+test("the README's mesh file is a good one for each of its services", () => {
+  const text = /```yaml\n([^]*?)```/.exec(readme)?.[1] ?? ''
+  for (const service of ['App', 'API']) {
+    const { mesh, problems } = loadMesh({ file: 'README.md', text, service })
+    assert.deepEqual(
+      problems.filter(({ severity }) => severity === 'error'),
+      [],
+    )
+    assert.equal(mesh?.service, service)
+  }
+})
+
+test('every refusal code has its line in the README, and no other has', () => {
+  const rows = readme.split('\n').filter((line) => /^\| \d{3} \|/.test(line))
+  const named = rows.flatMap((row) =>
+    [...(row.split('|')[2] ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1]),
+  )
+  assert.deepEqual(named.toSorted(), [...refusalCodes].toSorted())
+})
+
+test('every command that the README names is there', async () => {
+  const written: string[] = []
+  const output = { write: (text: string) => written.push(text) }
+  await main(['help'], { stdout: output, stderr: output, env: {}, cwd: root })
+  const named = new Set([...readme.matchAll(/`onbehalf (\w+)/g)].map((match) => match[1] as string))
+  assert.notEqual(named.size, 0)
+  for (const command of named) assert.match(written.join(''), new RegExp(`^  ${command} `, 'm'))
+})
+
+test('the two commands at the top are targets of the Makefile', async () => {
+  const makefile = await readFile(join(root, 'Makefile'), 'utf8')
+  for (const target of ['demo', 'test']) assert.match(makefile, new RegExp(`^${target}:`, 'm'))
+})
