@@ -1,11 +1,11 @@
 // Whose signatures count at one moment: issuers with their keys, meshes with their roots, and what was
 // verified against exactly these. New keys make a new Trust, so no verdict outlives what it depends on.
 import type { AccountVerdicts } from './assertion/account-verdicts.ts'
-import type { AuthenticToken } from './assertion/verify.ts'
 import type { KeySet } from './assertion/key-set.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { Authority } from './certificate/chain.ts'
 import type { Issuer, Mesh } from './config/mesh.ts'
+import type { Assertion } from './identity.ts'
 
 /** An issuer with the keys that it published. */
 export interface IssuerKeys {
@@ -13,6 +13,14 @@ export interface IssuerKeys {
   readonly keys: KeySet
   /** Until when these keys may be used without being confirmed; milliseconds since the epoch. */
   readonly usableUntilMs: number
+}
+
+/** A token whose signature is good: what can be kept, because it depends on the token and the keys alone. */
+export interface AuthenticToken {
+  readonly assertion: Assertion
+  readonly notBefore: number | undefined
+  /** Milliseconds since the epoch: when the certificate that vouches for the key ends, if one does. */
+  readonly certificateEndsMs: number
 }
 
 export interface Trust {

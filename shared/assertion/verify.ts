@@ -4,7 +4,7 @@ import { ChainFault, type Authority } from '../certificate/chain.ts'
 import { Refusal, type TokenFault } from '../errors.ts'
 import type { Peer } from '../head.ts'
 import type { Assertion, PrincipalKind } from '../identity.ts'
-import type { Snapshot } from '../trust.ts'
+import type { AuthenticToken, Snapshot } from '../trust.ts'
 import { readClaims, type AssertionClaims } from './claims.ts'
 import { keySuits, signatureIsValid, type VerificationKey } from './key-set.ts'
 import { MalformedToken, parseJws, type ParsedJws } from './jws.ts'
@@ -47,14 +47,6 @@ export class KeyNeeded extends Error {
     super('a key must be fetched first')
     this.issuers = issuers
   }
-}
-
-/** A token whose signature is good: what can be kept, because it depends on the token and the keys alone. */
-export interface AuthenticToken {
-  readonly assertion: Assertion
-  readonly notBefore: number | undefined
-  /** Milliseconds since the epoch: when the certificate that vouches for the key ends, if one does. */
-  readonly certificateEndsMs: number
 }
 
 /**

@@ -234,5 +234,6 @@ test('files that the mesh refers to must be there, relative to the mesh file', a
     `onbehalf.yaml:3:38 mesh.ca: Cannot read ${join(cwd, 'ca.pem')}: there is no such file.`,
     `onbehalf.yaml:9:45 services.App.credential.key: Cannot read ${join(cwd, 'keys')}: it is not a file.`,
   ])
+  assert.equal((await readMesh({ flags: {}, env: {}, cwd })).mesh, undefined)
   assert.equal((await runValidate(cwd, ['--config', 'sub/mesh.yaml'])).status, 0)
 })

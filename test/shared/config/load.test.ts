@@ -121,6 +121,12 @@ test('a regex matches the whole path only', () => {
   )
 })
 
+test("a service's own routes are those of its service only", () => {
+  const mesh = loadSound(designText, { service: 'API' })
+  assert.deepEqual([...mesh.ownRoutes.keys()], ['api.localhost.pomerium.io'])
+  assert.deepEqual(mesh.accounts, new Set())
+})
+
 test('accept_for becomes the hosts of the routes, all of them by default', () => {
   const mesh = loadSound(designText, { service: 'API' })
   assert.deepEqual(
@@ -224,7 +230,7 @@ test('an issuer without a name is called by its position, from 1, also in polici
 
 test('several values of listen and of account are all taken', () => {
   const text = `${minimal.replace('to: https', 'account: [a, ns/b], to: https')}
-services: {App: {app: "http://[::1]:8080", listen: {inbound: ["127.0.0.1:0", "[::1]:0"]}}}`
+services: {App: {app: "http://[::1]:8080", listen: {inbound: ["127.0.0.1:0", "[::1]:0"], outbound: "127.0.0.1:0", admin: "127.0.0.1:0"}}}`
   const mesh = loadSound(text)
   assert.deepEqual(mesh.accounts, new Set(['a', 'ns/b']))
   assert.deepEqual(mesh.listen.inbound, [

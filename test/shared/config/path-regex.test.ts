@@ -36,6 +36,7 @@ const refused: readonly [source: string, why: RegExp][] = [
   ['.*a.*b', /two repeats/],
   ['/\\w+\\w+x', /two repeats/],
   ['/.*?x.*?y', /two repeats/],
+  ['/[^/]+(/|x)[^/]+y', /two repeats/],
   [`${'a?'.repeat(30)}${'a'.repeat(30)}`, /alternatives/],
   [`${'(a|a)'.repeat(20)}b`, /alternatives/],
   ['/a{2000}', /1000 times/],
