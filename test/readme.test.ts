@@ -27,7 +27,8 @@ test('every refusal code has its line in the README, and no other has', () => {
   const named = rows.flatMap((row) =>
     [...(row.split('|')[2] ?? '').matchAll(/`(\w+)`/g)].map((match) => match[1]),
   )
-  assert.deepEqual(named.toSorted(), [...refusalCodes].toSorted())
+  assert.equal(named.length, refusalCodes.length)
+  assert.deepEqual(new Set(named), new Set(refusalCodes))
 })
 
 test('every command that the README names is there', async () => {

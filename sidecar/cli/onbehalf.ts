@@ -11,6 +11,9 @@ if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   process.exit(2)
 }
 
+// Whoever reads our output may stop reading, as in `onbehalf schema | head`.
+stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+
 main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }).then(
   (status) => {
     process.exitCode = status
