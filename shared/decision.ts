@@ -40,8 +40,12 @@ export function recordPrincipal(assertion: Assertion | undefined): RecordedPrinc
 
 const maxPathLength = 1_024
 
-/** What of a target may be recorded: no query, where secrets travel, and no more than a person reads. */
-export function recordedPath(originForm: string): string {
-  const end = originForm.indexOf('?')
-  return originForm.slice(0, Math.min(end === -1 ? originForm.length : end, maxPathLength))
+/**
+ * What of a target may be recorded: no query and no fragment, where secrets travel, and no more than a person reads.
+ * Empty where no target was read: what is no target can hold anything.
+ */
+export function recordedPath(originForm = ''): string {
+  const path = originForm.slice(0, maxPathLength)
+  const end = path.search(/[?#]/)
+  return end === -1 ? path : path.slice(0, end)
 }

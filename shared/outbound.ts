@@ -1,4 +1,5 @@
 // Decides an outbound call: which route it is, on whose behalf it is made, and what may go with it.
+import type { Revocations } from './assertion/verify.ts'
 import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
 import { siftHeaders, type SiftedHeaders } from './headers/firewall.ts'
@@ -14,6 +15,7 @@ export interface OutboundQuestion {
   readonly head: RequestHead
   readonly snapshot: Snapshot
   readonly sessions: SessionIndex
+  readonly revocations: Revocations
 }
 
 /** What was found so far: complete for a permitted call, partial for a refused one. */
@@ -59,7 +61,7 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
   }
   if (route.originalUser === 'none') return 'as the service account; the route takes no original user'
   const cause = (findings.cause = findCause(sifted.claimed, question.sessions))
-  if (cause.kind === 'user') findings.originalUser = cause.assertion
+  if (cause.kind === 'user') findings.originalUser = notRevoked(cause.assertion, question.revocations)
   requireOriginalUser(route, cause)
   return reasonOf(cause)
 }
@@ -70,6 +72,12 @@ function permitUnlisted(snapshot: Snapshot): string {
     'egress_denied',
     'No route names this host, and the mesh file lets calls go to routes only.',
   )
+}
+
+/** The callee would refuse it too, but only once it knows. */
+function notRevoked(assertion: Assertion, revocations: Revocations): Assertion {
+  if (!revocations.isRevoked(assertion)) return assertion
+  throw new Refusal('original_user_revoked', "The original user's assertion was revoked after it came in.")
 }
 
 function requireOriginalUser(route: Route, cause: Cause): void {
@@ -104,7 +112,7 @@ function reasonOf(cause: Cause): string {
  * @throws {Refusal} `credential_unavailable` where the app's own Authorization stands where the credential must.
  */
 export function outboundHeaders(findings: OutboundFindings, credential: readonly string[]): string[] {
-  const passing = findings.sifted?.passing ?? []
+  const passing = headersFor(findings)
   if (credential[0] === 'authorization' && hasAuthorization(passing)) {
     throw new Refusal(
       'credential_unavailable',
@@ -114,6 +122,18 @@ export function outboundHeaders(findings: OutboundFindings, credential: readonly
   const { originalUser } = findings
   if (originalUser === undefined) return [...passing, ...credential]
   return [...passing, ...credential, 'X-Pomerium-Jwt-Assertion-For', originalUser.token]
+}
+
+/** A Pomerium knows a route by the host of `from` alone, whatever alias the app called. */
+function headersFor({ route, sifted }: OutboundFindings): readonly string[] {
+  const passing = sifted?.passing ?? []
+  if (route?.via !== 'pomerium') return passing
+  const { host, port, tls } = route.from
+  const name = host.includes(':') ? `[${host}]` : host
+  const authority = port === (tls ? 443 : 80) ? name : `${name}:${port}`
+  return passing.map((value, i) =>
+    i % 2 === 1 && passing[i - 1]?.toLowerCase() === 'host' ? authority : value,
+  )
 }
 
 function hasAuthorization(headers: readonly string[]): boolean {

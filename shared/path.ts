@@ -163,3 +163,18 @@ function isUtf8(path: string): boolean {
     return false
   }
 }
+
+/** What is wrong with a path, or the beginning of one, that rules are to compare requests with; undefined if nothing. */
+export function pathFault(path: string, isOpenEnded: boolean): string | undefined {
+  if (path.includes('?')) return 'The query is no part of the path: leave out ? and what follows.'
+  if (!path.startsWith('/')) return 'Paths begin with a slash.'
+  // Blanks and letters beyond ASCII may be written as such: requests carry them escaped, and escapes are decoded.
+  const written = path.replaceAll(/[ \u0080-\uffff]/g, 'x')
+  if (!isAmbiguousPath(isOpenEnded ? `${written}x` : written)) return undefined
+  return `Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before it is compared. Write it plainly${normalizedHint(path)}.`
+}
+
+function normalizedHint(path: string): string {
+  const normalized = normalizePath(path)
+  return normalized === path || isAmbiguousPath(normalized) ? '' : `, as ${normalized}`
+}

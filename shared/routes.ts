@@ -1,7 +1,7 @@
 // Finds the route of a request among those of a host: the first whose prefix, path or regex matches.
 import type { PathMatch, Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
-import { isAmbiguousPath, normalizePath } from './path.ts'
+import { decodePath, isAmbiguousPath, normalizePath } from './path.ts'
 
 /** A route's claim on a path, and the policy's, stand on one reading of it. */
 export function readPath(routes: readonly Route[], originForm: string): string {
@@ -15,8 +15,13 @@ export function readPath(routes: readonly Route[], originForm: string): string {
   return normalizePath(originForm)
 }
 
+/**
+ * @param path as {@link readPath} gives it. Compared as the app will read it, every escape decoded once, or another
+ * spelling of a path would pass a strict route by and reach a lax one behind it.
+ */
 export function matchRoute(routes: readonly Route[], path: string): Route | undefined {
-  return routes.find((route) => pathMatches(route.match, path))
+  const decoded = decodePath(path)
+  return routes.find((route) => pathMatches(route.match, decoded))
 }
 
 function pathMatches(match: PathMatch, path: string): boolean {

@@ -16,14 +16,14 @@ export interface Session {
 export interface AssertionSessions {
   /** Any one of them: they have the caller in common, and, where the caller is a user, the original user. */
   readonly sample: Session
-  /** How many of them have an original user. */
-  readonly withUser: number
+  /** Whether any that came with it, also one that has ended since, had an original user. */
+  readonly carriesUsers: boolean
 }
 
 /** Live sessions as a decision sees them: each answer in constant time, none about an ended session. */
 export interface SessionIndex {
-  /** Whether a handle was made by this service, alive or not. */
-  isOurs(handle: string): boolean
+  /** Whether a handle is another service's: well-formed, with a tag that is not ours. */
+  isForeign(handle: string): boolean
   byHandle(handle: string): Session | undefined
   byAssertion(token: string): AssertionSessions | undefined
   /** Any session whose original user's token this is: they have the original user in common. */

@@ -57,7 +57,7 @@ function readSources(
   if (claimed.assertion !== undefined && shared === undefined) {
     sources.push({ name: 'assertion', session: came?.sample })
   }
-  if (claimed.handle !== undefined && index.isOurs(claimed.handle)) {
+  if (claimed.handle !== undefined && !index.isForeign(claimed.handle)) {
     sources.push({ name: 'handle', session: index.byHandle(claimed.handle) })
   }
   return sources
@@ -76,9 +76,9 @@ function liveSession(sources: readonly Source[], shared: AssertionSessions | und
   )
 }
 
-/** Alone, a shared assertion says only that there is no user, and that only if none of its requests has one. */
+/** Alone, a shared assertion says only that there is no user, and that only if none of its requests ever had one. */
 function causeOfShared(shared: AssertionSessions): Cause {
-  if (shared.withUser === 0) return { kind: 'own', source: 'assertion' }
+  if (!shared.carriesUsers) return { kind: 'own', source: 'assertion' }
   throw new Refusal(
     'original_user_ambiguous',
     'X-Pomerium-Jwt-Assertion alone is shared by all users of the calling service. ' +

@@ -57,7 +57,8 @@ export function parseAuthority(text: string): Authority | undefined {
   const port = match[3] === undefined ? undefined : Number(match[3])
   if (port !== undefined && (port === 0 || port > 65_535)) return undefined
   // A name with a final dot is the same host to DNS, and must be the same to us.
-  return { host: host.endsWith('.') ? host.slice(0, -1) : host, port }
+  const bare = host.endsWith('.') ? host.slice(0, -1) : host
+  return bare === '' || bare.endsWith('.') ? undefined : { host: bare, port }
 }
 
 const absoluteForm = /^(https?):\/\/([^/?]+)(.*)$/i

@@ -33,18 +33,21 @@ export class ConfigurationFault extends Error {
 }
 
 interface Loaded {
+  /** When it began to be read, by the clock of the file system: milliseconds since the epoch. */
+  readonly sinceMs: number
   readonly reading: MeshReading
   readonly mesh: Mesh
   readonly material: Material
 }
 
 async function load(options: ConfigurationOptions): Promise<Loaded> {
+  const sinceMs = Date.now()
   const reading = await options.read()
   const { mesh } = reading
   if (mesh === undefined) throw new ConfigurationFault(reading.errors)
   const { material, faults } = await readMaterial(mesh, options.now)
   if (material === undefined) throw new ConfigurationFault(faults)
-  return { reading, mesh, material }
+  return { sinceMs, reading, mesh, material }
 }
 
 /**
@@ -59,16 +62,18 @@ export class Configuration {
   readonly warnings: readonly string[]
   readonly #options: ConfigurationOptions
   readonly #watch: FileWatch
+  readonly #sinceMs: number
   #file: string
   #current: Current
   #sources = new Map<string, { readonly source: IssuerKeySource; readonly settings: string }>()
   #log: Log | undefined
-  #reloading: Promise<void> | undefined
+  #reloading: Promise<void> = Promise.resolve()
   /** Reloads refused since the last one that took effect. */
   failedReloads = 0
 
   constructor(options: ConfigurationOptions, loaded: Loaded) {
     this.#options = options
+    this.#sinceMs = loaded.sinceMs
     this.warnings = loaded.reading.warnings
     this.#file = loaded.reading.file
     this.#current = this.#assemble(loaded)
@@ -84,14 +89,13 @@ export class Configuration {
   async start(log: Log): Promise<void> {
     this.#log = log
     for (const { source } of this.#sources.values()) void source.start()
-    await this.#watch.start()
+    await this.#watch.start(this.#sinceMs)
   }
 
   /** Reads everything anew. A fault leaves what is in effect in effect. */
   reload(why: string): Promise<void> {
-    this.#reloading ??= this.#reload(why).finally(() => {
-      this.#reloading = undefined
-    })
+    // One after the other: one that is under way may have read what was there before.
+    this.#reloading = this.#reloading.then(() => this.#reload(why))
     return this.#reloading
   }
 
@@ -114,9 +118,11 @@ export class Configuration {
   async #reload(why: string): Promise<void> {
     try {
       const loaded = await load(this.#options)
+      const before = this.#current.snapshot.mesh
       this.#file = loaded.reading.file
       this.#current = this.#assemble(loaded)
       this.failedReloads = 0
+      this.#adopt(before, loaded.mesh)
       this.#log?.write('info', 'configuration reloaded', { why })
       for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
     } catch (error) {
@@ -127,6 +133,18 @@ export class Configuration {
         problems: lines,
       })
     }
+  }
+
+  /** What was settled at the start: the log's level follows, the rest is named. */
+  #adopt(before: Mesh, mesh: Mesh): void {
+    if (this.#log === undefined) return
+    if (mesh.log.level !== before.log.level) this.#log.level = mesh.log.level
+    const waiting = settledAtStart.filter(
+      ([, read]) => JSON.stringify(read(mesh)) !== JSON.stringify(read(before)),
+    )
+    if (waiting.length === 0) return
+    const keys = waiting.map(([key]) => key)
+    this.#log.write('warn', 'changes that take effect at the next start', { keys })
   }
 
   #assemble({ mesh, material }: Loaded): Current {
@@ -190,6 +208,17 @@ export class Configuration {
     this.#current = { snapshot: { ...snapshot, trust: forgetVerified(trust) }, credential }
   }
 }
+
+/** What listeners and logs were made with. */
+const settledAtStart: readonly (readonly [key: string, read: (mesh: Mesh) => unknown])[] = [
+  ['listen', (mesh) => mesh.listen],
+  ['admin_token_file', (mesh) => mesh.adminTokenFile],
+  ['limits.header_bytes', (mesh) => mesh.limits.headerBytes],
+  ['limits.connections', (mesh) => mesh.limits.connections],
+  ['timeouts.headers', (mesh) => mesh.timeouts.headersMs],
+  ['timeouts.idle', (mesh) => mesh.timeouts.idleMs],
+  ['log.format', (mesh) => mesh.log.format],
+]
 
 function forgetVerified(trust: Trust): Trust {
   return makeTrust([...trust.keysByIssuer.values()], [...trust.authorities.values()], trust.accountVerdicts)

@@ -23,7 +23,8 @@ export async function drain({ inbound, outbound, inboundServers, timeouts, log }
   await sleep(timeouts.drainDelayMs)
   inbound.draining = true
   for (const server of inboundServers) stopAccepting(server)
-  const late = AbortSignal.timeout(timeouts.drainMs)
+  // 0 means no limit, as everywhere in the mesh file.
+  const late = timeouts.drainMs === 0 ? new AbortController().signal : AbortSignal.timeout(timeouts.drainMs)
   await untilIdle(inbound, late)
   outbound.closing = true
   await untilIdle(outbound, late)

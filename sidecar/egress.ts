@@ -4,8 +4,8 @@ import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { Refusal } from '../shared/errors.ts'
 
-/** Loopback, link-local and unspecified addresses (RFC 6890), IPv4-mapped ones included by Node's check. */
-function localNetworks(): BlockList {
+/** Loopback, link-local and unspecified addresses (RFC 6890), and those of this host; IPv4-mapped ones included. */
+function readLocalAddresses(): BlockList {
   const list = new BlockList()
   list.addSubnet('127.0.0.0', 8, 'ipv4')
   list.addSubnet('169.254.0.0', 16, 'ipv4')
@@ -19,8 +19,33 @@ function localNetworks(): BlockList {
   return list
 }
 
+/** Interfaces come and go, but not with every request. */
+const rereadMs = 1_000
+
+/** The addresses that are this host itself, read anew at most once a second. */
+export class LocalAddresses {
+  readonly #now: () => number
+  #list = readLocalAddresses()
+  #readAtMs: number
+
+  constructor(now: () => number) {
+    this.#now = now
+    this.#readAtMs = now()
+  }
+
+  has(address: string): boolean {
+    const nowMs = this.#now()
+    if (Math.abs(nowMs - this.#readAtMs) > rereadMs) {
+      this.#list = readLocalAddresses()
+      this.#readAtMs = nowMs
+    }
+    return this.#list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  }
+}
+
 export interface EgressRule {
   readonly local: 'allow' | 'deny'
+  readonly localAddresses: LocalAddresses
   readonly ownPorts: ReadonlySet<number>
 }
 
@@ -29,9 +54,7 @@ export interface EgressRule {
  * @throws {Refusal} `route_not_found` (421) for the sidecar's own ports, `egress_denied` for other local addresses.
  */
 export function judgeAddress(address: string, port: number, rule: EgressRule): void {
-  // Interfaces come and go, so they are read for each connection, which is rare beside requests.
-  const isLocal = localNetworks().check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
-  if (!isLocal) return
+  if (!rule.localAddresses.has(address)) return
   if (rule.ownPorts.has(port)) {
     throw new Refusal('route_not_found', 'This destination is the sidecar itself.', { status: 421 })
   }

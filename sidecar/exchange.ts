@@ -6,6 +6,7 @@ import type { Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { RequestHead } from '../shared/head.ts'
 import { ClientGone } from './http/forward.ts'
+import { refuseUncertainFraming } from './http/framing.ts'
 import { refuse } from './http/refuse.ts'
 import { describeError } from './telemetry/log.ts'
 import type { Recorder } from './telemetry/recorder.ts'
@@ -104,6 +105,7 @@ export async function handle(side: Side, request: IncomingMessage, response: Ser
   try {
     if (admission.closing) response.shouldKeepAlive = false
     admission.admit(request, side.limits())
+    refuseUncertainFraming(request)
     end(await side.serve(exchange))
   } catch (error) {
     if (error instanceof ClientGone) {

@@ -17,8 +17,12 @@ export class FileWatch {
     this.#onChange = onChange
   }
 
-  async start(): Promise<void> {
+  /** @param sinceMs when what is in effect began to be read: a file that changed after that counts as changed. */
+  async start(sinceMs = Infinity): Promise<void> {
     this.#seen = await this.#state()
+    this.#changing = (await Promise.all(this.#files().map(changedAtMs))).some(
+      (changedMs) => changedMs >= sinceMs,
+    )
     this.#schedule()
   }
 
@@ -45,6 +49,14 @@ export class FileWatch {
 
   async #state(): Promise<string> {
     return (await Promise.all(this.#files().map(stateOf))).join('\n')
+  }
+}
+
+async function changedAtMs(file: string): Promise<number> {
+  try {
+    return (await stat(file)).mtimeMs
+  } catch {
+    return 0
   }
 }
 

@@ -5,12 +5,14 @@ import type { Endpoint, Issuer } from '../shared/config/mesh.ts'
 import { recordedPath, recordPrincipal, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Peer } from '../shared/head.ts'
+import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders } from '../shared/headers/firewall.ts'
-import { decideInbound, inboundHeaders, type InboundAnswer, type InboundFindings } from '../shared/inbound.ts'
+import { decideInbound, inboundHeaders, type InboundAnswer } from '../shared/inbound.ts'
 import type { Admission, Exchange, Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import { peerAddress } from './http/server.ts'
 import type { Current, Runtime } from './runtime.ts'
+import type { KeptSession } from './sessions.ts'
 
 /** What report mode lets through all the same: verdicts on identity, never on the form of a request or on load. */
 const reportable: ReadonlySet<number> = new Set([401, 403, 404])
@@ -21,20 +23,19 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
 
   async function serve(exchange: Exchange): Promise<number> {
     const peer = { address: peerAddress(exchange.request.socket) }
-    const { current, answer } = await decide(runtime, exchange, peer)
-    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer.findings, answer))
-    if (!answer.permitted && !isReported(current, answer.refusal)) throw answer.refusal
+    const { current, answer: decided } = await decide(runtime, exchange, peer)
+    const { answer, sending } = plan(runtime, current, decided, exchange.request.socket.localPort)
+    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer))
+    if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
-    const upstream = appFor(current, exchange.request.socket.localPort)
-    const session = runtime.sessions.keep(answer.findings.caller, answer.findings.originalUser)
     try {
       const { status } = await forward({
         request: exchange.request,
         response: exchange.response,
-        upstream,
+        upstream: sending.app,
         agent,
         path: answer.findings.target?.originForm ?? exchange.head.target,
-        headers: inboundHeaders(answer.findings, current.snapshot, session.handle),
+        headers: inboundHeaders(answer.findings, current.snapshot, sending.session.handle),
         siftResponse: (headers) => siftResponseHeaders(headers, false),
         isClosing: () => admission.closing,
         limits: mesh.limits,
@@ -42,7 +43,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
       })
       return status
     } finally {
-      session.end()
+      sending.session.end()
     }
   }
 
@@ -53,7 +54,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     refusedUnseen(exchange, refusal) {
       const peer = { address: peerAddress(exchange.request.socket) }
       const answer = { permitted: false, findings: {}, refusal } as const
-      return decisionOf(exchange, runtime.current(), peer, runtime.now(), {}, answer)
+      return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer)
     },
     serve,
     close: () => agent.destroy(),
@@ -82,7 +83,7 @@ async function decide(
     try {
       const { snapshot } = current
       const answer = decideInbound({ head: exchange.head, peer, snapshot, revocations, nowMs, missingKey })
-      return { current, answer: useUp(runtime, current, answer, nowMs) }
+      return { current, answer }
     } catch (error) {
       if (!(error instanceof KeyNeeded)) throw error
       for (const issuer of error.issuers) {
@@ -93,24 +94,53 @@ async function decide(
   }
 }
 
-/** A single-use assertion is used up when all else is decided, and only by a request that is let in. */
-function useUp(runtime: Runtime, current: Current, answer: InboundAnswer, nowMs: number): InboundAnswer {
-  const { caller } = answer.findings
-  if (!answer.permitted || caller === undefined) return answer
-  const issuer = current.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
-  if (issuer?.singleUse !== true) return answer
+type Permitted = Extract<InboundAnswer, { permitted: true }>
+type Refused = Extract<InboundAnswer, { permitted: false }>
+
+interface Sending {
+  readonly app: Endpoint
+  readonly session: KeptSession
+}
+
+/** What is done about a request: without `sending` nothing reaches the app. */
+type Plan =
+  | { readonly answer: Permitted; readonly sending: Sending }
+  | { readonly answer: Refused; readonly sending: Sending }
+  | { readonly answer: Refused; readonly sending: undefined }
+
+function plan(runtime: Runtime, current: Current, decided: InboundAnswer, port: number | undefined): Plan {
+  if (!decided.permitted) return planRefused(runtime, current, decided, port)
+  const { caller, originalUser } = decided.findings
+  let session: KeptSession | undefined
   try {
-    runtime.usedTokens.use(caller, nowMs)
-    return answer
+    const app = appFor(current, port)
+    session = runtime.sessions.keep(caller, originalUser)
+    if (caller !== undefined) useUp(runtime, current, caller)
+    return { answer: decided, sending: { app, session } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    const { caller: _caller, originalUser: _user, ...findings } = answer.findings
-    return { permitted: false, findings, refusal: error }
+    session?.end()
+    // Nothing of a request whose assertion does not count is verified any more.
+    const { caller: _caller, originalUser: _user, ...findings } = decided.findings
+    return planRefused(runtime, current, { permitted: false, findings, refusal: error }, port)
   }
 }
 
-function isReported(current: Current, refusal: Refusal): boolean {
-  return current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
+/** In report mode a refused request reaches the app all the same, with what of it was verified. */
+function planRefused(runtime: Runtime, current: Current, answer: Refused, port: number | undefined): Plan {
+  const { findings, refusal } = answer
+  const isReported = current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
+  if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
+  const { caller, originalUser } = findings
+  const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
+  const session = runtime.sessions.keep(caller, originalUser, isUserLost)
+  return { answer, sending: { app: appFor(current, port), session } }
+}
+
+/** A single-use assertion is used up when all else is decided, by the request that is let in. */
+function useUp(runtime: Runtime, current: Current, caller: Assertion): void {
+  const issuer = current.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
+  if (issuer?.singleUse === true) runtime.usedTokens.use(caller, runtime.now())
 }
 
 function appFor(current: Current, port: number | undefined): Endpoint {
@@ -125,10 +155,10 @@ function decisionOf(
   current: Current,
   peer: Peer,
   atMs: number,
-  findings: InboundFindings,
   answer: InboundAnswer,
 ): Decision {
   const { mesh } = current.snapshot
+  const { findings } = answer
   return Object.freeze({
     requestId: exchange.requestId,
     direction: 'inbound',
@@ -140,7 +170,7 @@ function decisionOf(
     reason: answer.permitted ? answer.reason : answer.refusal.message,
     method: exchange.head.method,
     host: findings.target?.host ?? '',
-    path: recordedPath(findings.target?.originForm ?? exchange.head.target),
+    path: recordedPath(findings.target?.originForm),
     route: findings.route?.name,
     peer: peer.address,
     caller: recordPrincipal(findings.caller),

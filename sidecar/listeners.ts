@@ -8,16 +8,15 @@ import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { AdminToken } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
 import { listen, makeServer, peerAddress, type ServerOptions } from './http/server.ts'
-import type { Runtime } from './runtime.ts'
 import type { Log } from './telemetry/log.ts'
-import { tunnel } from './tunnel.ts'
+import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
 export type Servers = Readonly<Record<Listener, readonly Server[]>>
 export type Addresses = Readonly<Record<Listener, readonly AddressInfo[]>>
 
 export interface Served {
-  readonly runtime: Runtime
+  readonly tunnels: Tunnels
   readonly inbound: Side
   readonly outbound: Side
   readonly admin: AdminSubject
@@ -28,7 +27,7 @@ export interface Served {
 
 /** One server for each address of `listen`. */
 export function makeServers(mesh: Mesh, served: Served): Servers {
-  const { runtime, inbound, outbound, log } = served
+  const { tunnels, inbound, outbound, log } = served
   const onUnreadable = (refusal: Refusal, remoteAddress: string, requestId: string) => {
     const peer = peerAddress({ remoteAddress })
     log.write('info', 'unreadable request', { code: refusal.code, peer, request_id: requestId })
@@ -41,8 +40,7 @@ export function makeServers(mesh: Mesh, served: Served): Servers {
       onRequest: (request, response) => void handle(side, request, response),
       ...(onConnect && { onConnect }),
     })
-  const onConnect: ServerOptions['onConnect'] = (request, socket, head) =>
-    tunnel(runtime, outbound.admission, request, socket, head)
+  const onConnect: ServerOptions['onConnect'] = (request, socket, head) => tunnels.open(request, socket, head)
   return {
     inbound: mesh.listen.inbound.map(() => serve(inbound)),
     outbound: mesh.listen.outbound.map(() => serve(outbound, onConnect)),

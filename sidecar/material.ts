@@ -1,7 +1,9 @@
 // Reads the files that a mesh file names: roots, certificate, key, token. All that is wrong is reported together.
+import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Authority } from '../shared/certificate/chain.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
+import { meshIssuerName } from '../shared/identity.ts'
 import { createCredential, type Credential } from './credential/credential.ts'
 import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
 import { createMinter, type Minter } from './credential/minter.ts'
@@ -42,11 +44,17 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
   }
   const caByIssuer = new Map<string, string>()
   for (const { name, caFile } of mesh.issuers) {
-    const pem = caFile === undefined ? undefined : await attempt(caFile, () => readFile(caFile, 'utf8'))
+    const pem = caFile === undefined ? undefined : await attempt(caFile, () => readCa(caFile))
     if (pem !== undefined) caByIssuer.set(name, pem)
   }
   const { certificateFile, tokenFile } = mesh.credential
-  const minter = await attempt(certificateFile ?? '', () => readMinter(mesh, authorities[0], now))
+  const minter = await attempt(certificateFile ?? '', () =>
+    readMinter(
+      mesh,
+      authorities.find(({ name }) => name === meshIssuerName),
+      now,
+    ),
+  )
   const token =
     tokenFile === undefined
       ? undefined
@@ -69,6 +77,16 @@ async function readMinter(
   const { accounts } = mesh
   const account = readAccountCredential({ certificatePem, keyPem, authority, accounts, nowMs: now() })
   return createMinter({ ...account, issuer: authority.issuer, now })
+}
+
+/** A CA that is none would show only when the first fetch fails. */
+async function readCa(file: string): Promise<string> {
+  const pem = await readFile(file, 'utf8')
+  try {
+    return new X509Certificate(pem) && pem
+  } catch {
+    throw new CredentialFault('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
+  }
 }
 
 function wordsFor(error: unknown): string {

@@ -28,24 +28,28 @@ interface Agents {
 }
 
 export function createOutbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
-  // Connections to unlisted hosts were judged when they were made; those to routes were not, so they never mix.
+  // Connections to unlisted hosts were judged when they were made, by the rule of then; those to routes were not.
   const toRoutes = createAgents()
-  const toOthers = createAgents()
+  const toOthers = { allow: createAgents(), deny: createAgents() }
   const { recorder } = runtime
 
   async function serve(exchange: Exchange): Promise<number> {
     const current = runtime.current()
     const { snapshot } = current
-    const { head } = exchange
-    const answer = decideOutbound({ head, snapshot, sessions: runtime.sessions })
-    const attached = await attach(current, answer)
-    exchange.record(decisionOf(exchange, current, runtime.now(), attached))
-    if (!attached.answer.permitted && !isReported(current, attached.answer)) throw attached.answer.refusal
+    const { sessions, revocations } = runtime
+    const rule = runtime.egressRule()
+    const decided = decideOutbound({ head: exchange.head, snapshot, sessions, revocations })
+    const { answer, sending } = await plan(current, decided, (findings) =>
+      findings.route === undefined
+        ? toOther(findings, rule, toOthers[rule.local])
+        : toRoute(findings, toRoutes),
+    )
+    exchange.record(decisionOf(exchange, current, runtime.now(), answer))
+    if (sending === undefined) throw answer.refusal
     const { status } = await forward({
       request: exchange.request,
       response: exchange.response,
-      headers: attached.headers,
-      ...whereTo(runtime, current, answer.findings, toRoutes, toOthers),
+      ...sending,
       isClosing: () => admission.closing,
       limits: snapshot.mesh.limits,
       timeouts: snapshot.mesh.timeouts,
@@ -59,11 +63,11 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
       const answer = { permitted: false, findings: {}, refusal } as const
-      return decisionOf(exchange, runtime.current(), runtime.now(), { answer, headers: [] })
+      return decisionOf(exchange, runtime.current(), runtime.now(), answer)
     },
     serve,
     close() {
-      for (const { plain, tls } of [toRoutes, toOthers]) {
+      for (const { plain, tls } of [toRoutes, toOthers.allow, toOthers.deny]) {
         plain.destroy()
         tls.destroy()
       }
@@ -72,60 +76,81 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
 }
 
 function createAgents(): Agents {
+  // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
   const options = { keepAlive: true, maxFreeSockets: 256 }
-  return { plain: new Agent(options), tls: new TlsAgent(options) }
+  return { plain: new Agent(options), tls: new TlsAgent({ ...options, rejectUnauthorized: true }) }
 }
 
-interface Attached {
-  readonly answer: OutboundAnswer
-  readonly headers: readonly string[]
-}
+type Permitted = Extract<OutboundAnswer, { permitted: true }>
+type Refused = Extract<OutboundAnswer, { permitted: false }>
+type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'siftResponse'>
+type Sending = Destination & Pick<Forwarding, 'headers'>
 
-/** The headers that go out: with the credential where the call is permitted and a route is known, else with nothing. */
-async function attach(current: Current, answer: OutboundAnswer): Promise<Attached> {
-  const { findings } = answer
-  const bare = findings.sifted?.passing ?? []
-  if (!answer.permitted || findings.route === undefined) return { answer, headers: bare }
+/** What is done about a call: without `sending` nothing goes out. */
+type Plan =
+  | { readonly answer: Permitted; readonly sending: Sending }
+  | { readonly answer: Refused; readonly sending: Sending }
+  | { readonly answer: Refused; readonly sending: undefined }
+
+async function plan(
+  current: Current,
+  decided: OutboundAnswer,
+  where: (findings: OutboundFindings) => Destination,
+): Promise<Plan> {
+  if (!decided.permitted) return refusedPlan(current, decided, where)
+  const { findings } = decided
   try {
-    const credential = await current.credential.headersFor(findings.route)
-    return { answer, headers: outboundHeaders(findings, credential) }
+    const destination = where(findings)
+    const credential = findings.route === undefined ? [] : await current.credential.headersFor(findings.route)
+    return { answer: decided, sending: { ...destination, headers: outboundHeaders(findings, credential) } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    return { answer: { permitted: false, findings, refusal: error }, headers: bare }
+    return refusedPlan(current, { permitted: false, findings, refusal: error }, where)
   }
 }
 
-function isReported(current: Current, answer: OutboundAnswer): boolean {
-  if (answer.permitted || answer.findings.target === undefined) return false
-  return current.snapshot.mesh.mode === 'report' && reportable.has(answer.refusal.status)
+function refusedPlan(current: Current, answer: Refused, where: Parameters<typeof plan>[2]): Plan {
+  const sending = reported(current, answer, where)
+  return sending === undefined ? { answer, sending } : { answer, sending }
 }
 
-type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'siftResponse'>
-
-function whereTo(
-  runtime: Runtime,
+/** In report mode a refused call goes out all the same, with no identity; never to where no call may go. */
+function reported(
   current: Current,
-  findings: OutboundFindings,
-  toRoutes: Agents,
-  toOthers: Agents,
-): Destination {
-  const target = findings.target as RequestTarget
-  if (findings.route !== undefined) {
-    const upstream = upstreamOf(findings.route)
-    return {
-      upstream,
-      agent: upstream.tls ? toRoutes.tls : toRoutes.plain,
-      path: target.originForm,
-      siftResponse: (headers) => siftResponseHeaders(headers, true),
-    }
+  { findings, refusal }: Refused,
+  where: (findings: OutboundFindings) => Destination,
+): Sending | undefined {
+  if (current.snapshot.mesh.mode !== 'report' || findings.target === undefined) return undefined
+  if (!reportable.has(refusal.status)) return undefined
+  try {
+    return { ...where(findings), headers: findings.sifted?.passing ?? [] }
+  } catch (error) {
+    if (error instanceof Refusal) return undefined
+    throw error
   }
-  const upstream = { tls: target.tls, host: target.host, port: target.port ?? (target.tls ? 443 : 80) }
-  const rule = { local: current.snapshot.mesh.egress.local, ownPorts: runtime.ownPorts() }
+}
+
+function toRoute({ route, target }: OutboundFindings, agents: Agents): Destination {
+  const upstream = upstreamOf(route as Route)
   return {
     upstream,
-    agent: upstream.tls ? toOthers.tls : toOthers.plain,
+    agent: upstream.tls ? agents.tls : agents.plain,
+    path: (target as RequestTarget).originForm,
+    siftResponse: (headers) => siftResponseHeaders(headers, true),
+  }
+}
+
+/** @throws {Refusal} what {@link judgeAddress} refuses. */
+function toOther(findings: OutboundFindings, rule: EgressRule, agents: Agents): Destination {
+  const target = findings.target as RequestTarget
+  const upstream = { tls: target.tls, host: target.host, port: target.port ?? (target.tls ? 443 : 80) }
+  // An address is judged here, for it is never looked up; a name is judged when it is.
+  if (isIP(upstream.host) !== 0) judgeAddress(upstream.host, upstream.port, rule)
+  return {
+    upstream,
+    agent: upstream.tls ? agents.tls : agents.plain,
     path: target.originForm,
-    lookup: judged(upstream, rule),
+    lookup: judgingLookup(upstream.port, rule),
     siftResponse: (headers) => siftResponseHeaders(headers, false),
   }
 }
@@ -135,15 +160,8 @@ function upstreamOf(route: Route): Endpoint {
   return route.via === 'pomerium' ? route.from : route.to
 }
 
-/** An address is judged here, for it is never looked up; a name is judged when it is. */
-function judged(upstream: Endpoint, rule: EgressRule) {
-  if (isIP(upstream.host) !== 0) judgeAddress(upstream.host, upstream.port, rule)
-  return judgingLookup(upstream.port, rule)
-}
-
-function decisionOf(exchange: Exchange, current: Current, atMs: number, attached: Attached): Decision {
+function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {
   const { mesh } = current.snapshot
-  const { answer } = attached
   const { findings } = answer
   const { cause, route } = findings
   return Object.freeze({
@@ -157,7 +175,7 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, attached
     reason: answer.permitted ? answer.reason : answer.refusal.message,
     method: exchange.head.method,
     host: findings.target?.host ?? '',
-    path: recordedPath(findings.target?.originForm ?? exchange.head.target),
+    path: recordedPath(findings.target?.originForm),
     route: route?.name,
     peer: peerAddress(exchange.request.socket),
     caller: undefined,

@@ -1,4 +1,4 @@
-// What this sidecar knows as revoked; kept until no token that it concerns can still be valid.
+// What this sidecar knows as revoked; kept for as long as it runs.
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Assertion } from '../shared/identity.ts'
 
@@ -7,9 +7,7 @@ export type Revocation =
   | { readonly kind: 'session' | 'subject' | 'jti'; readonly issuer: string; readonly value: string }
   | { readonly kind: 'kid'; readonly value: string }
 
-/** No token that we accept lives longer; a revocation older than this concerns none. */
-const keepMs = 24 * 60 * 60 * 1000
-
+/** Nothing is ever forgotten: how long a token of an issuer lives is not known here, and a key has no end at all. */
 export class RevocationList implements Revocations {
   /** When each was revoked; milliseconds since the epoch. */
   readonly #revokedAtMs = new Map<string, number>()
@@ -19,14 +17,8 @@ export class RevocationList implements Revocations {
   }
 
   revoke(revocation: Revocation, nowMs: number): void {
-    for (const [key, atMs] of this.#revokedAtMs) {
-      if (nowMs - atMs <= keepMs) break
-      this.#revokedAtMs.delete(key)
-    }
     const issuer = revocation.kind === 'kid' ? '' : revocation.issuer
-    const key = keyOf(revocation.kind, issuer, revocation.value)
-    this.#revokedAtMs.delete(key)
-    this.#revokedAtMs.set(key, nowMs)
+    this.#revokedAtMs.set(keyOf(revocation.kind, issuer, revocation.value), nowMs)
   }
 
   isRevoked(assertion: Assertion): boolean {

@@ -2,6 +2,7 @@
 import type { Snapshot } from '../shared/trust.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Issuer } from '../shared/config/mesh.ts'
+import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
 import type { RefetchResult } from './keys/issuer-keys.ts'
 import type { Sessions } from './sessions.ts'
@@ -18,8 +19,8 @@ export interface Runtime {
   readonly recorder: Recorder
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** The ports on which this sidecar itself listens. */
-  readonly ownPorts: () => ReadonlySet<number>
+  /** Where calls to unlisted hosts may go now. */
+  readonly egressRule: () => EgressRule
 }
 
 /** One consistent view, swapped whole. */

@@ -16,6 +16,7 @@ export interface SessionOptions {
 }
 
 interface Entry extends Session {
+  readonly isUserLost: boolean
   /** When the tokens that it carries are worth nothing any more; milliseconds since the epoch. */
   readonly expiresAtMs: number
   /** Set once the request has ended. */
@@ -24,8 +25,10 @@ interface Entry extends Session {
 
 interface TokenEntry {
   readonly bytes: number
-  withUser: number
+  carriesUsers: boolean
   readonly entries: Set<Entry>
+  /** When the token is worth nothing any more; milliseconds since the epoch. */
+  readonly expiresAtMs: number
 }
 
 interface UserEntry {
@@ -52,6 +55,13 @@ export class Sessions implements SessionIndex {
   readonly #byUserToken = new Map<string, UserEntry>()
   /** In the order in which they began to linger. */
   readonly #lingering = new Set<Entry>()
+  /**
+   * Assertions that carried users, all of whose sessions have ended. Should one come again without a user, a late job
+   * that copies it must still not pass for the account's own call.
+   */
+  readonly #remembered = new Map<string, TokenEntry>()
+  /** Until when some that had to be forgotten for lack of memory could come again. */
+  #forgetfulUntilMs = 0
   readonly #random = new RandomHandles()
   #bytes = 0
 
@@ -73,16 +83,19 @@ export class Sessions implements SessionIndex {
   }
 
   /**
-   * Keeps a session for a request that was permitted.
+   * Keeps a session for a request that reaches the app.
+   * @param carried the original user of a `-For`.
+   * @param isUserLost there was a user, who could not be verified: calls must not be made as if there had been none.
    * @throws {Refusal} `session_unavailable`: memory is full of sessions whose requests still run.
    */
-  keep(caller: Assertion | undefined, originalUserOfFor: Assertion | undefined): KeptSession {
-    const originalUser = caller?.kind === 'user' ? caller : originalUserOfFor
-    this.#makeRoom(overheadBytes + (caller?.token.length ?? 0) + (originalUserOfFor?.token.length ?? 0))
+  keep(caller: Assertion | undefined, carried: Assertion | undefined, isUserLost = false): KeptSession {
+    const originalUser = caller?.kind === 'user' ? caller : carried
+    this.#makeRoom(overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0))
     const entry: Entry = {
       handle: this.#tag + this.#random.next(),
       caller,
       originalUser,
+      isUserLost: isUserLost && originalUser === undefined,
       expiresAtMs: expiryOf(originalUser),
       lingersUntilMs: Infinity,
     }
@@ -98,21 +111,21 @@ export class Sessions implements SessionIndex {
     }
   }
 
-  isOurs(handle: string): boolean {
-    return handle.startsWith(this.#tag)
+  isForeign(handle: string): boolean {
+    return /^[\w-]{26}$/.test(handle) && !handle.startsWith(this.#tag)
   }
 
   byHandle(handle: string): Session | undefined {
     const nowMs = this.#sweptNow()
     const entry = this.#byHandle.get(handle)
-    return entry !== undefined && isLive(entry, nowMs) ? entry : undefined
+    return entry !== undefined && isLive(entry, nowMs) && !entry.isUserLost ? entry : undefined
   }
 
   byAssertion(token: string): AssertionSessions | undefined {
     const nowMs = this.#sweptNow()
     const sessions = this.#byAssertion.get(token)
     const sample = sessions && firstLive(sessions.entries, nowMs)
-    return sample && { sample, withUser: sessions.withUser }
+    return sample && { sample, carriesUsers: sessions.carriesUsers || nowMs < this.#forgetfulUntilMs }
   }
 
   byUserToken(token: string): Session | undefined {
@@ -137,6 +150,10 @@ export class Sessions implements SessionIndex {
       if (nowMs < entry.lingersUntilMs) break
       this.#remove(entry)
     }
+    for (const [token, sessions] of this.#remembered) {
+      if (nowMs < sessions.expiresAtMs) break
+      this.#forget(token, sessions)
+    }
     return nowMs
   }
 
@@ -148,6 +165,11 @@ export class Sessions implements SessionIndex {
     for (const oldest of this.#lingering) {
       if (this.#bytes + bytes <= maxBytes) return
       this.#remove(oldest)
+    }
+    for (const [token, sessions] of this.#remembered) {
+      if (this.#bytes + bytes <= maxBytes) return
+      this.#forgetfulUntilMs = Math.max(this.#forgetfulUntilMs, sessions.expiresAtMs)
+      this.#forget(token, sessions)
     }
     if (this.#bytes + bytes <= maxBytes) return
     throw new Refusal(
@@ -164,19 +186,22 @@ export class Sessions implements SessionIndex {
   #add(entry: Entry): void {
     this.#bytes += overheadBytes
     this.#byHandle.set(entry.handle, entry)
-    if (entry.caller !== undefined) this.#addAssertion(entry.caller.token, entry)
+    if (entry.caller !== undefined) this.#addAssertion(entry.caller, entry)
     if (entry.originalUser !== undefined) this.#addUserToken(entry.originalUser.token, entry)
   }
 
-  #addAssertion(token: string, entry: Entry): void {
+  #addAssertion(caller: Assertion, entry: Entry): void {
+    const { token } = caller
     let sessions = this.#byAssertion.get(token)
     if (sessions === undefined) {
-      sessions = { bytes: token.length, withUser: 0, entries: new Set() }
+      const expiresAtMs = (caller.expiresAt + clockSkewSeconds) * 1000
+      sessions = { bytes: token.length, carriesUsers: false, entries: new Set(), expiresAtMs }
       this.#byAssertion.set(token, sessions)
       this.#bytes += sessions.bytes
     }
+    this.#remembered.delete(token)
     sessions.entries.add(entry)
-    if (entry.originalUser !== undefined) sessions.withUser++
+    sessions.carriesUsers ||= entry.originalUser !== undefined || entry.isUserLost
   }
 
   #addUserToken(token: string, entry: Entry): void {
@@ -197,16 +222,21 @@ export class Sessions implements SessionIndex {
     this.#lingering.delete(entry)
     this.#byHandle.delete(entry.handle)
     this.#bytes -= overheadBytes
-    if (entry.caller !== undefined) this.#removeAssertion(entry.caller.token, entry)
+    if (entry.caller !== undefined) this.#removeAssertion(entry.caller, entry)
     if (entry.originalUser !== undefined) this.#removeUserToken(entry.originalUser.token, entry)
   }
 
-  #removeAssertion(token: string, entry: Entry): void {
+  #removeAssertion({ token, kind }: Assertion, entry: Entry): void {
     const sessions = this.#byAssertion.get(token)
     if (sessions === undefined) return
     sessions.entries.delete(entry)
-    if (entry.originalUser !== undefined) sessions.withUser--
     if (sessions.entries.size > 0) return
+    if (kind === 'service_account' && sessions.carriesUsers) this.#remembered.set(token, sessions)
+    else this.#forget(token, sessions)
+  }
+
+  #forget(token: string, sessions: TokenEntry): void {
+    this.#remembered.delete(token)
     this.#byAssertion.delete(token)
     this.#bytes -= sessions.bytes
   }

@@ -5,6 +5,7 @@ import { describeConfig, describeKeys, describeSessions, publishedKeySet } from 
 import { createAdminToken, defaultAdminTokenFile, type AdminToken } from './admin/token.ts'
 import { openConfiguration, type Configuration, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
+import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
 import { describeAddresses, makeServers, openAll, type Addresses, type Servers } from './listeners.ts'
@@ -16,6 +17,7 @@ import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { createTunnels, type Tunnels } from './tunnel.ts'
 import { UsedTokens } from './used-tokens.ts'
 
 export interface SidecarOptions extends ConfigurationOptions {
@@ -54,7 +56,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env),
   )
   const draining: { done?: Promise<void> } = {}
-  const notReady = () => reasonsNotReady(configuration, draining.done !== undefined, options.now())
+  let isListening = false
+  const notReady = () => [
+    ...(isListening ? [] : ['the listeners are not open']),
+    ...reasonsNotReady(configuration, draining.done !== undefined, options.now()),
+  ]
   const beginDrain = () => (draining.done ??= drainAll(parts, servers, configuration, log))
   const servers = makeServers(mesh, {
     ...parts,
@@ -65,6 +71,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   })
   try {
     const addresses = await openAll(servers, mesh)
+    isListening = true
     parts.setOwnPorts(
       Object.values(addresses)
         .flat()
@@ -104,6 +111,7 @@ interface Parts {
   readonly revocations: RevocationList
   readonly inbound: Side & { close(): void }
   readonly outbound: Side & { close(): void }
+  readonly tunnels: Tunnels
   setOwnPorts(ports: readonly number[]): void
 }
 
@@ -118,6 +126,7 @@ function assemble(configuration: Configuration, log: Log, { now, output }: Sidec
     lingerMs: () => meshNow().timeouts.lingerMs,
   })
   const revocations = new RevocationList()
+  const localAddresses = new LocalAddresses(now)
   let ownPorts: ReadonlySet<number> = new Set()
   const runtime: Runtime = {
     current: () => configuration.current,
@@ -127,15 +136,16 @@ function assemble(configuration: Configuration, log: Log, { now, output }: Sidec
     revocations,
     recorder,
     now,
-    ownPorts: () => ownPorts,
+    egressRule: () => ({ local: meshNow().egress.local, localAddresses, ownPorts }),
   }
   const inbound = createInbound(runtime, new Admission())
   const outbound = createOutbound(runtime, new Admission())
+  const tunnels = createTunnels(runtime, outbound.admission)
   addGauges(metrics, configuration, sessions, { inbound, outbound })
   const setOwnPorts = (ports: readonly number[]) => {
     ownPorts = new Set(ports)
   }
-  return { runtime, metrics, revocations, inbound, outbound, setOwnPorts }
+  return { runtime, metrics, revocations, inbound, outbound, tunnels, setOwnPorts }
 }
 
 function reasonsNotReady(configuration: Configuration, stopping: boolean, nowMs: number): readonly string[] {
@@ -195,6 +205,7 @@ async function closeAll(
     server.close()
     server.closeAllConnections()
   }
+  parts.tunnels.close()
   parts.inbound.close()
   parts.outbound.close()
   await Promise.all([configuration.close(), adminToken.remove()])

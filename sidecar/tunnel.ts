@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { connect, isIP, type Socket } from 'node:net'
+import type { Mesh } from '../shared/config/mesh.ts'
 import type { Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { parseAuthority } from '../shared/target.ts'
@@ -16,60 +17,73 @@ interface Destination {
   readonly port: number
 }
 
-/** Serves one CONNECT request (RFC 9110 section 9.3.6). */
-export function tunnel(
-  runtime: Runtime,
-  admission: Admission,
-  request: IncomingMessage,
-  client: Socket,
-  head: Buffer,
-): void {
-  const requestId = randomUUID()
-  const { snapshot } = runtime.current()
-  const { mesh } = snapshot
-  client.on('error', () => client.destroy())
-  const refuse = (refusal: Refusal) => {
-    runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
-    refuseSocket(client, refusal, requestId)
-  }
-  try {
-    if (admission.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
-    const destination = permit(request, mesh)
-    const rule = { local: mesh.egress.local, ownPorts: runtime.ownPorts() }
-    if (isIP(destination.host) !== 0) judgeAddress(destination.host, destination.port, rule)
-    const upstream = connect({ ...destination, lookup: judgingLookup(destination.port, rule) })
-    let connected = false
-    if (mesh.timeouts.connectMs > 0) {
-      upstream.setTimeout(mesh.timeouts.connectMs, () =>
-        upstream.destroy(
-          new Refusal('upstream_timeout', 'The upstream did not answer in time (timeouts.connect).'),
-        ),
+export interface Tunnels {
+  /** Serves one CONNECT request (RFC 9110 section 9.3.6). */
+  open(request: IncomingMessage, client: Socket, head: Buffer): void
+  /** Ends those that are open. */
+  close(): void
+}
+
+/** An open tunnel counts as a request under way. */
+export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
+  const clients = new Set<Socket>()
+  return {
+    open(request, client, head) {
+      const requestId = randomUUID()
+      const { mesh } = runtime.current().snapshot
+      const startedMs = performance.now()
+      clients.add(client)
+      admission.enter()
+      client.once('close', () => {
+        clients.delete(client)
+        admission.leave()
+      })
+      establish(runtime, admission, request).then(
+        (upstream) => {
+          const decision = decisionOf(request, requestId, mesh, runtime.now(), undefined)
+          runtime.recorder.decided(decision)
+          const end = () =>
+            runtime.recorder.ended(decision, { status: 200, durationMs: performance.now() - startedMs })
+          client.once('close', end)
+          join(client, upstream, head, mesh.timeouts.idleMs)
+        },
+        (error: unknown) => {
+          const refusal = asRefusal(error)
+          runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
+          refuseSocket(client, refusal, requestId)
+        },
       )
-    }
-    upstream.on('error', (error) => {
-      if (connected) client.destroy()
-      else
-        refuse(
-          error instanceof Refusal
-            ? error
-            : new Refusal('upstream_refused', 'The upstream cannot be reached.', { cause: error }),
-        )
-    })
-    client.once('close', () => upstream.destroy())
-    upstream.once('close', () => client.destroySoon())
-    upstream.once('connect', () => {
-      connected = true
-      runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), undefined))
-      for (const socket of [client, upstream]) socket.setTimeout(mesh.timeouts.idleMs, () => socket.destroy())
-      client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-      if (head.length > 0) upstream.write(head)
-      client.pipe(upstream)
-      upstream.pipe(client)
-    })
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error
-    refuse(error)
+    },
+    close() {
+      for (const client of clients) client.destroy()
+    },
   }
+}
+
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  return new Refusal('upstream_refused', 'The upstream cannot be reached.', { cause: error })
+}
+
+/** @throws {Refusal} the tunnel is not permitted; or another error, where the upstream cannot be reached. */
+async function establish(runtime: Runtime, admission: Admission, request: IncomingMessage): Promise<Socket> {
+  const { mesh } = runtime.current().snapshot
+  admission.admit(request, mesh.limits)
+  const destination = permit(request, mesh)
+  const rule = runtime.egressRule()
+  if (isIP(destination.host) !== 0) judgeAddress(destination.host, destination.port, rule)
+  const upstream = connect({ ...destination, lookup: judgingLookup(destination.port, rule) })
+  const { connectMs } = mesh.timeouts
+  await new Promise<void>((resolve, reject) => {
+    upstream.setTimeout(connectMs, () => upstream.destroy(timedOut()))
+    upstream.once('connect', resolve)
+    upstream.once('error', reject)
+  })
+  return upstream
+}
+
+function timedOut(): Refusal {
+  return new Refusal('upstream_timeout', 'The upstream did not answer in time (timeouts.connect).')
 }
 
 function permit(request: IncomingMessage, mesh: Mesh): Destination {
@@ -83,7 +97,7 @@ function permit(request: IncomingMessage, mesh: Mesh): Destination {
       `Nothing can be attached inside a tunnel. Call http://${authority.host}/ instead: the sidecar makes it TLS where the route says so.`,
     )
   }
-  if (mesh.egress.unlisted === 'deny') {
+  if (mesh.egress.unlisted === 'deny' && mesh.mode === 'enforce') {
     throw new Refusal(
       'egress_denied',
       'No route names this host, and the mesh file lets calls go to routes only.',
@@ -92,7 +106,21 @@ function permit(request: IncomingMessage, mesh: Mesh): Destination {
   return { host: authority.host, port: authority.port }
 }
 
-type Mesh = ReturnType<Runtime['current']>['snapshot']['mesh']
+/** Passes bytes both ways; when one side is gone, so is the other. */
+function join(client: Socket, upstream: Socket, head: Buffer, idleMs: number): void {
+  upstream.on('error', () => client.destroy())
+  upstream.once('close', () => client.destroySoon())
+  client.once('close', () => upstream.destroy())
+  if (client.destroyed) {
+    upstream.destroy()
+    return
+  }
+  for (const socket of [client, upstream]) socket.setTimeout(idleMs, () => socket.destroy())
+  client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+  if (head.length > 0) upstream.write(head)
+  client.pipe(upstream)
+  upstream.pipe(client)
+}
 
 function decisionOf(
   request: IncomingMessage,

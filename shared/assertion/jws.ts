@@ -24,7 +24,7 @@ export class MalformedToken extends Error {
 /**
  * Parses a JWS in compact serialisation (RFC 7515 section 7.1) of type JWT.
  * @throws {MalformedToken} not three parts, base64url that is padded or not canonical, not UTF-8, no JSON object,
- * a member given twice (RFC 8725 section 2.4), JSON nested too deeply, `crit`, another `typ` than JWT.
+ * a member given twice (RFC 8725 section 2.4) or named with a backslash, JSON nested too deeply, `crit`, another `typ` than JWT.
  */
 export function parseJws(token: string): ParsedJws {
   const first = token.indexOf('.')
@@ -87,12 +87,20 @@ function countColons(json: string): number {
   return count
 }
 
-/** Members that are left after parsing; a member given twice is left once. */
+/**
+ * Members that are left after parsing; a member given twice is left once. V8 can misread an escape in a name as a
+ * backslash once it has seen another name that holds one (nodejs/node#63785), so names without any are all we take.
+ */
 function countMembers(value: unknown, depth = 0): number {
   if (typeof value !== 'object' || value === null) return 0
   if (depth > maxDepth) throw new MalformedToken('its JSON is nested too deeply')
-  const own = Array.isArray(value) ? 0 : 1
-  return Object.values(value).reduce<number>((sum, item) => sum + own + countMembers(item, depth + 1), 0)
+  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + countMembers(item, depth + 1), 0)
+  let count = 0
+  for (const [name, item] of Object.entries(value)) {
+    if (name.includes('\\')) throw new MalformedToken('a member is named with a backslash')
+    count += 1 + countMembers(item, depth + 1)
+  }
+  return count
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

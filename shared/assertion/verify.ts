@@ -163,6 +163,21 @@ function findKey(
   throw fault(options, 'key_unknown', 'its issuer publishes no such key')
 }
 
+/** All that a minted assertion may say; any other claim would be the account's word about itself. */
+const mintedClaims: ReadonlySet<string> = new Set([
+  'iss',
+  'sub',
+  'user',
+  'aud',
+  'iat',
+  'exp',
+  'jti',
+  'sid',
+  'email',
+  'groups',
+  'name',
+])
+
 /** Of an assertion minted in a mesh only `sub` is believed: everything else about it must be empty. */
 function authenticateMinted(
   token: string,
@@ -172,7 +187,8 @@ function authenticateMinted(
   options: VerifyOptions,
 ): AuthenticToken {
   const hasMore = claims.email !== '' || claims.groups.length > 0 || claims.name !== ''
-  if (hasMore || claims.user !== claims.subject || claims.subject === '') {
+  const hasOther = Object.keys(jws.payload).some((claim) => !mintedClaims.has(claim))
+  if (hasMore || hasOther || claims.user !== claims.subject || claims.subject === '') {
     throw fault(options, 'malformed', 'a minted assertion is about its account and nothing else')
   }
   if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')

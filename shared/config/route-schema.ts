@@ -47,8 +47,6 @@ const upstream = parsed('An http or https URL.', 'a URL', (given) => {
   return parseOrigin(given)
 })
 
-const pathAbout = 'must begin with a slash'
-
 export const routeSchema = section('A route: one host, or a part of its paths, of one service.', {
   name: text('The name of the route, unique in this file; `calls` and `accept_for` refer to it.'),
   from: origin(
@@ -59,8 +57,8 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
     oneOrMany('The URL at which its sidecar (or the service itself) is reached.', upstream, 'a URL'),
     v.check((urls) => urls.length === 1, 'must be one URL: several upstreams are not served by this release'),
   ),
-  prefix: v.optional(v.pipe(text('Takes only paths that begin with this.'), v.startsWith('/', pathAbout))),
-  path: v.optional(v.pipe(text('Takes only this path.'), v.startsWith('/', pathAbout))),
+  prefix: v.optional(text('Takes only paths that begin with this.')),
+  path: v.optional(text('Takes only this path.')),
   regex: v.optional(text('Takes only paths that match this whole (RE2 syntax).')),
   pass_identity_headers: v.optional(flag('Gives the identity headers to the app.'), false),
   ...policyEntries,

@@ -1,6 +1,7 @@
 // Makes the routes of the mesh from the entries of the file, and finds what is ambiguous between them.
 import { compilePolicy } from '../policy/compile.ts'
 import { isLoopback } from './address.ts'
+import { decodePath, pathFault } from '../path.ts'
 import type { PathMatch, Route } from './mesh.ts'
 import { parsePathRegex } from './path-regex.ts'
 import { asksForNothing, ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
@@ -96,13 +97,21 @@ function readMatch(index: number, entry: RouteEntry, problems: ProblemSink): Pat
     const message = `stands beside ${given[0]}, but a route has one of prefix, path and regex; keep one, or make another route`
     problems.error(['routes', index, given[1] as string], message)
   }
-  if (entry.prefix !== undefined) return { kind: 'prefix', prefix: entry.prefix }
-  if (entry.path !== undefined) return { kind: 'path', path: entry.path }
+  const { prefix, path } = entry
+  if (prefix !== undefined) return { kind: 'prefix', prefix: readPath(prefix, [index, 'prefix'], problems) }
+  if (path !== undefined) return { kind: 'path', path: readPath(path, [index, 'path'], problems) }
   if (entry.regex === undefined) return { kind: 'any' }
   const parsed = parsePathRegex(entry.regex)
   if ('value' in parsed) return { kind: 'regex', regex: parsed.value }
   problems.error(['routes', index, 'regex'], parsed.fault)
   return { kind: 'path', path: entry.regex }
+}
+
+/** Decoded as the paths of requests are, before they are compared. */
+function readPath(path: string, place: readonly [number, 'prefix' | 'path'], problems: ProblemSink): string {
+  const fault = pathFault(path, place[1] === 'prefix')
+  if (fault !== undefined) problems.error(['routes', ...place], fault)
+  return decodePath(path)
 }
 
 function readAcceptFor(

@@ -33,7 +33,7 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
     if (isIdentityName(lower, claimHeaders)) {
       if (!isClaim(lower)) continue
       if (claims.has(lower)) duplicated = lower
-      claims.set(lower, value.trim())
+      claims.set(lower, value)
     } else if (!dropped.has(lower)) {
       passing.push(name, value)
     }
@@ -71,7 +71,8 @@ export function siftResponseHeaders(headers: HeaderList, keepOurs: boolean): str
   const dropped = hopByHopNames(headerValues(headers, 'connection'))
   return filterHeaders(headers, (name) => {
     if (dropped.has(name)) return false
-    return keepOurs ? name !== headerNames.handle : !canonicalName(name).startsWith('x-onbehalf-')
+    const canonical = canonicalName(name)
+    return keepOurs ? canonical !== headerNames.handle : !canonical.startsWith('x-onbehalf-')
   })
 }
 

@@ -26,7 +26,7 @@ export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeade
 }
 
 function claimValue(assertion: Assertion, claim: string): string {
-  const value = assertion.claims[claim]
+  const value = Object.hasOwn(assertion.claims, claim) ? assertion.claims[claim] : undefined
   return Array.isArray(value) ? value.map(plainText).join(',') : plainText(value)
 }
 

@@ -9,9 +9,12 @@ export const headerNames = {
   requestId: 'x-onbehalf-request-id',
 } as const
 
-/** CGI, WSGI, PHP and others read `_` and `.` as `-` (Traefik CVE-2026-88011): so do we, before comparing. */
+/**
+ * CGI, WSGI, PHP and others read `_` and `.` as `-` (Traefik CVE-2026-88011), Apache's CGI whatever is no letter and
+ * no digit: so do we, before comparing.
+ */
 export function canonicalName(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
 /** Whether a header, whatever its spelling, could be taken for an identity header or for one of ours. */

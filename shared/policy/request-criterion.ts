@@ -2,7 +2,7 @@
 import type { PeerCertificate } from '../head.ts'
 import type { Network } from '../config/mesh.ts'
 import { parseNetwork } from '../network.ts'
-import { decodePath, isAmbiguousPath, normalizePath } from '../path.ts'
+import { decodePath, pathFault } from '../path.ts'
 import { compileStringMatcher, type StringKey } from './matcher.ts'
 import { fault, inside, isObject, isStrict, kindOf, unknownName, type Place } from './place.ts'
 import type { PolicyFacts } from './policy.ts'
@@ -36,22 +36,11 @@ function decodeValue(value: unknown): unknown {
   return typeof value === 'string' ? decodePath(value) : value
 }
 
-/** A value that no normalised path can match is a mistake: under `deny` it would never deny. */
+/** A value that no path can match is a mistake: under `deny` it would never deny. */
 function checkPath(value: string, key: StringKey): string | undefined {
-  if (value.includes('?')) return 'The query is no part of the path: leave out ? and what follows.'
   const isAnchored = key !== 'contains' && key !== 'ends_with'
-  if (isAnchored && !value.startsWith('/')) return 'Paths begin with a slash.'
   const isOpenEnded = key === 'contains' || key === 'starts_with'
-  // Blanks and letters beyond ASCII may be written as such: requests carry them escaped, and escapes are decoded.
-  const written = value.replaceAll(/[ \u0080-\uffff]/g, 'x')
-  const whole = `${isAnchored ? '' : '/x'}${written}${isOpenEnded ? 'x' : ''}`
-  if (!isAmbiguousPath(whole)) return undefined
-  return `Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before the policy is asked. Write it plainly${normalizedHint(value)}.`
-}
-
-function normalizedHint(value: string): string {
-  const normalized = normalizePath(value)
-  return normalized === value || isAmbiguousPath(normalized) ? '' : `, as ${normalized}`
+  return pathFault(isAnchored ? value : `/x${value}`, isOpenEnded)
 }
 
 /** `source_ip`: an address, a CIDR range, or a list of them. */

@@ -12,10 +12,12 @@ export interface AdminToken {
 
 /** Where the command line looks for it, and so where it lies unless `admin_token_file` says otherwise. */
 export function defaultAdminTokenFile(service: string, env: NodeJS.ProcessEnv): string {
-  const name = `${service.replace(/[^\w.-]/g, '-')}.admin-token`
+  const name = `${encodeURIComponent(service)}.admin-token`
   const { uid } = userInfo()
   const base = env['XDG_RUNTIME_DIR']
-  return base === undefined ? join(tmpdir(), `onbehalf-${uid}`, name) : join(base, 'onbehalf', name)
+  return base === undefined || base === ''
+    ? join(tmpdir(), `onbehalf-${uid}`, name)
+    : join(base, 'onbehalf', name)
 }
 
 /** @throws {Error} the folder is not this user's alone, or the file cannot be written. */

@@ -93,6 +93,8 @@ function framing(method: string, body: Body): string[] {
 
 function exchange(forwarding: Forwarding, body: Body): Promise<Forwarded> {
   const { request, response, timeouts } = forwarding
+  // Who left while we decided will not be heard of again: 'close' was already emitted.
+  if (response.destroyed) return Promise.reject(new ClientGone('the client left'))
   return new Promise((resolve, reject) => {
     const upstream = open(forwarding, body)
     let settled = false
@@ -112,24 +114,24 @@ function exchange(forwarding: Forwarding, body: Body): Promise<Forwarded> {
     upstream.once('socket', (socket) => boundConnect(socket, timeouts.connectMs, fail))
     if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => fail(timedOut('idle')))
     const responseTimer = startTimer(timeouts.responseMs, () => fail(timedOut('response')))
-    upstream.on('error', (error) => fail(failure(error, upstream)))
+    upstream.on('error', (error) => fail(failure(error, upstream.reusedSocket && !answered)))
     upstream.on('close', () => {
       clearTimeout(responseTimer)
-      if (!answered)
-        fail(new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.'))
+      if (!answered) fail(invalidAnswer())
     })
     upstream.once('response', (answer) => {
       clearTimeout(responseTimer)
       answered = true
-      response.sendDate = false
-      if (forwarding.isClosing()) response.shouldKeepAlive = false
-      response.writeHead(
-        answer.statusCode as number,
-        answer.statusMessage,
-        forwarding.siftResponse(answer.rawHeaders),
-      )
+      if (!beginAnswer(forwarding, answer)) {
+        fail(invalidAnswer())
+        return
+      }
       pump(answer, response, {
-        onEnd: () => settle(() => resolve({ status: answer.statusCode as number })),
+        onEnd: () => {
+          // An answer may come before the whole request was read: then nobody reads the rest.
+          if (!request.complete) upstream.destroy()
+          settle(() => resolve({ status: response.statusCode }))
+        },
         onBroken: () => {
           response.destroy()
           fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
@@ -144,6 +146,22 @@ function exchange(forwarding: Forwarding, body: Body): Promise<Forwarded> {
         onBroken: onClientGone,
       })
   })
+}
+
+/** False for what cannot be passed on: llhttp reads statuses that Node does not write. */
+function beginAnswer({ response, isClosing, siftResponse }: Forwarding, answer: IncomingMessage): boolean {
+  response.sendDate = false
+  if (isClosing() || !response.req.complete) response.shouldKeepAlive = false
+  try {
+    response.writeHead(answer.statusCode as number, siftResponse(answer.rawHeaders))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function invalidAnswer(): Refusal {
+  return new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.')
 }
 
 function open(forwarding: Forwarding, body: Body): ClientRequest {
@@ -207,14 +225,14 @@ function timedOut(which: 'connect' | 'response' | 'idle'): Refusal {
   return new Refusal('upstream_timeout', `The upstream did not answer in time (timeouts.${which}).`)
 }
 
-function failure(error: NodeJS.ErrnoException, upstream: ClientRequest): Refusal {
+function failure(error: NodeJS.ErrnoException, isStale: boolean): Refusal {
   if (error instanceof Refusal) return error
   const code = error.code ?? ''
   if (code.startsWith('HPE_')) {
     return new Refusal('upstream_invalid', 'The upstream did not answer in HTTP/1.1.', { cause: error })
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    const Reset = upstream.reusedSocket ? StaleConnection : Refusal
+    const Reset = isStale ? StaleConnection : Refusal
     return new Reset('upstream_reset', 'The upstream ended the connection before it answered.', {
       cause: error,
     })

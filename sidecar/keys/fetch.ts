@@ -3,7 +3,7 @@ import { Agent, request } from 'undici'
 
 /** A key set is a few kilobytes; this bounds what an issuer, or who stands in for it, can make us hold. */
 const maxBytes = 1024 * 1024
-const deadlineMs = 5_000
+const defaultDeadlineMs = 5_000
 
 export interface FetchedKeySet {
   readonly text: string
@@ -17,13 +17,21 @@ export interface KeySetFetcher {
   close(): Promise<void>
 }
 
-/** @param ca PEM of a private CA; undefined: the system's. */
-export function createFetcher(url: string, ca: string | undefined): KeySetFetcher {
+/**
+ * @param ca PEM of a private CA; undefined: the system's.
+ * @param deadlineMs for the whole answer, from the first byte sent to the last one received.
+ */
+export function createFetcher(
+  url: string,
+  ca: string | undefined,
+  deadlineMs = defaultDeadlineMs,
+): KeySetFetcher {
   const dispatcher = new Agent({
     allowH2: false,
     connections: 1,
     keepAliveTimeout: 10_000,
-    connect: ca === undefined ? {} : { ca },
+    // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
+    connect: { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
   })
   return {
     async fetch() {

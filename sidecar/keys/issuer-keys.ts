@@ -59,7 +59,8 @@ export class IssuerKeySource {
 
   /** Fetches once more for a `kid` that is not there; callers at the same time share one fetch. */
   async refetch(): Promise<RefetchResult> {
-    const cooling = this.#options.now() - this.#startedMs < refetchCooldownMs
+    // A clock that was set back must not keep us from asking.
+    const cooling = Math.abs(this.#options.now() - this.#startedMs) < refetchCooldownMs
     if (this.#flight === undefined && cooling) return this.#lastSucceeded ? 'unknown' : 'unavailable'
     return (await this.#load()) ? 'fetched' : 'unavailable'
   }

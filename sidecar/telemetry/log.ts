@@ -32,16 +32,25 @@ export function createLog(settings: Mesh['log'], output: LogOutput, now: () => n
 }
 
 export function jsonLine(time: Date, level: string, message: string, fields: LogFields): string {
-  return `${JSON.stringify({ time: time.toISOString(), level, message, ...fields })}\n`
+  return line(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))
 }
 
 export function textLine(time: Date, level: string, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields).filter(([, value]) => value !== undefined)
   const tail = pairs.map(([name, value]) => ` ${name}=${textValue(value)}`).join('')
-  return `${time.toISOString()} ${level.padEnd(5)} ${message}${tail}\n`
+  return line(`${time.toISOString()} ${level.padEnd(5)} ${message}${tail}`)
 }
 
-/** JSON for all but plain words, so that no value can forge a second line or field. */
+/** Nothing that a reader takes for the end of a line, or a terminal for a command, is left as it is. */
+function line(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+  return `${escaped}\n`
+}
+
+/** JSON for all but plain words, so that no value can forge another field. */
 function textValue(value: unknown): string {
   return typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)
 }

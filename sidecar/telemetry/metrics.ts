@@ -18,12 +18,17 @@ export class Metrics {
   readonly #families: Family[] = []
 
   counter(name: string, help: string): Counter {
-    const values = new Map<string, number>()
-    this.#families.push({ name, help, type: 'counter', read: () => values })
+    const samples = new Map<string, { readonly labels: Labels; value: number }>()
+    const read = () =>
+      [...samples.values()].map(({ labels, value }) => [formatLabels(labels), value] as const)
+    this.#families.push({ name, help, type: 'counter', read })
     return {
       add(labels, amount = 1) {
-        const key = formatLabels(labels)
-        values.set(key, (values.get(key) ?? 0) + amount)
+        // Counting happens for each request, writing labels only when somebody asks.
+        const key = Object.values(labels).join('\0')
+        const sample = samples.get(key)
+        if (sample === undefined) samples.set(key, { labels, value: amount })
+        else sample.value += amount
       },
     }
   }

@@ -126,7 +126,7 @@ test('with an index in which the last request wins, these checks find the mix-up
     },
     byAssertion(this: Sessions): AssertionSessions | undefined {
       const sample = last.get(this)
-      return sample && { sample, withUser: 0 }
+      return sample && { sample, carriesUsers: false }
     },
     byUserToken(this: Sessions): Session | undefined {
       return last.get(this)

@@ -26,7 +26,7 @@ type Members = Readonly<Record<string, unknown>>
 export interface Signer extends KeyPair {
   readonly kid: string
   readonly jwk: Members
-  sign(claims: Members, header?: Members): string
+  readonly sign: (claims: Members, header?: Members) => string
 }
 
 export function makeSigner(): Signer {
@@ -34,7 +34,12 @@ export function makeSigner(): Signer {
   const kid = keyThumbprint(keys.publicKey)
   const sign = (claims: Members, header: Members = {}) =>
     forge({ header: { alg: 'ES256', kid, typ: 'JWT', ...header }, payload: claims, key: keys.privateKey })
-  return { ...keys, kid, jwk: { ...keys.publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' }, sign }
+  return {
+    ...keys,
+    kid,
+    jwk: { ...keys.publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'ES256' },
+    sign,
+  }
 }
 
 /** The key of the one issuer that {@link meshOf} knows unless it is told otherwise. */
@@ -42,7 +47,7 @@ export const pomerium = makeSigner()
 
 /** What Pomerium says of a user who comes in at App. */
 export function userClaims(changes: Members = {}): Members {
-  const subject = String(changes['sub'] ?? 'alice')
+  const subject = (changes['sub'] ?? 'alice') as string
   const audience = changes['aud'] ?? hosts.App
   return {
     iss: audience,
@@ -86,7 +91,13 @@ export function mintedClaims(account: string, changes: Members = {}): Members {
 /** Signs under an account's certificate, which travels in `x5c`. */
 export function mint(certificate: TestCertificate, claims: Members, header: Members = {}): string {
   const { publicKey, privateKey } = certificate.keys
-  const given = { alg: 'ES256', kid: keyThumbprint(publicKey), typ: 'JWT', x5c: [certificate.base64], ...header }
+  const given = {
+    alg: 'ES256',
+    kid: keyThumbprint(publicKey),
+    typ: 'JWT',
+    x5c: [certificate.base64],
+    ...header,
+  }
   return forge({ header: given, payload: claims, key: privateKey })
 }
 
@@ -145,13 +156,17 @@ const claimHeaders = [
 
 /** The mesh as the sidecar of API sees it, but for what `changes` says; the maps of routes follow from `routes`. */
 export function meshOf(changes: Partial<Mesh> = {}): Mesh {
-  const { service = 'API', routes = [routeOf({ name: 'App' }), routeOf(), routeOf({ name: 'Ledger' })] } = changes
+  const { service = 'API', routes = [routeOf({ name: 'App' }), routeOf(), routeOf({ name: 'Ledger' })] } =
+    changes
   return {
     service,
     issuers: [issuerOf()],
     trustDomains: [],
     routes,
-    ownRoutes: byHost(routes.filter((route) => route.service === service), ({ host }) => [host]),
+    ownRoutes: byHost(
+      routes.filter((route) => route.service === service),
+      ({ host }) => [host],
+    ),
     routesByHost: byHost(routes, ({ host, aliases }) => [host, ...aliases]),
     accounts: new Set(['ledger-access']),
     calls: new Set(routes.map(({ name }) => name)),
@@ -165,14 +180,32 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
     mode: 'enforce',
     egress: { unlisted: 'allow', local: 'deny' },
     tls: 'off',
-    limits: { headerBytes: 0, headers: 0, bodyBytes: 0, connections: 0, concurrentRequests: 0, sessionBytes: 0 },
-    timeouts: { headersMs: 0, idleMs: 0, connectMs: 0, responseMs: 0, drainMs: 0, drainDelayMs: 0, lingerMs: 0 },
+    limits: {
+      headerBytes: 0,
+      headers: 0,
+      bodyBytes: 0,
+      connections: 0,
+      concurrentRequests: 0,
+      sessionBytes: 0,
+    },
+    timeouts: {
+      headersMs: 0,
+      idleMs: 0,
+      connectMs: 0,
+      responseMs: 0,
+      drainMs: 0,
+      drainDelayMs: 0,
+      lingerMs: 0,
+    },
     log: { level: 'info', format: 'json', access: 'off' },
     ...changes,
   }
 }
 
-function byHost(routes: readonly Route[], hostsOf: (route: Route) => readonly string[]): Map<string, Route[]> {
+function byHost(
+  routes: readonly Route[],
+  hostsOf: (route: Route) => readonly string[],
+): Map<string, Route[]> {
   const map = new Map<string, Route[]>()
   for (const route of routes) {
     for (const host of hostsOf(route)) map.set(host, [...(map.get(host) ?? []), route])
@@ -189,10 +222,17 @@ export interface SnapshotShape {
 }
 
 export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
-  const { mesh = meshOf(), keys = { pomerium: [pomerium.jwk] }, usableUntilMs = Infinity, authorities = [] } = shape
+  const {
+    mesh = meshOf(),
+    keys = { pomerium: [pomerium.jwk] },
+    usableUntilMs = Infinity,
+    authorities = [],
+  } = shape
   const loaded = mesh.issuers.flatMap((issuer) => {
     const jwks = keys[issuer.name]
-    return jwks === undefined ? [] : [{ issuer, keys: parseKeySet(JSON.stringify({ keys: jwks })), usableUntilMs }]
+    return jwks === undefined
+      ? []
+      : [{ issuer, keys: parseKeySet(JSON.stringify({ keys: jwks })), usableUntilMs }]
   })
   return { mesh, trust: makeTrust(loaded, authorities, new AccountVerdicts()) }
 }
@@ -202,7 +242,11 @@ export const everythingRevoked: Revocations = { isRevoked: () => true }
 export const missingKeysAreUnknown: MissingKeyRule = () => 'unknown'
 
 /** An assertion as if it had been verified, for what stands behind verification. */
-export function assertionOf(kind: PrincipalKind, subject: string, changes: Partial<Assertion> = {}): Assertion {
+export function assertionOf(
+  kind: PrincipalKind,
+  subject: string,
+  changes: Partial<Assertion> = {},
+): Assertion {
   const issuer = kind === 'service_account' ? 'mesh' : 'pomerium'
   return {
     token: `token of ${subject}`,
@@ -244,4 +288,3 @@ export function withBrokenSignature(token: string): string {
   bytes[0] = (bytes[0] as number) ^ 1
   return token.slice(0, cut) + bytes.toString('base64url')
 }
-

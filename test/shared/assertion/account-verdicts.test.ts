@@ -56,10 +56,14 @@ test('a bad chain is judged once a minute, and is no new failure while its verdi
   const { authority, looks } = watched(mesh.authority)
   const unknown = [mesh.issue('unknown').base64]
   for (let i = 0; i < 100; i++) {
-    assert.throws(() => verdicts.accountKey(unknown, authority, peer, clockMs + i), { code: 'account_unknown' })
+    assert.throws(() => verdicts.accountKey(unknown, authority, peer, clockMs + i), {
+      code: 'account_unknown',
+    })
   }
   assert.equal(looks(), 1)
-  assert.throws(() => verdicts.accountKey(unknown, authority, peer, clockMs + 60_000), { code: 'account_unknown' })
+  assert.throws(() => verdicts.accountKey(unknown, authority, peer, clockMs + 60_000), {
+    code: 'account_unknown',
+  })
   assert.equal(looks(), 2)
 })
 
@@ -67,7 +71,9 @@ test('a chain that was not valid yet is good a minute later', () => {
   const verdicts = new AccountVerdicts()
   const early = [mesh.issue('api-access', { notBeforeMs: clockMs + 1_000 }).base64]
   assert.throws(() => verdicts.accountKey(early, mesh.authority, peer, clockMs), { code: 'not_yet_valid' })
-  assert.throws(() => verdicts.accountKey(early, mesh.authority, peer, clockMs + 59_999), { code: 'not_yet_valid' })
+  assert.throws(() => verdicts.accountKey(early, mesh.authority, peer, clockMs + 59_999), {
+    code: 'not_yet_valid',
+  })
   assert.equal(verdicts.accountKey(early, mesh.authority, peer, clockMs + 60_000)?.account, 'api-access')
 })
 
@@ -84,7 +90,10 @@ test('a bad list of certificates that looks like a good one when joined says not
   const good = [long.base64, intermediate.base64]
   const verdicts = new AccountVerdicts()
   for (const separator of [' ', ',', '\n', '', '","']) {
-    assert.throws(() => verdicts.accountKey([good.join(separator)], mesh.authority, peer, clockMs), ChainFault)
+    assert.throws(
+      () => verdicts.accountKey([good.join(separator)], mesh.authority, peer, clockMs),
+      ChainFault,
+    )
   }
   assert.equal(verdicts.accountKey(good, mesh.authority, peer, clockMs)?.account, 'api-access')
 })

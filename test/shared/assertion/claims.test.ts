@@ -25,7 +25,15 @@ test('a token needs no more than iss, sub, aud, iat and exp', () => {
 })
 
 test('the claims of a Pomerium assertion are all read', () => {
-  const more = { nbf: 999, jti: 'j', sid: 's', user: 'alice', email: 'a@b.c', groups: ['x', 'y'], name: 'Alice' }
+  const more = {
+    nbf: 999,
+    jti: 'j',
+    sid: 's',
+    user: 'alice',
+    email: 'a@b.c',
+    groups: ['x', 'y'],
+    name: 'Alice',
+  }
   const claims = readClaims({ ...least, ...more })
   const { notBefore, tokenId, sessionId, user, email, groups, name } = claims
   assert.deepEqual({ nbf: notBefore, jti: tokenId, sid: sessionId, user, email, groups, name }, more)
@@ -44,13 +52,17 @@ for (const claim of Object.keys(least)) {
 }
 
 test('a claim of a prototype is not the token’s own', () => {
-  assert.throws(() => readClaims(JSON.parse('{"__proto__":{"iss":"x","sub":"x","aud":"x","iat":1,"exp":1}}')), MalformedToken)
+  assert.throws(
+    () => readClaims(JSON.parse('{"__proto__":{"iss":"x","sub":"x","aud":"x","iat":1,"exp":1}}')),
+    MalformedToken,
+  )
 })
 
-const notText = [null, 0, 1, true, false, [], ['alice'], {}, { toString: 'alice' }]
+const notText: readonly unknown[] = [null, 0, 1, true, false, [], ['alice'], {}, { toString: 'alice' }]
 for (const claim of ['iss', 'sub', 'aud', 'jti', 'sid', 'user', 'email', 'name']) {
   test(`${claim} must be a string`, () => {
-    for (const value of notText) assert.throws(() => readClaims({ ...least, [claim]: value }), MalformedToken, JSON.stringify(value))
+    for (const value of notText)
+      assert.throws(() => readClaims({ ...least, [claim]: value }), MalformedToken, JSON.stringify(value))
   })
 }
 
@@ -58,10 +70,28 @@ test('aud is never a list, not even of one', () => {
   assert.throws(() => readClaims({ ...least, aud: ['app.example.com'] }), MalformedToken)
 })
 
-const notTimes = [null, '1000', '', 1000.5, 0.1, -1, -0.5, 1e16, 2 ** 53, 1e308, Infinity, NaN, true, [], [1000], {}]
+const notTimes: readonly unknown[] = [
+  null,
+  '1000',
+  '',
+  1000.5,
+  0.1,
+  -1,
+  -0.5,
+  1e16,
+  2 ** 53,
+  1e308,
+  Infinity,
+  NaN,
+  true,
+  [],
+  [1000],
+  {},
+]
 for (const claim of ['iat', 'exp', 'nbf']) {
   test(`${claim} must be a time in whole seconds from 1970`, () => {
-    for (const value of notTimes) assert.throws(() => readClaims({ ...least, [claim]: value }), MalformedToken, String(value))
+    for (const value of notTimes)
+      assert.throws(() => readClaims({ ...least, [claim]: value }), MalformedToken, String(value))
   })
 
   test(`${claim} may be the first and the last second there is`, () => {
@@ -75,7 +105,20 @@ test('a time that JSON makes infinite is malformed', () => {
   assert.throws(() => readClaims({ ...least, exp: JSON.parse('1e400') }), MalformedToken)
 })
 
-for (const groups of [null, 'staff', 'staff,admin', 1, true, {}, { 0: 'staff' }, [1], [null], ['staff', 1], [['staff']], [{}]]) {
+for (const groups of [
+  null,
+  'staff',
+  'staff,admin',
+  1,
+  true,
+  {},
+  { 0: 'staff' },
+  [1],
+  [null],
+  ['staff', 1],
+  [['staff']],
+  [{}],
+]) {
   test(`groups is not ${JSON.stringify(groups)}`, () => {
     assert.throws(() => readClaims({ ...least, groups }), MalformedToken)
   })

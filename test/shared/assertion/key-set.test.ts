@@ -1,11 +1,13 @@
 // What of a JWKS is used, and that a signature counts only under the right key and the right algorithm.
 import assert from 'node:assert/strict'
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify, CompactSign } from 'jose'
 import { keySuits, parseKeySet, signatureIsValid } from '../../../shared/assertion/key-set.ts'
 import { signatureAlgorithms, type SignatureAlgorithm } from '../../../shared/config/mesh.ts'
 import { makeEcKeys, makeEd25519Keys, makeRsaKeys, type KeyPair } from '../../support/certificates.ts'
+
+type JsonWebKey = Record<string, unknown>
 
 const rsa = makeRsaKeys(2048)
 const pairs: Readonly<Record<string, KeyPair>> = {
@@ -31,7 +33,10 @@ const keyTypeOf: Readonly<Record<SignatureAlgorithm, string>> = {
 const pairFor = (algorithm: SignatureAlgorithm): KeyPair => pairs[keyTypeOf[algorithm]] as KeyPair
 const ec = pairs['P-256'] as KeyPair
 
-const publicJwk = (key: KeyObject, more: JsonWebKey = {}): JsonWebKey => ({ ...key.export({ format: 'jwk' }), ...more })
+const publicJwk = (key: KeyObject, more: JsonWebKey = {}): JsonWebKey => ({
+  ...key.export({ format: 'jwk' }),
+  ...more,
+})
 const ecJwk = (more: JsonWebKey = {}) => publicJwk(ec.publicKey, { kid: 'a', ...more })
 const read = (...keys: unknown[]) => parseKeySet(JSON.stringify({ keys }))
 const idsOf = (...keys: unknown[]) => [...read(...keys).byId.keys()]
@@ -50,7 +55,19 @@ test('a Pomerium without a signing key publishes null, which is an empty set', (
 
 test('an empty list is an empty set', () => assert.deepEqual(idsOf(), []))
 
-for (const text of ['', 'null', '[]', '1', '{}', '{"keys":1}', '{"keys":"x"}', '{"keys":{}}', '{"Keys":[]}', '<html>', '{"keys":[]']) {
+for (const text of [
+  '',
+  'null',
+  '[]',
+  '1',
+  '{}',
+  '{"keys":1}',
+  '{"keys":"x"}',
+  '{"keys":{}}',
+  '{"Keys":[]}',
+  '<html>',
+  '{"keys":[]',
+]) {
   test(`${JSON.stringify(text)} is no key set`, () => assert.throws(() => parseKeySet(text), TypeError))
 }
 
@@ -62,7 +79,11 @@ test('a document with more than 100 keys is no key set', () => {
 const x25519 = generateKeyPairSync('x25519').publicKey
 const passedOver: Readonly<Record<string, unknown>> = {
   "Pomerium's OKP key for encryption": publicJwk(x25519, { kid: 'pomerium/hpke', use: 'enc' }),
-  'an OKP key of another curve that says it is for signatures': publicJwk(x25519, { kid: 'a', crv: 'X25519', x: '' }),
+  'an OKP key of another curve that says it is for signatures': publicJwk(x25519, {
+    kid: 'a',
+    crv: 'X25519',
+    x: '',
+  }),
   'a key for encryption': ecJwk({ use: 'enc' }),
   'a key of unknown use': ecJwk({ use: 'both' }),
   'a key with a use that is no text': { ...ecJwk(), use: null },
@@ -89,7 +110,8 @@ for (const [name, jwk] of Object.entries(passedOver)) {
   })
 }
 
-test('a key that says it may verify is used', () => assert.deepEqual(idsOf(ecJwk({ key_ops: ['verify'], use: 'sig' })), ['a']))
+test('a key that says it may verify is used', () =>
+  assert.deepEqual(idsOf(ecJwk({ key_ops: ['verify'], use: 'sig' })), ['a']))
 
 test('of two keys with one kid the first counts', () => {
   const set = read(ecJwk(), publicJwk((pairs['P-384'] as KeyPair).publicKey, { kid: 'a' }))
@@ -109,14 +131,16 @@ for (const type of ['P-256', 'RSA', 'Ed25519']) {
     assert.ok('d' in jwk)
     const set = read(jwk)
     assert.equal(set.byId.get('a')?.key.type, 'public')
-    const names = set.jwks.flatMap((published) => Object.keys(published))
-    for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']) assert.ok(!names.includes(name), name)
+    const names = new Set(set.jwks.flatMap((published) => Object.keys(published)))
+    for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']) assert.ok(!names.has(name), name)
     assert.ok(createPublicKey({ key: set.jwks[0] as JsonWebKey, format: 'jwk' }).equals(pair.publicKey))
   })
 }
 
 test('what else stands in a key is not passed on', () => {
-  const [published] = read(ecJwk({ x5c: ['AAAA'], x5u: 'https://evil.example', key_ops: ['verify'], use: 'sig', alg: 'ES256' })).jwks
+  const [published] = read(
+    ecJwk({ x5c: ['AAAA'], x5u: 'https://evil.example', key_ops: ['verify'], use: 'sig', alg: 'ES256' }),
+  ).jwks
   assert.deepEqual(Object.keys(published ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
 })
 
@@ -139,12 +163,18 @@ for (const algorithm of signatureAlgorithms) {
 
 test('a key that names its algorithm is used with no other', () => {
   const key = { keyId: 'a', key: rsa.publicKey, algorithm: 'RS256' }
-  assert.deepEqual(signatureAlgorithms.filter((algorithm) => keySuits(key, algorithm)), ['RS256'])
+  assert.deepEqual(
+    signatureAlgorithms.filter((algorithm) => keySuits(key, algorithm)),
+    ['RS256'],
+  )
 })
 
 test('a key that names an algorithm which its type cannot do is used with none', () => {
   const key = { keyId: 'a', key: rsa.publicKey, algorithm: 'ES256' }
-  assert.deepEqual(signatureAlgorithms.filter((algorithm) => keySuits(key, algorithm)), [])
+  assert.deepEqual(
+    signatureAlgorithms.filter((algorithm) => keySuits(key, algorithm)),
+    [],
+  )
 })
 
 // Signatures, made by another library.
@@ -175,7 +205,8 @@ for (const algorithm of signatureAlgorithms) {
     const { input, signature } = await signByJose(algorithm)
     assert.ok(!signatureIsValid(algorithm, publicKey, `${input}A`, signature))
     const type = keyTypeOf[algorithm]
-    const other = type === 'RSA' ? makeRsaKeys(2048) : type === 'Ed25519' ? makeEd25519Keys() : makeEcKeys(type)
+    const other =
+      type === 'RSA' ? makeRsaKeys(2048) : type === 'Ed25519' ? makeEd25519Keys() : makeEcKeys(type)
     assert.ok(!signatureIsValid(algorithm, other.publicKey, input, signature))
   })
 
@@ -191,8 +222,15 @@ for (const algorithm of signatureAlgorithms) {
   test(`a signature by ${algorithm} of another length is not valid`, async () => {
     const { input, signature } = await signByJose(algorithm)
     const zero = Buffer.alloc(1)
-    const wrong = [Buffer.alloc(0), signature.subarray(1), signature.subarray(0, -1), Buffer.concat([signature, zero]), Buffer.concat([zero, signature])]
-    for (const bytes of wrong) assert.ok(!signatureIsValid(algorithm, publicKey, input, bytes), `${bytes.length} bytes`)
+    const wrong = [
+      Buffer.alloc(0),
+      signature.subarray(1),
+      signature.subarray(0, -1),
+      Buffer.concat([signature, zero]),
+      Buffer.concat([zero, signature]),
+    ]
+    for (const bytes of wrong)
+      assert.ok(!signatureIsValid(algorithm, publicKey, input, bytes), `${bytes.length} bytes`)
   })
 
   test(`a signature by ${algorithm} that is all zeros is not valid`, async () => {

@@ -2,14 +2,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { verifyToken, type VerifyOptions } from '../../../shared/assertion/verify.ts'
-import { clockMs, makeIntermediate, makeLeaf, makeMesh, type TestCertificate } from '../../support/certificates.ts'
+import {
+  clockMs,
+  makeIntermediate,
+  makeLeaf,
+  makeMesh,
+  type TestCertificate,
+} from '../../support/certificates.ts'
 import * as tokens from '../../support/tokens.ts'
 
 const { hosts, meshIssuer, mint, mintedClaims, nowS } = tokens
 const mesh = makeMesh(meshIssuer, ['api-access', 'ledger-access', 'ns/shop/sa/app'])
 const certificate = mesh.issue('api-access')
 
-const codeOf = (token: string, changes: Partial<VerifyOptions> = {}) => tokens.refusalOf(() => verify(token, changes))
+const codeOf = (token: string, changes: Partial<VerifyOptions> = {}) =>
+  tokens.refusalOf(() => verify(token, changes))
 function verify(token: string, changes: Partial<VerifyOptions> = {}) {
   return verifyToken(token, {
     role: 'assertion',
@@ -24,9 +31,17 @@ function verify(token: string, changes: Partial<VerifyOptions> = {}) {
 }
 
 test('a minted assertion is about its account', () => {
-  const { kind, principal, audience, email, groups, name } = verify(mint(certificate, mintedClaims('api-access')))
-  assert.deepEqual({ kind, principal }, { kind: 'service_account', principal: { issuer: 'mesh', subject: 'api-access' } })
-  assert.deepEqual({ audience, email, groups, name }, { audience: hosts.API, email: '', groups: [], name: '' })
+  const { kind, principal, audience, email, groups, name } = verify(
+    mint(certificate, mintedClaims('api-access')),
+  )
+  assert.deepEqual(
+    { kind, principal },
+    { kind: 'service_account', principal: { issuer: 'mesh', subject: 'api-access' } },
+  )
+  assert.deepEqual(
+    { audience, email, groups, name },
+    { audience: hosts.API, email: '', groups: [], name: '' },
+  )
 })
 
 test('an account may hold slashes', () => {
@@ -35,7 +50,10 @@ test('an account may hold slashes', () => {
 })
 
 test('what is empty may be missing', () => {
-  const token = mint(certificate, mintedClaims('api-access', { email: undefined, groups: undefined, name: undefined }))
+  const token = mint(
+    certificate,
+    mintedClaims('api-access', { email: undefined, groups: undefined, name: undefined }),
+  )
   assert.equal(verify(token).kind, 'service_account')
 })
 
@@ -55,6 +73,9 @@ const malformed: Readonly<Record<string, Record<string, unknown>>> = {
   'an empty user': { user: '' },
   'no user': { user: undefined },
   'an empty subject': { sub: '', user: '' },
+  'a claim that sidecars do not mint': { role: 'admin' },
+  'a claim of Pomerium’s that sidecars do not mint': { nbf: nowS },
+  'a claim named __proto__': JSON.parse('{"__proto__":1}') as Record<string, unknown>,
 }
 for (const [what, claims] of Object.entries(malformed)) {
   test(`a minted assertion with ${what} is malformed`, () => {
@@ -65,7 +86,9 @@ for (const [what, claims] of Object.entries(malformed)) {
 test('a minted assertion is signed by ES256 and nothing else', () => {
   for (const alg of ['none', 'RS256', 'ES384', 'HS256', 'EdDSA']) {
     const [, payload] = mint(certificate, mintedClaims('api-access')).split('.')
-    const header = Buffer.from(JSON.stringify({ alg, kid: 'x', x5c: [certificate.base64] })).toString('base64url')
+    const header = Buffer.from(JSON.stringify({ alg, kid: 'x', x5c: [certificate.base64] })).toString(
+      'base64url',
+    )
     assert.equal(codeOf(`${header}.${payload}.AAAA`), 'assertion_algorithm', alg)
   }
 })
@@ -98,7 +121,9 @@ test('a certificate of the account that somebody else carries along signs nothin
   const thief = mesh.issue('ledger-access')
   const stolen = { ...thief, base64: certificate.base64 }
   assert.equal(codeOf(mint(stolen, mintedClaims('api-access'))), 'assertion_key_unknown')
-  const kid = JSON.parse(Buffer.from(mint(certificate, {}).split('.')[0] as string, 'base64url').toString()) as { kid: string }
+  const kid = JSON.parse(
+    Buffer.from(mint(certificate, {}).split('.')[0] as string, 'base64url').toString(),
+  ) as { kid: string }
   assert.equal(codeOf(mint(stolen, mintedClaims('api-access'), { kid: kid.kid })), 'assertion_signature')
 })
 
@@ -116,8 +141,14 @@ test('a certificate of one mesh mints nothing in the name of another', () => {
   const other = makeMesh('partner.example.com', ['api-access'], 'partner.example.com')
   const snapshot = tokens.snapshotOf({ authorities: [mesh.authority, other.authority] })
   const good = mint(other.issue('api-access'), mintedClaims('api-access', { iss: 'partner.example.com' }))
-  assert.deepEqual(verify(good, { snapshot }).principal, { issuer: 'partner.example.com', subject: 'api-access' })
-  assert.equal(codeOf(mint(other.issue('api-access'), mintedClaims('api-access')), { snapshot }), 'assertion_key_unknown')
+  assert.deepEqual(verify(good, { snapshot }).principal, {
+    issuer: 'partner.example.com',
+    subject: 'api-access',
+  })
+  assert.equal(
+    codeOf(mint(other.issue('api-access'), mintedClaims('api-access')), { snapshot }),
+    'assertion_key_unknown',
+  )
   const foreign = mint(certificate, mintedClaims('api-access', { iss: 'partner.example.com' }))
   assert.equal(codeOf(foreign, { snapshot }), 'assertion_key_unknown')
 })
@@ -132,15 +163,26 @@ test('a minted assertion is refused from the moment its certificate has ended, t
 })
 
 test('a minted assertion has the same limits in time and place as any', () => {
-  assert.equal(codeOf(mint(certificate, mintedClaims('api-access', { aud: hosts.App }))), 'assertion_audience')
+  assert.equal(
+    codeOf(mint(certificate, mintedClaims('api-access', { aud: hosts.App }))),
+    'assertion_audience',
+  )
   assert.equal(codeOf(mint(certificate, mintedClaims('api-access', { exp: nowS - 60 }))), 'assertion_expired')
-  assert.equal(codeOf(mint(certificate, mintedClaims('api-access', { iat: nowS + 61 }))), 'assertion_not_yet_valid')
-  assert.equal(codeOf(mint(certificate, mintedClaims('api-access')), { revocations: tokens.everythingRevoked }), 'assertion_revoked')
+  assert.equal(
+    codeOf(mint(certificate, mintedClaims('api-access', { iat: nowS + 61 }))),
+    'assertion_not_yet_valid',
+  )
+  assert.equal(
+    codeOf(mint(certificate, mintedClaims('api-access')), { revocations: tokens.everythingRevoked }),
+    'assertion_revoked',
+  )
 })
+
+const bad = (i: number) =>
+  mint(certificate, mintedClaims('api-access'), { x5c: [Buffer.alloc(3, i).toString('base64')] })
 
 test('a peer that sends bad certificates without end is told to wait, and others are not', () => {
   const snapshot = tokens.snapshotOf({ authorities: [mesh.authority] })
-  const bad = (i: number) => mint(certificate, mintedClaims('api-access'), { x5c: [Buffer.alloc(3, i).toString('base64')] })
   for (let i = 0; i < 20; i++) assert.equal(codeOf(bad(i), { snapshot }), 'assertion_key_unknown')
   assert.equal(codeOf(bad(20), { snapshot }), 'overloaded')
   assert.equal(codeOf(bad(20), { snapshot, peer: { address: '192.0.2.8' } }), 'assertion_key_unknown')

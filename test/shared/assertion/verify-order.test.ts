@@ -22,14 +22,20 @@ interface Recipe {
 /** Each fault alone, in the order of DESIGN section 3; what it changes does not undo what another one does. */
 type Faults = readonly (readonly [fault: TokenFault, change: (recipe: Recipe) => Recipe])[]
 
-const withClaims = (recipe: Recipe, claims: Members): Recipe => ({ ...recipe, claims: { ...recipe.claims, ...claims } })
-const withHeader = (recipe: Recipe, header: Members): Recipe => ({ ...recipe, header: { ...recipe.header, ...header } })
+const withClaims = (recipe: Recipe, claims: Members): Recipe => ({
+  ...recipe,
+  claims: { ...recipe.claims, ...claims },
+})
+const withHeader = (recipe: Recipe, header: Members): Recipe => ({
+  ...recipe,
+  header: { ...recipe.header, ...header },
+})
 
 const later: Faults = [
   ['signature', (recipe) => ({ ...recipe, breakSignature: true })],
   ['audience', (recipe) => withClaims(recipe, { aud: 'elsewhere.example.com' })],
   ['expired', (recipe) => withClaims(recipe, { exp: nowS - 3600 })],
-  ['not_yet_valid', (recipe) => withClaims(recipe, { iat: nowS + 3600, nbf: nowS + 3600 })],
+  ['not_yet_valid', (recipe) => withClaims(recipe, { iat: nowS + 3600 })],
   ['revoked', (recipe) => ({ ...recipe, revoked: true })],
 ]
 const userFaults: Faults = [

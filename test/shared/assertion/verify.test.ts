@@ -21,8 +21,10 @@ const optionsOf = (changes: Partial<VerifyOptions> = {}): VerifyOptions => ({
   missingKey: tokens.missingKeysAreUnknown,
   ...changes,
 })
-const verify = (token: string, changes: Partial<VerifyOptions> = {}): Assertion => verifyToken(token, optionsOf(changes))
-const codeOf = (token: string, changes: Partial<VerifyOptions> = {}) => tokens.refusalOf(() => verify(token, changes))
+const verify = (token: string, changes: Partial<VerifyOptions> = {}): Assertion =>
+  verifyToken(token, optionsOf(changes))
+const codeOf = (token: string, changes: Partial<VerifyOptions> = {}) =>
+  tokens.refusalOf(() => verify(token, changes))
 /** A snapshot in which nothing was verified yet. */
 const fresh = (shape: tokens.SnapshotShape = {}) => ({ snapshot: tokens.snapshotOf(shape) })
 
@@ -83,7 +85,8 @@ for (const [iss, form] of forms) {
         hostOnly: accepted === 'hostOnly',
         uri: accepted === 'uri',
       })
-      const run = () => verify(sign(userClaims({ iss })), fresh({ mesh: tokens.meshOf({ issuers: [issuer] }) }))
+      const run = () =>
+        verify(sign(userClaims({ iss })), fresh({ mesh: tokens.meshOf({ issuers: [issuer] }) }))
       if (form === accepted) assert.equal(run().principal.issuer, 'pomerium')
       else assert.equal(tokens.refusalOf(run), 'assertion_issuer')
     })
@@ -97,19 +100,41 @@ test('an empty aud stands for no host: neither hostOnly nor uri matches it', () 
 
 test('the token of one issuer is not that of another, though both sign with hostOnly forms of their own hosts', () => {
   const other = tokens.makeSigner()
-  const issuers = [tokens.issuerOf({ exact: ['a'] }), tokens.issuerOf({ name: 'partner', exact: ['b'], hostOnly: false, uri: false })]
+  const issuers = [
+    tokens.issuerOf({ exact: ['a'] }),
+    tokens.issuerOf({ name: 'partner', exact: ['b'], hostOnly: false, uri: false }),
+  ]
   const shape = { mesh: tokens.meshOf({ issuers }), keys: { pomerium: [pomerium.jwk], partner: [other.jwk] } }
   assert.equal(verify(other.sign(userClaims({ iss: 'b' })), fresh(shape)).principal.issuer, 'partner')
   assert.equal(codeOf(other.sign(userClaims({ iss: 'a' })), fresh(shape)), 'assertion_key_unknown')
-  assert.equal(codeOf(other.sign(userClaims({ iss: 'a' }), { kid: pomerium.kid }), fresh(shape)), 'assertion_signature')
+  assert.equal(
+    codeOf(other.sign(userClaims({ iss: 'a' }), { kid: pomerium.kid }), fresh(shape)),
+    'assertion_signature',
+  )
   assert.equal(codeOf(sign(userClaims({ iss: 'b' })), fresh(shape)), 'assertion_key_unknown')
 })
 
 // The algorithm.
 
-for (const alg of ['none', 'None', 'NONE', '', 'HS256', 'HS512', 'es256', 'ES256K', 'ES256 ', 'RSA-OAEP', 'dir', '__proto__', 'toString']) {
+for (const alg of [
+  'none',
+  'None',
+  'NONE',
+  '',
+  'HS256',
+  'HS512',
+  'es256',
+  'ES256K',
+  'ES256 ',
+  'RSA-OAEP',
+  'dir',
+  '__proto__',
+  'toString',
+]) {
   test(`alg ${JSON.stringify(alg)} is an algorithm that is not accepted`, () => {
-    const [header, payload] = [{ alg, kid: pomerium.kid }, userClaims()].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    const [header, payload] = [{ alg, kid: pomerium.kid }, userClaims()].map((part) =>
+      Buffer.from(JSON.stringify(part)).toString('base64url'),
+    )
     assert.equal(codeOf(`${header}.${payload}.AAAA`), 'assertion_algorithm')
     assert.equal(codeOf(`${header}.${payload}.`), 'assertion_algorithm')
   })
@@ -117,7 +142,10 @@ for (const alg of ['none', 'None', 'NONE', '', 'HS256', 'HS512', 'es256', 'ES256
 
 test('HS256 with the public key as its secret is an algorithm that is not accepted', () => {
   const key = Buffer.from(pomerium.publicKey.export({ type: 'spki', format: 'pem' }))
-  assert.equal(codeOf(forge({ header: { alg: 'HS256', kid: pomerium.kid }, payload: userClaims(), key })), 'assertion_algorithm')
+  assert.equal(
+    codeOf(forge({ header: { alg: 'HS256', kid: pomerium.kid }, payload: userClaims(), key })),
+    'assertion_algorithm',
+  )
 })
 
 test('an algorithm that the key’s type cannot do finds no key', () => {
@@ -130,7 +158,12 @@ test('an algorithm that the key’s type cannot do finds no key', () => {
 
 test('keys that the token itself names or carries are never used', () => {
   const attacker = tokens.makeSigner()
-  const carried = { jwk: attacker.jwk, jku: 'https://evil.example/jwks', x5u: 'https://evil.example/x5u', x5c: ['AAAA'] }
+  const carried = {
+    jwk: attacker.jwk,
+    jku: 'https://evil.example/jwks',
+    x5u: 'https://evil.example/x5u',
+    x5c: ['AAAA'],
+  }
   assert.equal(codeOf(attacker.sign(userClaims(), carried)), 'assertion_key_unknown')
   assert.equal(codeOf(attacker.sign(userClaims(), { ...carried, kid: pomerium.kid })), 'assertion_signature')
 })
@@ -152,17 +185,24 @@ test('a missing key is asked for at its issuer before it is unknown', () => {
     asked.push(...issuers.map(({ name }) => name))
     return 'ask'
   }
-  assert.throws(() => verify(token, { missingKey }), (error) => error instanceof KeyNeeded && error.issuers[0]?.name === 'pomerium')
+  assert.throws(
+    () => verify(token, { missingKey }),
+    (error) => error instanceof KeyNeeded && error.issuers[0]?.name === 'pomerium',
+  )
   assert.deepEqual(asked, ['pomerium'])
 })
 
 test('only issuers to whom the token could belong are asked for a key', () => {
-  const issuers = [tokens.issuerOf(), tokens.issuerOf({ name: 'partner', exact: ['partner'], hostOnly: false, uri: false })]
+  const issuers = [
+    tokens.issuerOf(),
+    tokens.issuerOf({ name: 'partner', exact: ['partner'], hostOnly: false, uri: false }),
+  ]
   const shape = fresh({ mesh: tokens.meshOf({ issuers }), keys: { pomerium: [pomerium.jwk], partner: [] } })
   const token = sign(userClaims({ iss: 'partner' }))
   assert.throws(
     () => verify(token, { ...shape, missingKey: () => 'ask' }),
-    (error) => error instanceof KeyNeeded && error.issuers.length === 1 && error.issuers[0]?.name === 'partner',
+    (error) =>
+      error instanceof KeyNeeded && error.issuers.length === 1 && error.issuers[0]?.name === 'partner',
   )
 })
 
@@ -196,12 +236,23 @@ test('a token for a host that is not among the audiences is refused', () => {
 })
 
 test('the audience is compared exactly', () => {
-  for (const aud of ['APP.example.com', 'app.example.com.', 'app.example.com:443', ' app.example.com', 'https://app.example.com']) {
+  for (const aud of [
+    'APP.example.com',
+    'app.example.com.',
+    'app.example.com:443',
+    ' app.example.com',
+    'https://app.example.com',
+  ]) {
     assert.equal(codeOf(sign(userClaims({ aud, iss: 'pomerium-proxy' }))), 'assertion_audience', aud)
   }
 })
 
-const borders: readonly (readonly [what: string, claims: Record<string, unknown>, offsetMs: number, code: string | undefined])[] = [
+const borders: readonly (readonly [
+  what: string,
+  claims: Record<string, unknown>,
+  offsetMs: number,
+  code: string | undefined,
+])[] = [
   ['1 s before exp + 60 s', { exp: nowS }, 59_000, undefined],
   ['1 ms before exp + 60 s', { exp: nowS }, 59_999, undefined],
   ['at exp + 60 s', { exp: nowS }, 60_000, 'assertion_expired'],
@@ -230,9 +281,14 @@ for (const [what, claims, offsetMs, code] of borders) {
 /** What is kept of a token, taken from a verification at a time when it was valid. */
 function authenticByItself(token: string) {
   const { snapshot: another } = fresh()
-  const claims = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as Record<string, number>
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] as string, 'base64url').toString()) as Record<
+    string,
+    number
+  >
   const nowMs = Math.max(claims['iat'] ?? 0, claims['nbf'] ?? 0) * 1000
-  const longLived = { ...optionsOf({ snapshot: another, nowMs: Math.min(nowMs, (claims['exp'] ?? 0) * 1000) }) }
+  const longLived = {
+    ...optionsOf({ snapshot: another, nowMs: Math.min(nowMs, (claims['exp'] ?? 0) * 1000) }),
+  }
   verifyToken(token, longLived)
   const kept = another.trust.verified.get(token)
   assert.ok(kept)
@@ -242,14 +298,19 @@ function authenticByItself(token: string) {
 // Whom it is about.
 
 test('an empty subject is anonymous, whatever else is said of it', () => {
-  const { kind, principal } = verify(sign(userClaims({ sub: '', email: 'root@example.com', groups: ['admin'] })))
+  const { kind, principal } = verify(
+    sign(userClaims({ sub: '', email: 'root@example.com', groups: ['admin'] })),
+  )
   assert.equal(kind, 'anonymous')
   assert.deepEqual(principal, { issuer: 'pomerium', subject: '' })
 })
 
 test('an empty subject is anonymous, though the issuer names the empty subject as a service account', () => {
   const issuer = tokens.issuerOf({ serviceAccounts: new Set(['']) })
-  assert.equal(verify(sign(userClaims({ sub: '' })), fresh({ mesh: tokens.meshOf({ issuers: [issuer] }) })).kind, 'anonymous')
+  assert.equal(
+    verify(sign(userClaims({ sub: '' })), fresh({ mesh: tokens.meshOf({ issuers: [issuer] }) })).kind,
+    'anonymous',
+  )
 })
 
 test('a subject that the issuer names as a service account is one', () => {
@@ -259,9 +320,21 @@ test('a subject that the issuer names as a service account is one', () => {
 
 test('a service account of one issuer is a user of another', () => {
   const other = tokens.makeSigner()
-  const partner = tokens.issuerOf({ name: 'partner', exact: ['b'], hostOnly: false, uri: false, serviceAccounts: new Set() })
-  const shape = { mesh: tokens.meshOf({ issuers: [tokens.issuerOf(), partner] }), keys: { pomerium: [], partner: [other.jwk] } }
-  assert.equal(verify(other.sign(userClaims({ iss: 'b', sub: 'pomerium-account' })), fresh(shape)).kind, 'user')
+  const partner = tokens.issuerOf({
+    name: 'partner',
+    exact: ['b'],
+    hostOnly: false,
+    uri: false,
+    serviceAccounts: new Set(),
+  })
+  const shape = {
+    mesh: tokens.meshOf({ issuers: [tokens.issuerOf(), partner] }),
+    keys: { pomerium: [], partner: [other.jwk] },
+  }
+  assert.equal(
+    verify(other.sign(userClaims({ iss: 'b', sub: 'pomerium-account' })), fresh(shape)).kind,
+    'user',
+  )
 })
 
 // What is kept.

@@ -1,0 +1,563 @@
+// On whose behalf a call is made: all sources agree, or it is refused; never another's user, never more authority.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { ClaimedIdentity } from '../../shared/headers/firewall.ts'
+import type { Assertion } from '../../shared/identity.ts'
+import { findCause } from '../../shared/sources.ts'
+import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
+import { clockMs } from '../support/certificates.ts'
+import { assertionOf, hosts, nowS, refusalOf } from '../support/tokens.ts'
+
+const lingerMs = 30_000
+
+function liveSessions() {
+  const clock = { ms: clockMs }
+  const options = { now: () => clock.ms, maxBytes: () => 0, lingerMs: () => lingerMs }
+  const sessions = new Sessions({ service: 'API', ...options })
+  const other = new Sessions({ service: 'Elsewhere', ...options })
+  return { clock, sessions, other }
+}
+
+const user = (name: string, changes: Partial<Assertion> = {}) =>
+  assertionOf('user', name, { token: `jwt of ${name}`, ...changes })
+const alice = user('alice')
+const bob = user('bob')
+const app = assertionOf('service_account', 'api-access', { token: 'jwt of api-access' })
+const batch = assertionOf('service_account', 'batch-access', { token: 'jwt of batch-access' })
+const nobody = assertionOf('anonymous', '', { token: 'jwt about nobody' })
+const none: ClaimedIdentity = { assertion: undefined, assertionFor: undefined, handle: undefined }
+
+/** The sessions that the table speaks of; all of them live but `ended`. */
+function scene() {
+  const { clock, sessions, other } = liveSessions()
+  const ended = sessions.keep(user('carol'), undefined)
+  ended.end()
+  clock.ms += lingerMs
+  const kept = {
+    aliceDirect: sessions.keep(alice, undefined),
+    aliceByApp: sessions.keep(app, alice),
+    bobByApp: sessions.keep(app, bob),
+    batchOwn: sessions.keep(batch, undefined),
+    anonymous: sessions.keep(nobody, undefined),
+    public: sessions.keep(undefined, undefined),
+    ended,
+  }
+  const foreign = other.keep(bob, undefined)
+  return { sessions, kept, foreign }
+}
+
+interface Row {
+  readonly name: string
+  readonly claims: (
+    handles: Record<keyof ReturnType<typeof scene>['kept'] | 'foreign', string>,
+  ) => Partial<ClaimedIdentity>
+  /** A code, or what was found: `alice by handle`, `own by assertion`, `none`. */
+  readonly expected: string
+}
+
+const lost = 'original_user_lost'
+const ambiguous = 'original_user_ambiguous'
+const rows: readonly Row[] = [
+  { name: 'nothing', claims: () => ({}), expected: 'none' },
+
+  // One source.
+  {
+    name: '-For of a user who called directly',
+    claims: () => ({ assertionFor: alice.token }),
+    expected: 'alice by assertion_for',
+  },
+  {
+    name: '-For of a user who came with a service account',
+    claims: () => ({ assertionFor: bob.token }),
+    expected: 'bob by assertion_for',
+  },
+  { name: '-For that nobody came with', claims: () => ({ assertionFor: 'forged' }), expected: lost },
+  { name: '-For of a session that ended', claims: () => ({ assertionFor: 'jwt of carol' }), expected: lost },
+  {
+    name: '-For with a service account’s assertion',
+    claims: () => ({ assertionFor: app.token }),
+    expected: lost,
+  },
+  {
+    name: '-For with an assertion about nobody',
+    claims: () => ({ assertionFor: nobody.token }),
+    expected: lost,
+  },
+  {
+    name: 'the assertion of a user who called directly',
+    claims: () => ({ assertion: alice.token }),
+    expected: 'alice by assertion',
+  },
+  { name: 'an assertion that nobody came with', claims: () => ({ assertion: 'forged' }), expected: lost },
+  {
+    name: 'the assertion of a session that ended',
+    claims: () => ({ assertion: 'jwt of carol' }),
+    expected: lost,
+  },
+  { name: 'a -For copied as the assertion', claims: () => ({ assertion: bob.token }), expected: lost },
+  {
+    name: 'an assertion about nobody',
+    claims: () => ({ assertion: nobody.token }),
+    expected: 'nobody by assertion',
+  },
+  {
+    name: 'the handle of a direct call',
+    claims: (of) => ({ handle: of.aliceDirect }),
+    expected: 'alice by handle',
+  },
+  {
+    name: 'the handle of a call on behalf of a user',
+    claims: (of) => ({ handle: of.bobByApp }),
+    expected: 'bob by handle',
+  },
+  {
+    name: 'the handle of a service account’s own call',
+    claims: (of) => ({ handle: of.batchOwn }),
+    expected: 'own by handle',
+  },
+  {
+    name: 'the handle of an anonymous call',
+    claims: (of) => ({ handle: of.anonymous }),
+    expected: 'nobody by handle',
+  },
+  {
+    name: 'the handle of a call without assertion',
+    claims: (of) => ({ handle: of.public }),
+    expected: 'nobody by handle',
+  },
+  { name: 'the handle of a session that ended', claims: (of) => ({ handle: of.ended }), expected: lost },
+  {
+    name: 'a handle with our tag that we never gave',
+    claims: (of) => ({ handle: of.aliceDirect.slice(0, 4) + 'A'.repeat(22) }),
+    expected: lost,
+  },
+  { name: 'our tag alone', claims: (of) => ({ handle: of.aliceDirect.slice(0, 4) }), expected: lost },
+  {
+    name: 'a handle with more behind it',
+    claims: (of) => ({ handle: `${of.aliceDirect}A` }),
+    expected: lost,
+  },
+  { name: 'another service’s handle', claims: (of) => ({ handle: of.foreign }), expected: 'none' },
+  {
+    name: 'another service’s handle with more behind it',
+    claims: (of) => ({ handle: `${of.foreign}A` }),
+    expected: lost,
+  },
+  { name: 'a text that is no handle', claims: () => ({ handle: 'none' }), expected: lost },
+  {
+    name: 'a handle beside others in one field',
+    claims: (of) => ({ handle: `${of.aliceDirect}, ${of.aliceDirect}` }),
+    expected: lost,
+  },
+
+  // A service account's assertion.
+  {
+    name: 'a service account’s assertion alone, of an account that came with users',
+    claims: () => ({ assertion: app.token }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion alone, of an account that came without',
+    claims: () => ({ assertion: batch.token }),
+    expected: 'own by assertion',
+  },
+  {
+    name: 'a service account’s assertion beside the -For that came with it',
+    claims: () => ({ assertion: app.token, assertionFor: bob.token }),
+    expected: 'bob by assertion_for',
+  },
+  {
+    name: 'a service account’s assertion beside the handle of its session',
+    claims: (of) => ({ assertion: app.token, handle: of.bobByApp }),
+    expected: 'bob by handle',
+  },
+  {
+    name: 'a service account’s assertion beside both',
+    claims: (of) => ({ assertion: app.token, assertionFor: bob.token, handle: of.bobByApp }),
+    expected: 'bob by assertion_for',
+  },
+  {
+    name: 'a service account’s assertion beside a -For that came with another',
+    claims: () => ({ assertion: batch.token, assertionFor: bob.token }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion beside the handle of another’s session',
+    claims: (of) => ({ assertion: batch.token, handle: of.bobByApp }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion beside the handle of a user’s own call',
+    claims: (of) => ({ assertion: app.token, handle: of.aliceDirect }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion, a -For that came with it, and the handle of another of its users',
+    claims: (of) => ({ assertion: app.token, assertionFor: alice.token, handle: of.bobByApp }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion beside a dead handle',
+    claims: (of) => ({ assertion: app.token, handle: of.ended }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion beside a forged -For',
+    claims: () => ({ assertion: app.token, assertionFor: 'forged' }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a service account’s assertion beside another service’s handle',
+    claims: (of) => ({ assertion: batch.token, handle: of.foreign }),
+    expected: 'own by assertion',
+  },
+  {
+    name: 'a service account’s own assertion beside the handle of its own call',
+    claims: (of) => ({ assertion: batch.token, handle: of.batchOwn }),
+    expected: 'own by handle',
+  },
+
+  // Several sources.
+  {
+    name: 'all three of one direct call',
+    claims: (of) => ({ assertion: alice.token, assertionFor: alice.token, handle: of.aliceDirect }),
+    expected: 'alice by assertion_for',
+  },
+  {
+    name: 'the assertion of a user beside the handle of the same user by a service account',
+    claims: (of) => ({ assertion: alice.token, handle: of.aliceByApp }),
+    expected: 'alice by assertion',
+  },
+  {
+    name: 'a -For and another user’s handle',
+    claims: (of) => ({ assertionFor: alice.token, handle: of.bobByApp }),
+    expected: ambiguous,
+  },
+  {
+    name: 'an assertion and another user’s handle',
+    claims: (of) => ({ assertion: alice.token, handle: of.bobByApp }),
+    expected: ambiguous,
+  },
+  {
+    name: 'an assertion and another user’s -For',
+    claims: () => ({ assertion: alice.token, assertionFor: bob.token }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a user’s assertion and the handle of a service account’s own call',
+    claims: (of) => ({ assertion: alice.token, handle: of.batchOwn }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a user’s assertion and the handle of an anonymous call',
+    claims: (of) => ({ assertion: alice.token, handle: of.anonymous }),
+    expected: ambiguous,
+  },
+  {
+    name: 'an assertion about nobody and the handle of a service account’s own call',
+    claims: (of) => ({ assertion: nobody.token, handle: of.batchOwn }),
+    expected: ambiguous,
+  },
+  {
+    name: 'an assertion about nobody and the handle of its call',
+    claims: (of) => ({ assertion: nobody.token, handle: of.anonymous }),
+    expected: 'nobody by assertion',
+  },
+
+  // Dead beside live, dead beside dead, foreign beside anything.
+  {
+    name: 'a live -For and a dead handle',
+    claims: (of) => ({ assertionFor: alice.token, handle: of.ended }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a dead -For and a live handle',
+    claims: (of) => ({ assertionFor: 'forged', handle: of.aliceDirect }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a dead assertion and a live handle',
+    claims: (of) => ({ assertion: 'forged', handle: of.aliceDirect }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a live assertion and a dead -For',
+    claims: () => ({ assertion: alice.token, assertionFor: 'forged' }),
+    expected: ambiguous,
+  },
+  {
+    name: 'nothing but dead sources',
+    claims: (of) => ({ assertion: 'forged', assertionFor: 'forged', handle: of.ended }),
+    expected: lost,
+  },
+  {
+    name: 'a live assertion and another service’s handle',
+    claims: (of) => ({ assertion: alice.token, handle: of.foreign }),
+    expected: 'alice by assertion',
+  },
+  {
+    name: 'a dead assertion and another service’s handle',
+    claims: (of) => ({ assertion: 'forged', handle: of.foreign }),
+    expected: lost,
+  },
+]
+
+function outcome(claims: ClaimedIdentity, sessions: Sessions): string {
+  const find = () => {
+    const cause = findCause(claims, sessions)
+    if (cause.kind === 'none') return 'none'
+    return `${cause.kind === 'user' ? cause.assertion.principal.subject : cause.kind} by ${cause.source}`
+  }
+  try {
+    return find()
+  } catch {
+    return refusalOf(find)
+  }
+}
+
+for (const { name, claims, expected } of rows) {
+  test(`${name}: ${expected}`, () => {
+    const { sessions, kept, foreign } = scene()
+    const handles = Object.fromEntries(
+      Object.entries({ ...kept, foreign }).map(([key, { handle }]) => [key, handle]),
+    )
+    assert.equal(outcome({ ...none, ...claims(handles as never) }, sessions), expected)
+  })
+}
+
+test('the assertion that goes on is the very one that came in', () => {
+  const { sessions, kept } = scene()
+  const cause = findCause({ ...none, handle: kept.bobByApp.handle }, sessions)
+  assert.ok(cause.kind === 'user' && cause.assertion === bob)
+})
+
+test('two tokens of one user by one entry route agree', () => {
+  const { sessions } = liveSessions()
+  const renewed = user('alice', { token: 'newer jwt of alice' })
+  sessions.keep(app, alice)
+  const { handle } = sessions.keep(app, renewed)
+  assert.equal(outcome({ ...none, assertionFor: alice.token, handle }, sessions), 'alice by assertion_for')
+})
+
+test('one user by two entry routes disagrees', () => {
+  const { sessions } = liveSessions()
+  const elsewhere = user('alice', { token: 'jwt for elsewhere', audience: hosts.Ledger })
+  sessions.keep(alice, undefined)
+  const { handle } = sessions.keep(app, elsewhere)
+  assert.equal(outcome({ ...none, assertionFor: alice.token, handle }, sessions), ambiguous)
+})
+
+test('one subject of two issuers disagrees', () => {
+  const { sessions } = liveSessions()
+  const namesake = user('alice', {
+    token: 'jwt of a namesake',
+    principal: { issuer: 'partner', subject: 'alice' },
+  })
+  sessions.keep(alice, undefined)
+  const { handle } = sessions.keep(namesake, undefined)
+  assert.equal(outcome({ ...none, assertion: alice.token, handle }, sessions), ambiguous)
+})
+
+test('an assertion that ever carried a user is not the account’s own word, though those calls have ended', () => {
+  const { clock, sessions } = liveSessions()
+  const withUser = sessions.keep(app, alice)
+  const claims = { ...none, assertion: app.token }
+  withUser.end()
+  clock.ms += lingerMs
+  assert.equal(outcome(claims, sessions), lost)
+  sessions.keep(app, undefined)
+  assert.equal(outcome(claims, sessions), ambiguous)
+})
+
+test('a user who expired during another call of the same account does not disturb those who did not', () => {
+  const { clock, sessions } = liveSessions()
+  sessions.keep(app, user('alice', { expiresAt: nowS + 10 }))
+  const { handle } = sessions.keep(app, bob)
+  clock.ms += 70_000
+  assert.equal(outcome({ ...none, assertion: app.token, handle }, sessions), 'bob by handle')
+})
+
+test('a user who expired while the request runs is lost', () => {
+  const { clock, sessions } = liveSessions()
+  const { handle } = sessions.keep(app, user('alice', { expiresAt: nowS }))
+  clock.ms += 59_999
+  assert.equal(outcome({ ...none, handle }, sessions), 'alice by handle')
+  clock.ms += 1
+  assert.equal(outcome({ ...none, handle }, sessions), lost)
+})
+
+test('no refusal names a user, a token or a handle', () => {
+  const { sessions, kept } = scene()
+  for (const claims of [
+    { assertionFor: 'SECRET' },
+    { handle: kept.ended.handle },
+    { assertion: app.token },
+    { assertion: alice.token, handle: kept.bobByApp.handle },
+  ]) {
+    assert.throws(
+      () => findCause({ ...none, ...claims }, sessions),
+      ({ message }: Error) =>
+        !/SECRET|alice|bob|jwt of/.test(message) &&
+        !message.includes(kept.ended.handle) &&
+        !message.includes(kept.bobByApp.handle),
+    )
+  }
+})
+
+// Properties: random sessions of random users through random services, and random claims.
+
+interface Came {
+  readonly caller: Assertion | undefined
+  readonly originalUser: Assertion | undefined
+  readonly handle: string
+}
+
+const userNames = ['u0', 'u1', 'u2']
+const audiences = [hosts.App, hosts.Ledger]
+const userTokens = userNames.flatMap((name) =>
+  audiences.flatMap((audience) =>
+    [0, 1].map((i) => user(name, { token: `${name} ${audience} ${i}`, audience })),
+  ),
+)
+const accounts = ['s0', 's1'].map((name) =>
+  assertionOf('service_account', name, { token: `token of ${name}` }),
+)
+const anyUser = fc.constantFrom(...userTokens)
+const anyCame = fc.oneof(
+  anyUser.map((caller) => ({ caller, forToken: undefined })),
+  fc.record({ caller: fc.constantFrom(...accounts), forToken: fc.option(anyUser, { nil: undefined }) }),
+  fc.constantFrom({ caller: undefined, forToken: undefined }, { caller: nobody, forToken: undefined }),
+)
+const anyScene = fc.array(fc.record({ came: anyCame, over: fc.boolean() }), { minLength: 1, maxLength: 8 })
+
+function play(
+  given: readonly {
+    came: { caller: Assertion | undefined; forToken: Assertion | undefined }
+    over: boolean
+  }[],
+) {
+  const { clock, sessions, other } = liveSessions()
+  const keep = ({ came }: (typeof given)[number]): [KeptSession, Came] => {
+    const kept = sessions.keep(came.caller, came.forToken)
+    const originalUser = came.caller?.kind === 'user' ? came.caller : came.forToken
+    return [kept, { caller: came.caller, originalUser, handle: kept.handle }]
+  }
+  const dead = given.filter(({ over }) => over).map((each) => keep(each))
+  for (const [kept] of dead) kept.end()
+  clock.ms += lingerMs
+  const live = given.filter(({ over }) => !over).map((each) => keep(each)[1])
+  return {
+    sessions,
+    live,
+    dead: dead.map(([, came]) => came),
+    foreign: other.keep(undefined, undefined).handle,
+  }
+}
+
+const isBelongingTo = (whom: Assertion) => (came: Came) =>
+  came.originalUser?.principal.subject === whom.principal.subject &&
+  came.originalUser.audience === whom.audience
+
+const maybe = (values: fc.Arbitrary<string>) => fc.option(values, { nil: undefined })
+
+test('whatever is claimed, the user that is found is the one to whom every given source belongs', () => {
+  const tokens = fc.constantFrom(
+    'forged',
+    nobody.token,
+    ...accounts.map(({ token }) => token),
+    ...userTokens.map(({ token }) => token),
+  )
+  const choice = fc.nat(9)
+  let found = 0
+  fc.assert(
+    fc.property(
+      anyScene,
+      maybe(tokens),
+      maybe(tokens),
+      fc.option(choice, { nil: undefined }),
+      choice,
+      (given, assertion, assertionFor, handleOf, bias) => {
+        const { sessions, live, dead, foreign } = play(given)
+        const all = [...live, ...dead]
+        const picked = live[bias % Math.max(live.length, 1)]
+        // Half of the claims come from one live session, or agreement would be too rare to be seen.
+        const claims: ClaimedIdentity = {
+          assertion: bias % 2 === 0 && assertion !== undefined ? picked?.caller?.token : assertion,
+          assertionFor:
+            bias % 3 === 0 && assertionFor !== undefined ? picked?.originalUser?.token : assertionFor,
+          handle:
+            handleOf === undefined
+              ? undefined
+              : handleOf === 9
+                ? foreign
+                : all[handleOf % all.length]?.handle,
+        }
+        const text = outcome(claims, sessions)
+        if (text === lost || text === ambiguous) return
+        const cause = findCause(claims, sessions)
+        const ours = claims.handle !== undefined && claims.handle !== foreign ? claims.handle : undefined
+        const session = live.find(({ handle }) => handle === ours)
+        const account = accounts.find(({ token }) => token === claims.assertion)
+        if (ours !== undefined) assert.ok(session, 'a dead handle was accepted')
+        if (cause.kind === 'user') {
+          found++
+          const belongs = isBelongingTo(cause.assertion)
+          if (session !== undefined) assert.ok(belongs(session))
+          if (claims.assertionFor !== undefined) {
+            assert.ok(
+              live.filter(({ originalUser }) => originalUser?.token === claims.assertionFor).some(belongs),
+            )
+          }
+          if (claims.assertion !== undefined && account === undefined) {
+            assert.ok(live.filter(({ caller }) => caller?.token === claims.assertion).some(belongs))
+          }
+          if (account !== undefined) {
+            const together = live.filter(({ caller }) => caller === account).filter(belongs)
+            assert.ok(together.length > 0)
+            if (session !== undefined) assert.equal(session.caller, account)
+            if (claims.assertionFor !== undefined)
+              assert.ok(together.some(({ originalUser }) => originalUser?.token === claims.assertionFor))
+          }
+          return
+        }
+        // No user is found only where no source names one.
+        assert.equal(claims.assertionFor, undefined)
+        assert.equal(session?.originalUser, undefined)
+        assert.ok(!userTokens.some(({ token }) => token === claims.assertion))
+        if (cause.kind === 'none') assert.deepEqual([claims.assertion, ours], [undefined, undefined])
+      },
+    ),
+    { numRuns: 2_000 },
+  )
+  assert.ok(found > 100, `users were found ${found} times only`)
+})
+
+test('what comes from one live session is never refused, but for a shared assertion alone', () => {
+  fc.assert(
+    fc.property(
+      anyScene,
+      fc.nat(20),
+      fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
+      (given, which, [withAssertion, withFor, withHandle]) => {
+        const { sessions, live } = play(given)
+        fc.pre(live.length > 0)
+        const came = live[which % live.length] as Came
+        const claims: ClaimedIdentity = {
+          assertion: withAssertion ? came.caller?.token : undefined,
+          assertionFor: withFor ? came.originalUser?.token : undefined,
+          handle: withHandle ? came.handle : undefined,
+        }
+        const isAnythingGiven = Object.values(claims).some((value) => value !== undefined)
+        const isSharedAlone =
+          came.caller?.kind === 'service_account' && claims.assertionFor === undefined && !withHandle
+        fc.pre(isAnythingGiven && !isSharedAlone)
+        const cause = findCause(claims, sessions)
+        if (came.originalUser !== undefined)
+          assert.ok(cause.kind === 'user' && isBelongingTo(cause.assertion)(came))
+        else assert.equal(cause.kind, came.caller?.kind === 'service_account' ? 'own' : 'nobody')
+      },
+    ),
+    { numRuns: 1_000 },
+  )
+})

@@ -1,0 +1,265 @@
+// The admin listener answers programs on this machine, and changes something only for who has the token.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
+import type { AdminToken } from '../../../sidecar/admin/token.ts'
+import { send, type Answer, type Sent } from '../../support/client.ts'
+
+const token: AdminToken = {
+  file: '/run/onbehalf/token',
+  matches: (presented) => presented === 'right',
+  remove: async () => undefined,
+}
+const withToken = ['Authorization', 'Bearer right']
+
+interface Admin {
+  readonly port: number
+  /** What the subject was told, in order. */
+  readonly told: unknown[]
+  readonly ask: (sent: Omit<Sent, 'port'>) => Promise<Answer>
+}
+
+async function startAdmin(t: TestContext): Promise<Admin> {
+  const told: unknown[] = []
+  const subject: AdminSubject = {
+    config: () => ({ what: 'config' }),
+    keys: () => ({ what: 'keys' }),
+    keySet: () => ({ keys: [] }),
+    sessions: () => ({ active: 1 }),
+    decisions: () => [],
+    drain: () => told.push('drain'),
+    shutdown: () => told.push('shutdown'),
+    setLogLevel: (level) => told.push(level),
+    revoke: (revocation) => told.push(revocation),
+  }
+  const server = createAdmin(subject, token)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const { port } = server.address() as AddressInfo
+  return { port, told, ask: (sent) => send({ host: `127.0.0.1:${port}`, ...sent, port }) }
+}
+
+const open: Readonly<Record<string, unknown>> = {
+  '/config': { what: 'config' },
+  '/keys': { what: 'keys' },
+  '/sessions': { active: 1 },
+  '/.well-known/pomerium/jwks.json': { keys: [] },
+}
+for (const [target, body] of Object.entries(open)) {
+  test(`GET ${target} needs no token`, async (t) => {
+    const { ask } = await startAdmin(t)
+    const answer = await ask({ target })
+    assert.equal(answer.status, 200)
+    assert.deepEqual(JSON.parse(answer.body), body)
+    assert.equal(answer.headers['content-type'], 'application/json; charset=utf-8')
+    assert.equal(answer.headers['cache-control'], 'no-store')
+    assert.equal(answer.headers['x-content-type-options'], 'nosniff')
+    assert.equal(answer.headers['access-control-allow-origin'], undefined)
+  })
+}
+
+test('a query changes nothing', async (t) => {
+  const { ask } = await startAdmin(t)
+  assert.equal((await ask({ target: '/config?a=b' })).status, 200)
+})
+
+const guarded: readonly (readonly [
+  method: string,
+  target: string,
+  body: string | undefined,
+  told: unknown,
+])[] = [
+  ['GET', '/decisions', undefined, undefined],
+  ['POST', '/drain', '', 'drain'],
+  ['POST', '/shutdown', '', 'shutdown'],
+  ['PUT', '/log-level', 'debug\n', 'debug'],
+  ['POST', '/revoke', '{"kind":"kid","value":"k"}', { kind: 'kid', value: 'k' }],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"subject","issuer":"pomerium","value":"alice","more":1}',
+    { kind: 'subject', issuer: 'pomerium', value: 'alice' },
+  ],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"session","issuer":"","value":"s"}',
+    { kind: 'session', issuer: '', value: 's' },
+  ],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"jti","issuer":"pomerium","value":"j"}',
+    { kind: 'jti', issuer: 'pomerium', value: 'j' },
+  ],
+]
+for (const [method, target, body, expected] of guarded) {
+  test(`${method} ${target} ${JSON.stringify(body ?? '')} is done with the token, and not without`, async (t) => {
+    const { ask, told } = await startAdmin(t)
+    const sent = { method, target, ...(body !== undefined && { body }) }
+    const wrong = [
+      [],
+      ['Authorization', 'Bearer wrong'],
+      ['Authorization', 'right'],
+      ['Authorization', 'Bearer right x'],
+      ['Authorization', 'Bearer  right'],
+      ['X-Token', 'right'],
+      ['Authorization', 'Basic right'],
+    ]
+    for (const headers of wrong) {
+      const denied = await ask({ ...sent, headers })
+      assert.equal(denied.status, 401)
+      assert.doesNotMatch(denied.body, /right/)
+    }
+    assert.deepEqual(told, [])
+    assert.ok([200, 202].includes((await ask({ ...sent, headers: withToken })).status))
+    assert.deepEqual(told, expected === undefined ? [] : [expected])
+  })
+}
+
+const badBodies: readonly (readonly [method: string, target: string, body: string])[] = [
+  ['PUT', '/log-level', 'trace'],
+  ['PUT', '/log-level', ''],
+  ['PUT', '/log-level', '__proto__'],
+  ['POST', '/revoke', ''],
+  ['POST', '/revoke', 'null'],
+  ['POST', '/revoke', '[]'],
+  ['POST', '/revoke', '{"kind":"kid","value":""}'],
+  ['POST', '/revoke', '{"kind":"kid","value":1}'],
+  ['POST', '/revoke', '{"kind":"kid"}'],
+  ['POST', '/revoke', '{"kind":"subject","value":"alice"}'],
+  ['POST', '/revoke', '{"kind":"subject","issuer":1,"value":"alice"}'],
+  ['POST', '/revoke', '{"kind":"all","issuer":"pomerium","value":"alice"}'],
+]
+for (const [method, target, body] of badBodies) {
+  test(`${method} ${target} ${JSON.stringify(body)} is not understood, and nothing is done`, async (t) => {
+    const { ask, told } = await startAdmin(t)
+    assert.equal((await ask({ method, target, body, headers: withToken })).status, 400)
+    assert.deepEqual(told, [])
+  })
+}
+
+test('a body that is too long is refused with an answer', async (t) => {
+  const { ask, told } = await startAdmin(t)
+  const answer = await ask({
+    method: 'POST',
+    target: '/revoke',
+    body: 'x'.repeat(64 * 1024),
+    headers: withToken,
+  })
+  assert.equal(answer.status, 413)
+  assert.deepEqual(told, [])
+})
+
+test('another method than the endpoint’s is refused, the token or not', async (t) => {
+  const { ask, told } = await startAdmin(t)
+  for (const [method, target] of [
+    ['POST', '/config'],
+    ['GET', '/drain'],
+    ['GET', '/shutdown'],
+    ['POST', '/log-level'],
+    ['HEAD', '/drain'],
+  ] as const) {
+    assert.equal((await ask({ method, target, headers: withToken })).status, 405)
+  }
+  assert.deepEqual(told, [])
+})
+
+test('what is not there is 404', async (t) => {
+  const { ask } = await startAdmin(t)
+  for (const target of [
+    '/nothing',
+    '/config/',
+    '//config',
+    '/__proto__',
+    '/toString',
+    '/CONFIG',
+    '/drain/../config',
+  ]) {
+    assert.equal((await ask({ target })).status, 404, target)
+  }
+})
+
+const sent = { method: 'POST', target: '/drain', body: '', headers: withToken }
+
+for (const host of [
+  'evil.example',
+  '127.0.0.1.nip.io',
+  'localhost.evil.example',
+  '10.0.0.1',
+  '192.0.2.1:15000',
+  '0.0.0.0',
+  '[::]',
+  '127.0.0.1@evil.example',
+  '',
+]) {
+  test(`a Host ${JSON.stringify(host)} is foreign, whatever is asked`, async (t) => {
+    const { ask, told } = await startAdmin(t)
+    for (const request of [{ target: '/config' }, { target: '/nothing' }, sent]) {
+      const { status } = await ask({ ...request, host })
+      assert.ok(status === 403 || (host === '' && status === 400), String(status))
+    }
+    assert.deepEqual(told, [])
+  })
+}
+
+for (const host of [
+  '127.0.0.1',
+  '127.0.0.1:15000',
+  '127.8.8.8',
+  'localhost',
+  'localhost:1',
+  'LOCALHOST',
+  '[::1]',
+  '[::1]:15000',
+  '[0:0:0:0:0:0:0:1]',
+]) {
+  test(`a Host ${host} is of this machine`, async (t) => {
+    const { ask } = await startAdmin(t)
+    assert.equal((await ask({ target: '/config', host })).status, 200)
+  })
+}
+
+for (const origin of [
+  'https://evil.example',
+  'null',
+  'http://localhost',
+  'http://127.0.0.1:1',
+  'https://127.0.0.1:15000',
+  'http://127.0.0.1:15000.evil.example',
+  '',
+]) {
+  test(`an Origin ${JSON.stringify(origin)} is foreign, with the token too`, async (t) => {
+    const { ask, told } = await startAdmin(t)
+    const headers = [...withToken, 'Origin', origin]
+    assert.equal((await ask({ target: '/config', host: '127.0.0.1:15000', headers })).status, 403)
+    assert.equal((await ask({ ...sent, host: '127.0.0.1:15000', headers })).status, 403)
+    assert.deepEqual(told, [])
+  })
+}
+
+test('the Origin of this listener’s own page is not foreign', async (t) => {
+  const { ask } = await startAdmin(t)
+  const headers = ['Origin', 'http://127.0.0.1:15000', 'Sec-Fetch-Site', 'same-origin']
+  assert.equal((await ask({ target: '/config', host: '127.0.0.1:15000', headers })).status, 200)
+})
+
+for (const site of ['cross-site', 'same-site', '', 'other']) {
+  test(`a request of the site ${JSON.stringify(site)} is foreign, with the token too`, async (t) => {
+    const { ask, told } = await startAdmin(t)
+    assert.equal((await ask({ target: '/config', headers: ['Sec-Fetch-Site', site] })).status, 403)
+    assert.equal((await ask({ ...sent, headers: [...withToken, 'Sec-Fetch-Site', site] })).status, 403)
+    assert.deepEqual(told, [])
+  })
+}
+
+test('a request that a person typed is not foreign', async (t) => {
+  const { ask } = await startAdmin(t)
+  assert.equal((await ask({ target: '/config', headers: ['Sec-Fetch-Site', 'none'] })).status, 200)
+})

@@ -1,0 +1,301 @@
+// An issuer's keys: fetched once for all who wait, not too often, and kept when a fetch fails.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mock, test, type TestContext } from 'node:test'
+import type { Issuer } from '../../../shared/config/mesh.ts'
+import type { IssuerKeys } from '../../../shared/trust.ts'
+import { IssuerKeySource, maxStaleMs, refetchCooldownMs } from '../../../sidecar/keys/issuer-keys.ts'
+import { clockMs } from '../../support/certificates.ts'
+import { issuerOf, makeSigner } from '../../support/tokens.ts'
+
+const [first, second] = [makeSigner(), makeSigner()]
+const documentOf = (...signers: readonly { jwk: unknown }[]) =>
+  JSON.stringify({ keys: signers.map(({ jwk }) => jwk) })
+
+interface Served {
+  /** What the issuer answers; a function answers by itself, or does not. */
+  answer: string | number | ((response: ServerResponse) => void)
+  maxAge: string | undefined
+  asked: number
+}
+
+async function serve(t: TestContext): Promise<{ url: string; served: Served }> {
+  const served: Served = { answer: documentOf(first), maxAge: undefined, asked: 0 }
+  const server = createServer((_, response) => {
+    served.asked++
+    if (served.maxAge !== undefined) response.setHeader('Cache-Control', served.maxAge)
+    if (typeof served.answer === 'function') served.answer(response)
+    else if (typeof served.answer === 'number') response.writeHead(served.answer).end()
+    else response.end(served.answer)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, served }
+}
+
+function sourceOf(t: TestContext, jwks: Issuer['jwks']) {
+  const clock = { ms: clockMs }
+  const accepted: IssuerKeys[] = []
+  const failures: unknown[] = []
+  const issuer = issuerOf({ jwks })
+  const source = new IssuerKeySource({
+    issuer,
+    ca: undefined,
+    now: () => clock.ms,
+    onKeys: (keys) => accepted.push(keys),
+    onFailure: (_, error) => failures.push(error),
+  })
+  t.after(() => source.close())
+  return { source, clock, accepted, failures, issuer }
+}
+
+async function scene(t: TestContext) {
+  const { url, served } = await serve(t)
+  return { served, ...sourceOf(t, { kind: 'url', url }) }
+}
+
+const keyIds = (source: IssuerKeySource) => [...(source.current?.keys.byId.keys() ?? [])]
+
+test('before it starts there are no keys', async (t) => {
+  const { source, served } = await scene(t)
+  assert.equal(source.current, undefined)
+  assert.equal(served.asked, 0)
+})
+
+test('the keys are loaded at the start, and usable for a day from when they were asked for', async (t) => {
+  const { source, accepted, issuer } = await scene(t)
+  await source.start()
+  assert.deepEqual(keyIds(source), [first.kid])
+  assert.equal(source.current?.usableUntilMs, clockMs + maxStaleMs)
+  assert.equal(source.current?.issuer, issuer)
+  assert.deepEqual(accepted, [source.current])
+})
+
+test('a start that fails is told, and nothing is accepted', async (t) => {
+  const { source, served, accepted, failures } = await scene(t)
+  served.answer = 503
+  await source.start()
+  assert.deepEqual([source.current, accepted, failures.length], [undefined, [], 1])
+})
+
+for (const answer of ['<html>', '{}', '[]', '', '{"keys":"x"}']) {
+  test(`a document ${JSON.stringify(answer)} is a failure`, async (t) => {
+    const { source, served, failures } = await scene(t)
+    served.answer = answer
+    await source.start()
+    assert.deepEqual([source.current, failures.length], [undefined, 1])
+  })
+}
+
+test('a refetch finds a new key', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs
+  served.answer = documentOf(first, second)
+  assert.equal(await source.refetch(), 'fetched')
+  assert.deepEqual(keyIds(source), [first.kid, second.kid])
+})
+
+test('a key that is no longer published is no longer used', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs
+  served.answer = documentOf(second)
+  await source.refetch()
+  assert.deepEqual(keyIds(source), [second.kid])
+})
+
+test('an issuer that publishes null has no keys from then on', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs
+  served.answer = '{"keys":null}'
+  assert.equal(await source.refetch(), 'fetched')
+  assert.deepEqual(keyIds(source), [])
+})
+
+test('who asks at the same time shares one fetch', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs
+  const results = await Promise.all(Array.from({ length: 50 }, () => source.refetch()))
+  assert.deepEqual(new Set(results), new Set(['fetched']))
+  assert.equal(served.asked, 2)
+})
+
+test('who asks while the first load is under way waits for that', async (t) => {
+  const { source, served } = await scene(t)
+  const starting = source.start()
+  assert.equal(await source.refetch(), 'fetched')
+  await starting
+  assert.equal(served.asked, 1)
+})
+
+test('within the cooldown a key is unknown without a fetch, to the millisecond', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs - 1
+  for (let i = 0; i < 100; i++) assert.equal(await source.refetch(), 'unknown')
+  assert.equal(served.asked, 1)
+  clock.ms += 1
+  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'unknown')
+  assert.equal(served.asked, 2)
+})
+
+test('within the cooldown of a fetch that failed nothing is unknown: it cannot be known', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  clock.ms += refetchCooldownMs
+  served.answer = 500
+  assert.equal(await source.refetch(), 'unavailable')
+  assert.equal(await source.refetch(), 'unavailable')
+  assert.equal(served.asked, 2)
+  clock.ms += refetchCooldownMs
+  served.answer = documentOf(second)
+  assert.equal(await source.refetch(), 'fetched')
+})
+
+test('a failure keeps the keys, and does not make them usable for longer', async (t) => {
+  const { source, served, clock, accepted, failures } = await scene(t)
+  await source.start()
+  const before = source.current
+  for (const answer of [500, '<html>', (response: ServerResponse) => response.destroy()] as const) {
+    clock.ms += refetchCooldownMs
+    served.answer = answer
+    assert.equal(await source.refetch(), 'unavailable')
+    assert.equal(source.current, before)
+  }
+  assert.equal(failures.length, 3)
+  assert.equal(accepted.length, 1)
+})
+
+test('equal keys are confirmed: the same set, usable for longer', async (t) => {
+  const { source, clock, accepted } = await scene(t)
+  await source.start()
+  const keys = source.current?.keys
+  clock.ms += refetchCooldownMs
+  await source.refetch()
+  assert.equal(source.current?.keys, keys)
+  assert.equal(source.current?.usableUntilMs, clockMs + refetchCooldownMs + maxStaleMs)
+  assert.equal(accepted.length, 2)
+})
+
+test('keys count from when they were asked for, not from when they came', async (t) => {
+  const { source, served, clock } = await scene(t)
+  served.answer = (response) => {
+    clock.ms += 4_000
+    response.end(documentOf(first))
+  }
+  await source.start()
+  assert.equal(source.current?.usableUntilMs, clockMs + maxStaleMs)
+})
+
+test('what comes after it was closed is not accepted, and no failure either', async (t) => {
+  const { source, served, accepted, failures } = await scene(t)
+  const asked = Promise.withResolvers<void>()
+  served.answer = () => asked.resolve()
+  const starting = source.start()
+  await asked.promise
+  await source.close()
+  await starting
+  assert.deepEqual([source.current, accepted, failures], [undefined, [], []])
+})
+
+// When it asks by itself.
+
+const isOurs = (callback: unknown) => String(callback).includes('#load')
+
+/** The delays of the timers that were set, but for those of others. */
+function watchTimers(t: TestContext): () => number[] {
+  const random = mock.method(Math, 'random', () => 1)
+  const timers = mock.method(globalThis, 'setTimeout')
+  t.after(() => {
+    random.mock.restore()
+    timers.mock.restore()
+  })
+  return () =>
+    timers.mock.calls
+      .filter(({ arguments: [callback] }) => isOurs(callback))
+      .map(({ arguments: [, delayMs] }) => Math.round(Number(delayMs)))
+}
+
+const refreshes: readonly (readonly [maxAge: string | undefined, delayMs: number])[] = [
+  [undefined, 300_000],
+  ['max-age=60', 60_000],
+  ['max-age=600', 600_000],
+  ['max-age=0', 60_000],
+  ['max-age=86400', 3_600_000],
+]
+for (const [maxAge, delayMs] of refreshes) {
+  test(`with ${maxAge ?? 'no age'} the keys are refreshed after ${delayMs / 1000} s`, async (t) => {
+    const { source, served } = await scene(t)
+    served.maxAge = maxAge
+    const delays = watchTimers(t)
+    await source.start()
+    assert.deepEqual(delays(), [delayMs])
+  })
+}
+
+test('a failing issuer is asked again ever more slowly, up to every 30 s, and after a success as usual', async (t) => {
+  const { source, served, clock } = await scene(t)
+  const delays = watchTimers(t)
+  served.answer = 500
+  await source.start()
+  for (let i = 0; i < 8; i++) {
+    clock.ms += refetchCooldownMs
+    await source.refetch()
+  }
+  assert.deepEqual(delays(), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+  served.answer = documentOf(first)
+  clock.ms += refetchCooldownMs
+  await source.refetch()
+  assert.equal(delays().at(-1), 300_000)
+})
+
+test('sidecars that started together do not ask together', async (t) => {
+  const { source } = await scene(t)
+  const delays = watchTimers(t)
+  mock.method(Math, 'random', () => 0)
+  await source.start()
+  assert.deepEqual(delays(), [270_000])
+})
+
+// Files.
+
+async function keyFile(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'onbehalf-keys-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const file = join(folder, 'jwks.json')
+  await writeFile(file, documentOf(first))
+  return file
+}
+
+test('keys may come from a file, which is looked at twice a second', async (t) => {
+  const file = await keyFile(t)
+  const { source } = sourceOf(t, { kind: 'file', file })
+  const delays = watchTimers(t)
+  await source.start()
+  assert.deepEqual(keyIds(source), [first.kid])
+  assert.deepEqual(delays(), [500])
+})
+
+test('a file that is gone is a failure that keeps the keys', async (t) => {
+  const file = await keyFile(t)
+  const { source, clock, failures } = sourceOf(t, { kind: 'file', file })
+  await source.start()
+  await rm(file)
+  clock.ms += refetchCooldownMs
+  assert.equal(await source.refetch(), 'unavailable')
+  assert.deepEqual(keyIds(source), [first.kid])
+  assert.equal(failures.length, 1)
+})

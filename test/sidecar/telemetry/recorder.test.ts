@@ -1,0 +1,166 @@
+// All that is seen of a decision is derived from its one record.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Decision } from '../../../shared/decision.ts'
+import type { LogLevel, Mesh } from '../../../shared/config/mesh.ts'
+import { createLog } from '../../../sidecar/telemetry/log.ts'
+import { Metrics } from '../../../sidecar/telemetry/metrics.ts'
+import { Recorder } from '../../../sidecar/telemetry/recorder.ts'
+import { clockMs } from '../../support/certificates.ts'
+
+const allowed: Decision = {
+  requestId: 'r1',
+  direction: 'inbound',
+  atMs: clockMs,
+  service: 'API',
+  mode: 'enforce',
+  outcome: 'allowed',
+  code: undefined,
+  reason: 'allow[0].or user',
+  method: 'GET',
+  host: 'api.example.com',
+  path: '/a',
+  route: 'API',
+  peer: '192.0.2.7',
+  caller: { issuer: 'mesh', subject: 'api-access', kind: 'service_account' },
+  originalUser: { issuer: 'pomerium', subject: 'alice', kind: 'user' },
+  source: undefined,
+}
+const refused: Decision = {
+  ...allowed,
+  outcome: 'refused',
+  code: 'policy_denied',
+  reason: 'The policy does not allow this.',
+}
+
+function makeRecorder(level: LogLevel = 'info', access: Mesh['log']['access'] = 'off') {
+  const lines: string[] = []
+  const output = { write: (text: string) => lines.push(text) }
+  const metrics = new Metrics()
+  const log = createLog({ level, format: 'json', access }, output, () => clockMs)
+  const recorder = new Recorder({ log, metrics, access: () => access, output })
+  const samples = () =>
+    metrics
+      .format()
+      .split('\n')
+      .filter((line) => line !== '' && !line.startsWith('#'))
+  return {
+    recorder,
+    lines,
+    samples,
+    logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+  }
+}
+
+const numbered = (i: number): Decision => ({ ...allowed, requestId: String(i) })
+const idsOf = (decisions: readonly Decision[]) => decisions.map(({ requestId }) => Number(requestId))
+
+test('at first there is no decision', () => assert.deepEqual(makeRecorder().recorder.recent(), []))
+
+for (const count of [1, 2, 999, 1_000, 1_001, 1_500, 2_000, 2_345]) {
+  test(`after ${count} decisions the last ones are there, at most 1000, newest first`, () => {
+    const { recorder } = makeRecorder()
+    for (let i = 0; i < count; i++) recorder.decided(numbered(i))
+    const expected = Array.from({ length: Math.min(count, 1_000) }, (_, i) => count - 1 - i)
+    assert.deepEqual(idsOf(recorder.recent()), expected)
+  })
+}
+
+test('the very record is kept', () => {
+  const { recorder } = makeRecorder()
+  recorder.decided(allowed)
+  assert.equal(recorder.recent()[0], allowed)
+})
+
+test('a refusal is logged as a warning, with its code and without a token', () => {
+  const { recorder, logged } = makeRecorder()
+  recorder.decided(refused)
+  const [line] = logged()
+  assert.equal(line?.['level'], 'warn')
+  assert.equal(line?.['code'], 'policy_denied')
+  assert.equal(line?.['caller'], 'mesh/api-access')
+  assert.equal(line?.['original_user'], 'pomerium/alice')
+})
+
+test('what is allowed is logged for debugging only', () => {
+  const quiet = makeRecorder()
+  quiet.recorder.decided(allowed)
+  assert.deepEqual(quiet.lines, [])
+  const loud = makeRecorder('debug')
+  loud.recorder.decided(allowed)
+  assert.equal(loud.logged()[0]?.['outcome'], 'allowed')
+})
+
+test('report mode shows in the log', () => {
+  const { recorder, logged } = makeRecorder()
+  recorder.decided({ ...refused, mode: 'report' })
+  recorder.decided(refused)
+  assert.deepEqual(
+    logged().map(({ mode }) => mode),
+    ['report', undefined],
+  )
+})
+
+test('decisions are counted by what is not the client’s to choose', () => {
+  const { recorder, samples } = makeRecorder('error')
+  recorder.decided(allowed)
+  recorder.decided({ ...allowed, path: '/b', host: 'x', method: 'PUT', peer: '::1', requestId: 'r2' })
+  recorder.decided(refused)
+  recorder.decided({ ...allowed, direction: 'outbound', source: 'handle' })
+  recorder.decided({ ...allowed, direction: 'outbound', source: 'none' })
+  assert.deepEqual(samples(), [
+    'onbehalf_decisions_total{direction="inbound",outcome="allowed",code="",route="API",mode="enforce"} 2',
+    'onbehalf_decisions_total{direction="inbound",outcome="refused",code="policy_denied",route="API",mode="enforce"} 1',
+    'onbehalf_decisions_total{direction="outbound",outcome="allowed",code="",route="API",mode="enforce"} 2',
+    'onbehalf_outbound_calls_total{source="handle",outcome="allowed",route="API"} 1',
+    'onbehalf_outbound_calls_total{source="none",outcome="allowed",route="API"} 1',
+  ])
+})
+
+test('endings are counted by class of status and failure', () => {
+  const { recorder, samples } = makeRecorder('error')
+  recorder.ended(allowed, { status: 204, durationMs: 1 })
+  recorder.ended(allowed, { status: 299, durationMs: 1 })
+  recorder.ended(allowed, { status: undefined, durationMs: 1 })
+  recorder.ended(allowed, { status: 502, durationMs: 1, code: 'upstream_refused' })
+  assert.deepEqual(samples(), [
+    'onbehalf_responses_total{direction="inbound",status="2xx",code=""} 2',
+    'onbehalf_responses_total{direction="inbound",status="none",code=""} 1',
+    'onbehalf_responses_total{direction="inbound",status="5xx",code="upstream_refused"} 1',
+  ])
+})
+
+test('a failure after the decision is logged with its cause', () => {
+  const { recorder, logged } = makeRecorder()
+  recorder.ended(allowed, { status: 502, durationMs: 1, code: 'upstream_refused', error: 'connect failed' })
+  const [line] = logged()
+  assert.deepEqual(
+    [line?.['message'], line?.['code'], line?.['status'], line?.['cause']],
+    ['failed', 'upstream_refused', 502, 'connect failed'],
+  )
+})
+
+test('the access log is off unless it is asked for', () => {
+  const { recorder, lines } = makeRecorder()
+  recorder.ended(allowed, { status: 200, durationMs: 1 })
+  assert.deepEqual(lines, [])
+})
+
+test('the access log has one line for each request, with the time of its decision', () => {
+  const { recorder, logged } = makeRecorder('error', 'json')
+  recorder.ended({ ...allowed, atMs: clockMs - 5_000 }, { status: 200, durationMs: 12.345 })
+  const [line] = logged()
+  assert.deepEqual(
+    [line?.['time'], line?.['message'], line?.['status'], line?.['duration_ms'], line?.['path']],
+    ['2026-01-15T11:59:55.000Z', 'access', 200, 12.3, '/a'],
+  )
+})
+
+test('the access log may be text', () => {
+  const { recorder, lines } = makeRecorder('error', 'text')
+  recorder.ended(allowed, { status: 200, durationMs: 1 })
+  assert.match(
+    lines[0] ?? '',
+    /^2026-01-15T12:00:00\.000Z info {2}access request_id=r1 .* status=200 duration_ms=1\n$/,
+  )
+})
