@@ -20,6 +20,8 @@ export interface Decision {
   readonly code: RefusalCode | undefined
   /** What a person needs to understand the outcome; never a token or a claim. */
   readonly reason: string
+  /** What was found and what was expected, for whoever runs the sidecar; of an unverified token only `iss` and `aud`. */
+  readonly detail: string | undefined
   readonly method: string
   /** The host that was asked for. */
   readonly host: string

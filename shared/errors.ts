@@ -70,6 +70,12 @@ export type TokenFault =
 
 export const refusalCodes = Object.keys(statusByCode) as readonly RefusalCode[]
 
+export interface RefusalOptions {
+  readonly status?: number
+  readonly cause?: unknown
+  readonly detail?: string
+}
+
 /**
  * A request that is refused. `message` is public: it says what to do and never holds a token, a claim
  * or a stack; `cause` is for logs alone.
@@ -78,10 +84,13 @@ export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly code: RefusalCode
   readonly status: number
+  /** For logs and the admin page alone: what was found and what was expected. Never a token. */
+  readonly detail: string | undefined
 
-  constructor(code: RefusalCode, message: string, options: { status?: number; cause?: unknown } = {}) {
+  constructor(code: RefusalCode, message: string, options: RefusalOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.status = options.status ?? statusByCode[code]
+    this.detail = options.detail
   }
 }

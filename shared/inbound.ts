@@ -195,7 +195,9 @@ function notAllowed(caller: Assertion | undefined, verdict: PolicyVerdict): Refu
       'The assertion is about nobody, and this route needs somebody. Sign in.',
     )
   }
-  return new Refusal('policy_denied', 'The policy of the route does not allow this request.')
+  return new Refusal('policy_denied', 'The policy of the route does not allow this request.', {
+    detail: verdict.reason,
+  })
 }
 
 function requireOriginalUser(

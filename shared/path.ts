@@ -171,7 +171,7 @@ export function pathFault(path: string, isOpenEnded: boolean): string | undefine
   // Blanks and letters beyond ASCII may be written as such: requests carry them escaped, and escapes are decoded.
   const written = path.replaceAll(/[ \u0080-\uffff]/g, 'x')
   if (!isAmbiguousPath(isOpenEnded ? `${written}x` : written)) return undefined
-  return `Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before it is compared. Write it plainly${normalizedHint(path)}.`
+  return `Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before rules are asked. Write it plainly${normalizedHint(path)}.`
 }
 
 function normalizedHint(path: string): string {

@@ -56,9 +56,33 @@ export function parseAuthority(text: string): Authority | undefined {
   const host = (match[1] ?? match[2] ?? '').toLowerCase()
   const port = match[3] === undefined ? undefined : Number(match[3])
   if (port !== undefined && (port === 0 || port > 65_535)) return undefined
-  // A name with a final dot is the same host to DNS, and must be the same to us.
+  const canonical = canonicalHost(host)
+  return canonical === undefined ? undefined : { host: canonical, port }
+}
+
+const looksNumeric = /(?:^|\.)(?:0x)?[0-9a-f]*$/
+
+/**
+ * One spelling for one host, or a route could be got around by another: a name without the final dot that DNS ignores,
+ * an address as everybody writes it, though resolvers take `127.1`, `0x7f000001` and `2130706433` too.
+ * @param host in lower case, an IPv6 address without brackets.
+ * @returns undefined for what can be no host.
+ */
+export function canonicalHost(host: string): string | undefined {
+  if (host.includes(':')) return canonicalIpv6(host)
   const bare = host.endsWith('.') ? host.slice(0, -1) : host
-  return bare === '' || bare.endsWith('.') ? undefined : { host: bare, port }
+  if (bare === '' || bare.endsWith('.')) return undefined
+  return looksNumeric.test(bare) ? URL.parse(`http://${bare}/`)?.hostname : bare
+}
+
+const mappedIpv4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/
+
+function canonicalIpv6(host: string): string | undefined {
+  const address = URL.parse(`http://[${host}]/`)?.hostname.slice(1, -1)
+  const mapped = address === undefined ? null : mappedIpv4.exec(address)
+  if (mapped === null) return address
+  const bits = [mapped[1], mapped[2]].map((group) => Number.parseInt(group as string, 16))
+  return bits.flatMap((group) => [group >> 8, group & 0xff]).join('.')
 }
 
 const absoluteForm = /^(https?):\/\/([^/?]+)(.*)$/i

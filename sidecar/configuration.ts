@@ -12,6 +12,8 @@ import { describeError, type Log } from './telemetry/log.ts'
 export interface MeshReading {
   readonly mesh: Mesh | undefined
   readonly file: string
+  /** Whether it ends as text files do; one that no longer does may be half-written. */
+  readonly endsInNewline?: boolean
   readonly errors: readonly string[]
   readonly warnings: readonly string[]
 }
@@ -46,7 +48,8 @@ async function load(options: ConfigurationOptions): Promise<Loaded> {
   const { mesh } = reading
   if (mesh === undefined) throw new ConfigurationFault(reading.errors)
   const { material, faults } = await readMaterial(mesh, options.now)
-  if (material === undefined) throw new ConfigurationFault(faults)
+  if (material === undefined)
+    throw new ConfigurationFault(faults.map(({ file, message }) => `${file}: ${message}`))
   return { sinceMs, reading, mesh, material }
 }
 
@@ -63,6 +66,7 @@ export class Configuration {
   readonly #options: ConfigurationOptions
   readonly #watch: FileWatch
   readonly #sinceMs: number
+  readonly #endedInNewline: boolean
   #file: string
   #current: Current
   #sources = new Map<string, { readonly source: IssuerKeySource; readonly settings: string }>()
@@ -74,6 +78,7 @@ export class Configuration {
   constructor(options: ConfigurationOptions, loaded: Loaded) {
     this.#options = options
     this.#sinceMs = loaded.sinceMs
+    this.#endedInNewline = loaded.reading.endsInNewline === true
     this.warnings = loaded.reading.warnings
     this.#file = loaded.reading.file
     this.#current = this.#assemble(loaded)
@@ -118,6 +123,11 @@ export class Configuration {
   async #reload(why: string): Promise<void> {
     try {
       const loaded = await load(this.#options)
+      if (this.#endedInNewline && loaded.reading.endsInNewline === false) {
+        throw new ConfigurationFault([
+          `${loaded.reading.file}: ends without a newline, as it did not before: it may be half-written`,
+        ])
+      }
       const before = this.#current.snapshot.mesh
       this.#file = loaded.reading.file
       this.#current = this.#assemble(loaded)

@@ -168,6 +168,7 @@ function decisionOf(
     outcome: answer.permitted ? 'allowed' : 'refused',
     code: answer.permitted ? undefined : answer.refusal.code,
     reason: answer.permitted ? answer.reason : answer.refusal.message,
+    detail: answer.permitted ? undefined : answer.refusal.detail,
     method: exchange.head.method,
     host: findings.target?.host ?? '',
     path: recordedPath(findings.target?.originForm),

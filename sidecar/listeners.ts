@@ -5,7 +5,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { Refusal } from '../shared/errors.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
-import type { AdminToken } from './admin/token.ts'
+import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
 import { listen, makeServer, peerAddress, type ServerOptions } from './http/server.ts'
 import type { Log } from './telemetry/log.ts'
@@ -20,7 +20,7 @@ export interface Served {
   readonly inbound: Side
   readonly outbound: Side
   readonly admin: AdminSubject
-  readonly adminToken: AdminToken
+  readonly adminToken: TokenCheck
   readonly probes: ProbeSubject
   readonly log: Log
 }

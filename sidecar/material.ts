@@ -1,7 +1,8 @@
 // Reads the files that a mesh file names: roots, certificate, key, token. All that is wrong is reported together.
-import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { parseKeySet } from '../shared/assertion/key-set.ts'
 import type { Authority } from '../shared/certificate/chain.ts'
+import { parsePem } from '../shared/certificate/pem.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { meshIssuerName } from '../shared/identity.ts'
 import { createCredential, type Credential } from './credential/credential.ts'
@@ -15,10 +16,15 @@ export interface Material {
   readonly caByIssuer: ReadonlyMap<string, string>
 }
 
+/** What is wrong with a file; never with what the file holds. */
+export interface MaterialFault {
+  readonly file: string
+  readonly message: string
+}
+
 export type MaterialResult =
   | { readonly material: Material; readonly faults: readonly [] }
-  /** Each as `file: what is wrong`; never with what the file holds. */
-  | { readonly material: undefined; readonly faults: readonly string[] }
+  | { readonly material: undefined; readonly faults: readonly MaterialFault[] }
 
 /** The files that {@link readMaterial} reads, to be watched. */
 export function materialFiles(mesh: Mesh): string[] {
@@ -28,12 +34,12 @@ export function materialFiles(mesh: Mesh): string[] {
 }
 
 export async function readMaterial(mesh: Mesh, now: () => number): Promise<MaterialResult> {
-  const faults: string[] = []
+  const faults: MaterialFault[] = []
   const attempt = async <T>(file: string, read: () => T | Promise<T>): Promise<T | undefined> => {
     try {
       return await read()
     } catch (error) {
-      faults.push(`${file}: ${wordsFor(error)}`)
+      faults.push({ file, message: wordsFor(error) })
       return undefined
     }
   }
@@ -46,6 +52,10 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
   for (const { name, caFile } of mesh.issuers) {
     const pem = caFile === undefined ? undefined : await attempt(caFile, () => readCa(caFile))
     if (pem !== undefined) caByIssuer.set(name, pem)
+  }
+  for (const { jwks } of mesh.issuers) {
+    if (jwks.kind === 'file')
+      await attempt(jwks.file, async () => parseKeySet(await readFile(jwks.file, 'utf8')))
   }
   const { certificateFile, tokenFile } = mesh.credential
   const minter = await attempt(certificateFile ?? '', () =>
@@ -82,15 +92,12 @@ async function readMinter(
 /** A CA that is none would show only when the first fetch fails. */
 async function readCa(file: string): Promise<string> {
   const pem = await readFile(file, 'utf8')
-  try {
-    return new X509Certificate(pem) && pem
-  } catch {
-    throw new CredentialFault('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
-  }
+  if (parsePem(pem).some(({ label, der }) => label === 'CERTIFICATE' && der !== undefined)) return pem
+  throw new CredentialFault('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
 }
 
 function wordsFor(error: unknown): string {
-  if (error instanceof CredentialFault) return error.message
+  if (error instanceof CredentialFault || error instanceof TypeError) return error.message
   const code = (error as NodeJS.ErrnoException).code
   return code === undefined ? 'cannot be read' : `cannot be read (${code})`
 }

@@ -7,6 +7,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { Path, Problem } from '../shared/config/problem.ts'
 import type { Override } from '../shared/config/source.ts'
 import { didYouMean } from '../shared/config/suggest.ts'
+import { readMaterial } from './material.ts'
 
 interface MeshSetting {
   readonly about: string
@@ -88,7 +89,8 @@ export async function readMesh(question: MeshQuestion): Promise<MeshAnswer> {
     ...(service === undefined ? {} : { service: service.value, serviceSource: service.source }),
     overrides: readOverrides(question),
   })
-  const fileProblems = await findUnreadable(loaded, name)
+  const unreadable = await findUnreadable(loaded, name)
+  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, name)
   const problems = [...variableProblems, ...loaded.problems, ...fileProblems].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   )
@@ -175,6 +177,16 @@ async function findUnreadable({ files, locate }: LoadedMesh, meshFile: string): 
     }),
   )
   return checked.flat()
+}
+
+/** Files that can be read, but hold no certificate, key, token or key set that can be used. */
+async function findUnusable({ mesh, files, locate }: LoadedMesh, meshFile: string): Promise<Problem[]> {
+  if (mesh === undefined) return []
+  const { faults } = await readMaterial(mesh, Date.now)
+  return faults.map(({ file, message }) => {
+    const path = files.find((reference) => reference.file === file)?.path ?? []
+    return { severity: 'error', file: meshFile, ...locate(path), path, message: `${file}: ${message}.` }
+  })
 }
 
 async function whyUnreadable(file: string): Promise<string | undefined> {

@@ -173,6 +173,7 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: 
     outcome: answer.permitted ? 'allowed' : 'refused',
     code: answer.permitted ? undefined : answer.refusal.code,
     reason: answer.permitted ? answer.reason : answer.refusal.message,
+    detail: answer.permitted ? undefined : answer.refusal.detail,
     method: exchange.head.method,
     host: findings.target?.host ?? '',
     path: recordedPath(findings.target?.originForm),

@@ -18,7 +18,9 @@ export class RevocationList implements Revocations {
 
   revoke(revocation: Revocation, nowMs: number): void {
     const issuer = revocation.kind === 'kid' ? '' : revocation.issuer
-    this.#revokedAtMs.set(keyOf(revocation.kind, issuer, revocation.value), nowMs)
+    const key = keyOf(revocation.kind, issuer, revocation.value)
+    // A clock that was set back does not take back what was revoked.
+    this.#revokedAtMs.set(key, Math.max(nowMs, this.#revokedAtMs.get(key) ?? 0))
   }
 
   isRevoked(assertion: Assertion): boolean {

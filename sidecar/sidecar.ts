@@ -2,7 +2,7 @@
 import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
-import { createAdminToken, defaultAdminTokenFile, type AdminToken } from './admin/token.ts'
+import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { openConfiguration, type Configuration, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
@@ -52,9 +52,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const log = createLog(mesh.log, options.output, options.now)
   for (const warning of configuration.warnings) log.write('warn', warning)
   const parts = assemble(configuration, log, options)
-  const adminToken = await createAdminToken(
-    mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env),
-  )
   const draining: { done?: Promise<void> } = {}
   let isListening = false
   const notReady = () => [
@@ -62,10 +59,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     ...reasonsNotReady(configuration, draining.done !== undefined, options.now()),
   ]
   const beginDrain = () => (draining.done ??= drainAll(parts, servers, configuration, log))
+  const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
+  let opened: AdminToken | undefined
+  const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
   const servers = makeServers(mesh, {
     ...parts,
     admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
-    adminToken,
+    adminToken: tokenCheck,
     probes: { notReady, metrics: () => parts.metrics.format() },
     log,
   })
@@ -77,6 +77,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
         .flat()
         .map(({ port }) => port),
     )
+    // Once the listeners are ours: a start that fails must not take the token of the sidecar that has them.
+    const adminToken = await (mesh.adminTokenFile === undefined
+      ? createAdminToken(tokenFile)
+      : openAdminToken(tokenFile))
+    opened = adminToken
     await configuration.start(log)
     log.write('info', 'listening', { service: mesh.service, ...describeAddresses(addresses) })
     const sweeper = setInterval(() => parts.runtime.sessions.sweep(), 1_000)
@@ -100,7 +105,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     }
   } catch (error) {
     for (const server of Object.values(servers).flat()) server.close()
-    await Promise.all([configuration.close(), adminToken.remove()])
+    await Promise.all([configuration.close(), opened?.remove()])
     throw error
   }
 }
@@ -177,9 +182,17 @@ function adminSubject(
     drain: () => controls.onDrain(),
     shutdown: () => controls.onShutdown(),
     setLogLevel(level) {
+      log.write('warn', 'log level changed', { from: log.level, to: level })
       log.level = level
     },
-    revoke: (revocation) => revocations.revoke(revocation, controls.now()),
+    issuerNames() {
+      const { issuers, trustDomains } = configuration.current.snapshot.mesh
+      return [...issuers, ...trustDomains].map(({ name }) => name)
+    },
+    revoke(revocation) {
+      log.write('warn', 'revoked', { ...revocation })
+      revocations.revoke(revocation, controls.now())
+    },
   }
 }
 

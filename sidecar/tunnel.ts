@@ -138,6 +138,7 @@ function decisionOf(
     outcome: refusal === undefined ? 'allowed' : 'refused',
     code: refusal?.code,
     reason: refusal?.message ?? 'a tunnel to an unlisted host: bytes pass untouched',
+    detail: refusal?.detail,
     method: 'CONNECT',
     host: parseAuthority(request.url ?? '')?.host ?? '',
     path: '',

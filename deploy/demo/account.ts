@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, randomUUID, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { calculateJwkThumbprint, SignJWT, type JWK } from 'jose'
+import { calculateJwkThumbprint, SignJWT } from 'jose'
 
 export interface Account {
   readonly name: string
@@ -16,7 +16,7 @@ const lifetimeSeconds = 60
 export async function loadAccount(folder: string, name: string, issuer: string): Promise<Account> {
   const certificate = new X509Certificate(await readFile(path.join(folder, `${name}.pem`)))
   const key = createPrivateKey(await readFile(path.join(folder, `${name}-key.pem`)))
-  const thumbprint = await calculateJwkThumbprint(createPublicKey(key).export({ format: 'jwk' }) as JWK)
+  const thumbprint = await calculateJwkThumbprint(createPublicKey(key).export({ format: 'jwk' }))
   const header = {
     alg: 'ES256',
     kid: Buffer.from(thumbprint, 'base64url').toString('hex'),

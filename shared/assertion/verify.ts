@@ -1,7 +1,7 @@
 // Verifies a token: the order of the checks is the contract, the first failure names the code (DESIGN section 3).
 import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
 import { ChainFault, type Authority } from '../certificate/chain.ts'
-import { Refusal, type TokenFault } from '../errors.ts'
+import { Refusal, type RefusalOptions, type TokenFault } from '../errors.ts'
 import type { Peer } from '../head.ts'
 import type { Assertion, PrincipalKind } from '../identity.ts'
 import type { AuthenticToken, Snapshot } from '../trust.ts'
@@ -74,9 +74,14 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
   const issuerKeys = options.snapshot.trust.keysByIssuer.get(assertion.principal.issuer)
   if (issuerKeys !== undefined && options.nowMs > issuerKeys.usableUntilMs) throw keysUnavailable()
   if (!options.audiences.has(assertion.audience)) {
-    throw fault(options, 'audience', 'it was made for another host')
+    throw fault(options, 'audience', 'it was made for another host', {
+      detail: `aud is ${quoted(assertion.audience)}`,
+    })
   }
-  if (nowSeconds >= assertion.expiresAt + clockSkewSeconds) throw fault(options, 'expired', 'it has expired')
+  if (nowSeconds >= assertion.expiresAt + clockSkewSeconds)
+    throw fault(options, 'expired', 'it has expired', {
+      detail: `exp is ${assertion.expiresAt}, now is ${Math.floor(nowSeconds)}`,
+    })
   const validFrom = Math.max(assertion.issuedAt, notBefore ?? 0)
   if (nowSeconds < validFrom - clockSkewSeconds) {
     throw fault(options, 'not_yet_valid', 'it is not valid yet: compare the clocks')
@@ -93,7 +98,10 @@ function authenticate(token: string, options: VerifyOptions): AuthenticToken {
 
   const algorithm = knownAlgorithm(jws, options)
   const issuers = options.snapshot.mesh.issuers.filter((issuer) => issuerMatches(issuer, claims))
-  if (issuers.length === 0) throw fault(options, 'issuer', 'no issuer of the mesh file signs with this iss')
+  if (issuers.length === 0)
+    throw fault(options, 'issuer', 'no issuer of the mesh file signs with this iss', {
+      detail: issuerDetail(claims, options),
+    })
   const listing = issuers.filter((issuer) => issuer.algorithms.includes(algorithm))
   if (listing.length === 0) throw fault(options, 'algorithm', 'its issuer does not list this algorithm')
   const { issuer, key } = findKey(jws, algorithm, listing, options)
@@ -136,6 +144,19 @@ function issuerMatches(issuer: Issuer, claims: AssertionClaims): boolean {
   return issuer.uri && claims.issuer === `https://${claims.audience}/`
 }
 
+/** Of what is not verified no more than fits a line, and nothing that is no text. */
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 200))
+}
+
+function issuerDetail(claims: AssertionClaims, { snapshot }: VerifyOptions): string {
+  const accepted = snapshot.mesh.issuers.map(({ name, exact, hostOnly, uri }) => {
+    const forms = [...(hostOnly ? ['hostOnly'] : []), ...(uri ? ['uri'] : []), ...exact]
+    return `${name} signs with ${forms.join(', ')}`
+  })
+  return `iss is ${quoted(claims.issuer)}, aud is ${quoted(claims.audience)}; ${accepted.join('; ')}`
+}
+
 interface FoundKey {
   readonly issuer: Issuer
   readonly key: VerificationKey
@@ -160,7 +181,9 @@ function findKey(
   const missing = options.missingKey(issuers)
   if (missing === 'ask') throw new KeyNeeded(issuers)
   if (unavailable || missing === 'unavailable') throw keysUnavailable()
-  throw fault(options, 'key_unknown', 'its issuer publishes no such key')
+  throw fault(options, 'key_unknown', 'its issuer publishes no such key', {
+    detail: `kid is ${quoted(jws.keyId ?? '')}`,
+  })
 }
 
 /** All that a minted assertion may say; any other claim would be the account's word about itself. */
@@ -215,7 +238,10 @@ function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions
     if (key !== undefined) return key
   } catch (error) {
     if (!(error instanceof ChainFault)) throw error
-    throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', error)
+    throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', {
+      cause: error,
+      detail: error.message,
+    })
   }
   throw new Refusal('overloaded', 'Too many bad certificates came from this address. Try again shortly.')
 }
@@ -251,8 +277,6 @@ function keysUnavailable(): Refusal {
 
 const roleNames = { assertion: 'The assertion', original_user: "The original user's assertion" } as const
 
-function fault(options: VerifyOptions, kind: TokenFault, why: string, cause?: unknown): Refusal {
-  return new Refusal(`${options.role}_${kind}`, `${roleNames[options.role]} is not accepted: ${why}.`, {
-    cause,
-  })
+function fault(options: VerifyOptions, kind: TokenFault, why: string, more: RefusalOptions = {}): Refusal {
+  return new Refusal(`${options.role}_${kind}`, `${roleNames[options.role]} is not accepted: ${why}.`, more)
 }

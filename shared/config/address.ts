@@ -1,5 +1,6 @@
 // Hosts, URLs and listening addresses of the mesh file, from text to parts.
 import { isIP } from 'node:net'
+import { canonicalHost } from '../target.ts'
 import type { Endpoint, ListenAddress } from './mesh.ts'
 
 /** Either what was read, or what is wrong with the text and what to write instead. */
@@ -31,7 +32,7 @@ export function parseOrigin(text: string): Parsed<Endpoint> {
   }
   if (url.hostname.includes('*'))
     return { fault: 'must name one host: wildcards are not served by this release' }
-  const host = bareHost(url.hostname)
+  const host = hostOfUrl(url.hostname)
   if (host === '') return { fault: 'names no host' }
   const tls = scheme === 'https'
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
@@ -43,11 +44,11 @@ export function parseOrigin(text: string): Parsed<Endpoint> {
 export function parseHost(text: string): Parsed<string> {
   if (text.includes('://')) return { fault: 'must be a host such as api.example.com, without a scheme' }
   if (text.includes('*')) return { fault: 'must name one host: wildcards are not served by this release' }
-  if (isIP(text) === 6) return { value: canonicalIpv6(text) }
+  if (isIP(text) === 6) return { value: canonicalHost(text.toLowerCase()) ?? text }
   if (/^(\[.*\]|[^:]*):[0-9]+$/.test(text)) return { fault: 'must be a host without a port' }
   const host = /^[A-Za-z0-9._\-[\]:]+$/.test(text) ? URL.parse(`http://${text}/`)?.hostname : undefined
   if (host === undefined || host === '') return { fault: 'must be a host such as api.example.com' }
-  return { value: bareHost(host) }
+  return { value: hostOfUrl(host) }
 }
 
 /** Parses `127.0.0.1:15006`, `[::1]:15006` or `localhost:15006`. Port 0 lets the system choose. */
@@ -66,15 +67,11 @@ export function parseListenAddress(text: string): Parsed<ListenAddress> {
 /** Whether an address, or the name `localhost`, can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith('127.')
-  return host === 'localhost' || (isIP(host) === 6 && canonicalIpv6(host) === '::1')
+  return host === 'localhost' || (isIP(host) === 6 && canonicalHost(host.toLowerCase()) === '::1')
 }
 
-function canonicalIpv6(address: string): string {
-  return bareHost(URL.parse(`http://[${address}]/`)?.hostname ?? address.toLowerCase())
-}
-
-/** Without brackets and without the final dot: `app.example.com.` is the same host to DNS, and to us. */
-function bareHost(host: string): string {
-  const bare = host.startsWith('[') ? host.slice(1, -1) : host
-  return (bare.endsWith('.') ? bare.slice(0, -1) : bare).toLowerCase()
+/** As the hosts of requests are read: without brackets and final dot, addresses in their one spelling. */
+function hostOfUrl(hostname: string): string {
+  const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  return canonicalHost(bare.toLowerCase()) ?? ''
 }

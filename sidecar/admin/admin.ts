@@ -5,7 +5,7 @@ import type { LogLevel } from '../../shared/config/mesh.ts'
 import type { Revocation } from '../revocations.ts'
 import { isLogLevel } from '../telemetry/log.ts'
 import { denyForeign, denyWithoutToken } from './guard.ts'
-import type { AdminToken } from './token.ts'
+import type { TokenCheck } from './token.ts'
 
 /** What the sidecar shows and takes here; nothing of it holds a secret. */
 export interface AdminSubject {
@@ -17,6 +17,8 @@ export interface AdminSubject {
   drain(): void
   shutdown(): void
   setLogLevel(level: LogLevel): void
+  /** The names of issuers whose assertions can be revoked. */
+  issuerNames(): readonly string[]
   revoke(revocation: Revocation): void
 }
 
@@ -50,7 +52,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/revoke': { method: 'POST', needsToken: true, answer: revoke },
 }
 
-export function createAdmin(subject: AdminSubject, token: AdminToken): Server {
+export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
   return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
     respond(request, subject, token).then(
       (answer) => send(response, answer),
@@ -59,7 +61,7 @@ export function createAdmin(subject: AdminSubject, token: AdminToken): Server {
   })
 }
 
-async function respond(request: IncomingMessage, subject: AdminSubject, token: AdminToken): Promise<Answer> {
+async function respond(request: IncomingMessage, subject: AdminSubject, token: TokenCheck): Promise<Answer> {
   const path = (request.url ?? '').replace(/\?.*$/, '')
   const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined
   const foreign = denyForeign(request)
@@ -117,8 +119,20 @@ function revoke(subject: AdminSubject, body: string): Answer {
       'Send {"kind": "session" | "subject" | "jti", "issuer": …, "value": …} or {"kind": "kid", "value": …}.',
     )
   }
+  const known = subject.issuerNames()
+  if (revocation.kind !== 'kid' && !known.includes(revocation.issuer)) {
+    return fault(400, `There is no such issuer; there is: ${known.join(', ')}.`)
+  }
   subject.revoke(revocation)
-  return { status: 202, body: { message: 'revoked here' } }
+  return { status: 202, body: { message: revocationMessages[revocation.kind] } }
+}
+
+const revocationMessages: Readonly<Record<Revocation['kind'], string>> = {
+  session: 'Refused here from now on: every assertion of this session.',
+  subject:
+    'Refused here from now on: assertions of this subject that were issued until now. New ones are accepted.',
+  jti: 'Refused here from now on: this assertion.',
+  kid: 'Refused here from now on: whatever this key signed.',
 }
 
 function parseRevocation(text: string): Revocation | undefined {

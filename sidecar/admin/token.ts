@@ -1,6 +1,6 @@
-// The admin token: a file that only this sidecar's user can read; made at the start, removed at the end.
+// The admin token: in a file that only this sidecar's user can read; made at the start and removed at the end, or given.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { chmod, lstat, mkdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -9,6 +9,8 @@ export interface AdminToken {
   matches(presented: string): boolean
   remove(): Promise<void>
 }
+
+export type TokenCheck = Pick<AdminToken, 'file' | 'matches'>
 
 /** Where the command line looks for it, and so where it lies unless `admin_token_file` says otherwise. */
 export function defaultAdminTokenFile(service: string, env: NodeJS.ProcessEnv): string {
@@ -20,6 +22,30 @@ export function defaultAdminTokenFile(service: string, env: NodeJS.ProcessEnv): 
     : join(base, 'onbehalf', name)
 }
 
+const minTokenLength = 32
+
+/**
+ * The token of `admin_token_file`: what the file holds, or a new one where there is no such file.
+ * @throws {Error} the file holds too short a token, or cannot be read or written.
+ */
+export async function openAdminToken(file: string): Promise<AdminToken> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return createAdminToken(file)
+    throw error
+  }
+  const token = text.trim()
+  if (token.length < minTokenLength || /\s/.test(token)) {
+    throw new Error(
+      `${file} is there, and holds no token of ${minTokenLength} characters or more: give one, or a file that is not there`,
+    )
+  }
+  // What we did not make we do not remove.
+  return tokenIn(file, token, async () => undefined)
+}
+
 /** @throws {Error} the folder is not this user's alone, or the file cannot be written. */
 export async function createAdminToken(file: string): Promise<AdminToken> {
   const token = randomBytes(32).toString('base64url')
@@ -27,6 +53,16 @@ export async function createAdminToken(file: string): Promise<AdminToken> {
   // Removed first: written into a file that was there, it would have that file's owner and mode.
   await rm(file, { force: true })
   await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  return tokenIn(file, token, () => removeOurs(file, token))
+}
+
+/** Another sidecar of the same service may have put its own there since. */
+async function removeOurs(file: string, token: string): Promise<void> {
+  const found = await readFile(file, 'utf8').catch(() => '')
+  if (found.trim() === token) await rm(file, { force: true })
+}
+
+function tokenIn(file: string, token: string, remove: () => Promise<void>): AdminToken {
   const expected = Buffer.from(token)
   return {
     file,
@@ -34,7 +70,7 @@ export async function createAdminToken(file: string): Promise<AdminToken> {
       const given = Buffer.from(presented)
       return given.length === expected.length && timingSafeEqual(given, expected)
     },
-    remove: () => rm(file, { force: true }),
+    remove,
   }
 }
 

@@ -57,7 +57,13 @@ async function read(flags: Flags, io: Io): Promise<MeshReading> {
   const { mesh, problems, source } = await readMesh({ flags, env: io.env, cwd: io.cwd })
   const lines = (severity: 'error' | 'warning') =>
     problems.filter((problem) => problem.severity === severity).map(formatProblem)
-  return { mesh, file: source.file, errors: lines('error'), warnings: lines('warning') }
+  return {
+    mesh,
+    file: source.file,
+    endsInNewline: source.text.endsWith('\n'),
+    errors: lines('error'),
+    warnings: lines('warning'),
+  }
 }
 
 async function untilStopped(sidecar: Sidecar, stop: PromiseWithResolvers<string>, io: Io): Promise<void> {

@@ -102,6 +102,7 @@ export function logFields(decision: Decision): LogFields {
     outcome: decision.outcome,
     code: decision.code,
     reason: decision.reason,
+    detail: decision.detail,
     method: decision.method,
     host: decision.host,
     path: decision.path,

@@ -183,3 +183,34 @@ export function calling(
 export async function adminToken({ sidecar }: RunningSidecar): Promise<string> {
   return (await readFile(sidecar.adminToken.file, 'utf8')).trim()
 }
+
+/** Whether alice is served, as if nothing had happened. */
+export async function assertServes(mesh: TestMesh): Promise<void> {
+  const headers = await asUser(mesh, 'alice')
+  assert.equal((await send({ port: mesh.sidecars.App.inbound, headers })).status, 200)
+}
+
+/** Calls by Host, by the absolute form, and by CONNECT. */
+export async function callEachWay(mesh: TestMesh, host: string, port: number): Promise<string[]> {
+  const authority = `${host}:${port}`
+  const ways = [`GET / HTTP/1.1`, `GET http://${authority}/ HTTP/1.1`, `CONNECT ${authority} HTTP/1.1`]
+  const answers: string[] = []
+  for (const line of ways) {
+    const bytes = `${line}\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`
+    answers.push(verdict(await speakOnce(mesh.sidecars.App.outbound, bytes)))
+  }
+  return answers
+}
+
+/** Like {@link speak}, but for a tunnel, which stays open: ends it when it is made. */
+async function speakOnce(port: number, bytes: string): Promise<string> {
+  const socket = await open(port)
+  let answer = ''
+  socket.setEncoding('latin1').on('data', (part: string) => {
+    answer += part
+    if (answer.includes(' 200 Connection Established')) socket.destroy()
+  })
+  socket.write(bytes, 'latin1')
+  await closed(socket)
+  return answer
+}

@@ -125,13 +125,15 @@ test('an assertion for the public host opens the public host alone', async (t) =
   )
 })
 
+async function ask(mesh: TestMesh, method: string, headers: string[]): Promise<string> {
+  return (await send({ port: mesh.sidecars.App.inbound, method, headers })).code
+}
+
 test('a preflight is admitted only where the route says so, and only as one', async (t) => {
   const shut = await startMesh(t, { run: ['App'] })
   const policy = [{ allow: { or: [{ cors_preflight: true }] } }]
   const admitting = await startMesh(t, { run: ['App'], routes: { App: { policy } } })
   const preflight = ['Origin', 'https://a.test', 'Access-Control-Request-Method', 'POST']
-  const ask = async (mesh: TestMesh, method: string, headers: string[]) =>
-    (await send({ port: mesh.sidecars.App.inbound, method, headers })).code
   assert.equal(await ask(shut, 'OPTIONS', preflight), 'assertion_missing')
   assert.equal(await ask(admitting, 'OPTIONS', preflight), '')
   assert.equal(await ask(admitting, 'POST', preflight), 'assertion_missing')

@@ -32,7 +32,7 @@ const ways = ({ token, handle }: Came) => [
 async function allRefused(came: Came, code: string): Promise<void> {
   for (const headers of ways(came)) {
     const answer = await send({ port: came.mesh.sidecars.App.outbound, host: hosts.API, headers })
-    assert.deepEqual([answer.status, answer.code], [403, code], headers[0])
+    assert.deepEqual([answer.status, answer.code], [403, code], String(headers[0]))
   }
   assert.equal(came.mesh.apps.API.received.length, 0)
 }
@@ -146,7 +146,7 @@ for (const kind of revocations) {
     assert.equal(again.code, 'assertion_revoked')
     for (const headers of ways(came)) {
       const answer = await send({ port: App.outbound, host: hosts.API, headers })
-      assert.notEqual(answer.status, 200, headers[0])
+      assert.notEqual(answer.status, 200, String(headers[0]))
     }
     assert.equal(came.mesh.apps.API.received.length, 0)
   })

@@ -86,6 +86,19 @@ async function freshAt(mesh: TestMesh, offsetMs: number): Promise<string[]> {
   return [assertionName, await mesh.pomerium.sign(claims)]
 }
 
+test('a second use that is refused prolongs no session of the first', async (t) => {
+  let offsetMs = 0
+  const mesh = await start(t, { run: ['App', 'API'], clockOffsetMs: () => offsetMs })
+  const { inbound, outbound } = mesh.sidecars.App
+  const [name = '', token = ''] = await asUser(mesh, 'alice')
+  assert.equal((await send({ port: inbound, headers: [name, token] })).status, 200)
+  offsetMs = 2_100
+  assert.equal((await send({ port: inbound, headers: [name, token] })).code, 'assertion_reused')
+  const answer = await send({ port: outbound, host: hosts.API, headers: [forName, token] })
+  assert.deepEqual([answer.status, answer.code], [403, 'original_user_lost'])
+  assert.equal(mesh.apps.API.received.length, 0)
+})
+
 test('a reload does not give it a second life', async (t) => {
   const mesh = await start(t)
   const headers = await asUser(mesh, 'alice')

@@ -22,18 +22,24 @@ interface Watching {
 }
 
 /** `filesAt` is asked at each look which files there are: from 0, the state that the watch begins with. */
-async function watching(t: TestContext, filesAt: (look: number) => readonly string[]): Promise<Watching> {
+async function watching(
+  t: TestContext,
+  filesAt: (look: number) => readonly string[],
+  sinceMs?: number,
+): Promise<Watching> {
   t.mock.timers.enable({ apis: ['setTimeout'] })
+  let hasStarted = false
   let looks = 0
   let changes = 0
   const watch = new FileWatch(
-    () => filesAt(looks++),
+    () => filesAt(hasStarted ? ++looks : 0),
     async () => {
       changes++
     },
   )
   t.after(() => watch.close())
-  await watch.start()
+  await watch.start(sinceMs)
+  hasStarted = true
   const scheduled = mock.method(globalThis, 'setTimeout')
   t.after(() => scheduled.mock.restore())
   return {
@@ -143,6 +149,29 @@ test('a folder that is swapped beneath a symbolic link is a change, as Kubernete
   assert.equal(changes(), 1)
 })
 
+test('a file that changed while it was first read is told, one that changed before is not', async (t) => {
+  const file = join(await folderFor(t), 'file')
+  await writeFile(file, 'text')
+  await utimes(file, 1_000, 1_000)
+  for (const [sinceMs, expected] of [
+    [1_000_000, 1],
+    [1_000_001, 0],
+  ] as const) {
+    await t.test(`since ${sinceMs} ms`, async (inner) => {
+      const { look, changes } = await watching(inner, () => [file], sinceMs)
+      await look()
+      await look()
+      assert.equal(changes(), expected)
+    })
+  }
+})
+
+test('a file that is not there is nothing that changed while it was first read', async (t) => {
+  const { look, changes } = await watching(t, () => ['/nowhere/file'], 1)
+  await look()
+  assert.equal(changes(), 0)
+})
+
 test('after it was closed it looks no more', async (t) => {
   let looks = 0
   t.mock.timers.enable({ apis: ['setTimeout'] })
@@ -154,8 +183,9 @@ test('after it was closed it looks no more', async (t) => {
     async () => undefined,
   )
   await watch.start()
+  const before = looks
   watch.close()
   t.mock.timers.tick(10_000)
   await turn()
-  assert.equal(looks, 1)
+  assert.equal(looks, before)
 })

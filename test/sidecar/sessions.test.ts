@@ -86,6 +86,28 @@ test('a service account and nobody have no original user of their own', () => {
   assert.equal(sessions.byUserToken(app.token), undefined)
 })
 
+test('a session whose user could not be verified is lost, and is nobody’s own call', () => {
+  const { sessions } = makeSessions()
+  const { handle } = sessions.keep(app, undefined, true)
+  assert.equal(sessions.byHandle(handle), undefined)
+  assert.equal(sessions.byAssertion(app.token)?.carriesUsers, true)
+  assert.equal(sessions.byHandle(sessions.keep(undefined, undefined, true).handle), undefined)
+})
+
+test('a user who called directly is not lost, whatever else could not be verified', () => {
+  const { sessions } = makeSessions()
+  const { handle } = sessions.keep(alice, undefined, true)
+  assert.equal(sessions.byHandle(handle)?.originalUser, alice)
+})
+
+test('a session whose user could not be verified ends as any other, and leaves nothing behind', () => {
+  const { sessions, live } = makeSessions()
+  sessions.keep(undefined, undefined, true).end()
+  live.nowMs += lingerMs
+  sessions.sweep()
+  assert.deepEqual({ size: sessions.size, bytes: sessions.bytes }, { size: 0, bytes: 0 })
+})
+
 test('an assertion carries users from the first one on', () => {
   const { sessions } = makeSessions()
   sessions.keep(app, undefined)

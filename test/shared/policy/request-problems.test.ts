@@ -15,7 +15,7 @@ const print =
 const spki = 'Must be the base64 of a SHA-256 hash of the public key info (44 characters).'
 const zone = 'the name of a time zone such as Europe/Berlin or UTC'
 const never =
-  'Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before the policy is asked. Write it plainly'
+  'Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before rules are asked. Write it plainly'
 
 /** A criterion under `allow: or`, and the problem below it. */
 const criteria: [criterion: unknown, where: string, message: string][] = [

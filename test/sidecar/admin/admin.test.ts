@@ -32,6 +32,7 @@ async function startAdmin(t: TestContext): Promise<Admin> {
     drain: () => told.push('drain'),
     shutdown: () => told.push('shutdown'),
     setLogLevel: (level) => told.push(level),
+    issuerNames: () => ['pomerium', 'mesh'],
     revoke: (revocation) => told.push(revocation),
   }
   const server = createAdmin(subject, token)
@@ -134,6 +135,7 @@ const badBodies: readonly (readonly [method: string, target: string, body: strin
   ['POST', '/revoke', '{"kind":"kid","value":1}'],
   ['POST', '/revoke', '{"kind":"kid"}'],
   ['POST', '/revoke', '{"kind":"subject","value":"alice"}'],
+  ['POST', '/revoke', '{"kind":"subject","issuer":"nobody","value":"alice"}'],
   ['POST', '/revoke', '{"kind":"subject","issuer":1,"value":"alice"}'],
   ['POST', '/revoke', '{"kind":"all","issuer":"pomerium","value":"alice"}'],
 ]

@@ -79,9 +79,18 @@ test('it lies in the run directory of the user, where there is one', () => {
   )
 })
 
+test('an empty run directory is none', () => {
+  assert.equal(defaultAdminTokenFile('API', { XDG_RUNTIME_DIR: '' }), defaultAdminTokenFile('API', {}))
+})
+
+test('two services never share a file', () => {
+  const files = ['a/b', 'a b', 'a-b', 'a_b', 'a%20b'].map((service) => defaultAdminTokenFile(service, {}))
+  assert.equal(new Set(files).size, files.length)
+})
+
 test('the name of a service leads to no other folder', () => {
   assert.equal(
     defaultAdminTokenFile('../a/b c', { XDG_RUNTIME_DIR: '/run' }),
-    '/run/onbehalf/..-a-b-c.admin-token',
+    '/run/onbehalf/..%2Fa%2Fb%20c.admin-token',
   )
 })

@@ -177,6 +177,17 @@ test('an issuer with a private CA is not known without it', async (t) => {
   await assert.rejects(fetcherOf(t, await tlsIssuer(t)).fetch(), { code: /CERT|ISSUER|SIGNATURE/ })
 })
 
+test('the environment cannot switch verification off', async (t) => {
+  const name = 'NODE_TLS_REJECT_UNAUTHORIZED'
+  const before = process.env[name]
+  process.env[name] = '0'
+  t.after(() => {
+    if (before === undefined) delete process.env[name]
+    else process.env[name] = before
+  })
+  await assert.rejects(fetcherOf(t, await tlsIssuer(t)).fetch(), { code: /CERT|ISSUER|SIGNATURE/ })
+})
+
 test('another private CA does not do', async (t) => {
   const stranger = makeRoot({ ...validity, subject: 'Stranger' })
   await assert.rejects(fetcherOf(t, await tlsIssuer(t), stranger.pem).fetch(), {

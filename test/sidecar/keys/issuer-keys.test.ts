@@ -152,6 +152,13 @@ test('within the cooldown a key is unknown without a fetch, to the millisecond',
   assert.equal(served.asked, 2)
 })
 
+test('a clock that was set back does not keep it from asking', async (t) => {
+  const { source, clock } = await scene(t)
+  await source.start()
+  clock.ms -= 3_600_000
+  assert.equal(await source.refetch(), 'fetched')
+})
+
 test('within the cooldown of a fetch that failed nothing is unknown: it cannot be known', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()

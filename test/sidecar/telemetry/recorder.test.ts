@@ -16,6 +16,7 @@ const allowed: Decision = {
   mode: 'enforce',
   outcome: 'allowed',
   code: undefined,
+  detail: undefined,
   reason: 'allow[0].or user',
   method: 'GET',
   host: 'api.example.com',
