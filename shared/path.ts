@@ -164,13 +164,16 @@ function isUtf8(path: string): boolean {
   }
 }
 
-/** What is wrong with a path, or the beginning of one, that rules are to compare requests with; undefined if nothing. */
-export function pathFault(path: string, isOpenEnded: boolean): string | undefined {
+/**
+ * What is wrong with a path, or a part of one, that rules are to compare requests with; undefined if nothing.
+ * @param before what stands for the part before it, where it is not the beginning.
+ */
+export function pathFault(path: string, isOpenEnded: boolean, before = ''): string | undefined {
   if (path.includes('?')) return 'The query is no part of the path: leave out ? and what follows.'
-  if (!path.startsWith('/')) return 'Paths begin with a slash.'
+  if (!`${before}${path}`.startsWith('/')) return 'Paths begin with a slash.'
   // Blanks and letters beyond ASCII may be written as such: requests carry them escaped, and escapes are decoded.
   const written = path.replaceAll(/[ \u0080-\uffff]/g, 'x')
-  if (!isAmbiguousPath(isOpenEnded ? `${written}x` : written)) return undefined
+  if (!isAmbiguousPath(`${before}${written}${isOpenEnded ? 'x' : ''}`)) return undefined
   return `Never matches: a path with //, dot segments, backslashes, #, or escapes of them is refused before rules are asked. Write it plainly${normalizedHint(path)}.`
 }
 

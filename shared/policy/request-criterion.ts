@@ -40,7 +40,7 @@ function decodeValue(value: unknown): unknown {
 function checkPath(value: string, key: StringKey): string | undefined {
   const isAnchored = key !== 'contains' && key !== 'ends_with'
   const isOpenEnded = key === 'contains' || key === 'starts_with'
-  return pathFault(isAnchored ? value : `/x${value}`, isOpenEnded)
+  return pathFault(value, isOpenEnded, isAnchored ? '' : '/x')
 }
 
 /** `source_ip`: an address, a CIDR range, or a list of them. */

@@ -235,5 +235,22 @@ test('files that the mesh refers to must be there, relative to the mesh file', a
     `onbehalf.yaml:9:45 services.App.credential.key: Cannot read ${join(cwd, 'keys')}: it is not a file.`,
   ])
   assert.equal((await readMesh({ flags: {}, env: {}, cwd })).mesh, undefined)
-  assert.equal((await runValidate(cwd, ['--config', 'sub/mesh.yaml'])).status, 0)
+  const found = await runValidate(cwd, ['--config', 'sub/mesh.yaml'])
+  assert.doesNotMatch(found.stderr, /Cannot read/)
+})
+
+test('files that are there must hold what they are for, and each fault has the place of its key', async (t) => {
+  const credential = '{certificate: app.pem, key: app-key.pem, token_file: token}'
+  const text = `${issuers}mesh: {issuer: mesh.example.com, ca: ca.pem}\n${appRoute}services:\n  App:\n    app: http://127.0.0.1:8080\n    credential: ${credential}\n`
+  const files = {
+    'onbehalf.yaml': text,
+    'ca.pem': 'x',
+    'app.pem': 'x',
+    'app-key.pem': 'x',
+    token: 'no token',
+  }
+  const { status, stderr } = await runValidate(await folderWith(t, files), [])
+  assert.equal(status, 2)
+  assert.match(stderr, /^onbehalf\.yaml:3:38 mesh\.ca: .*ca\.pem: the CA file holds no certificate in PEM/m)
+  assert.match(stderr, /^onbehalf\.yaml:9:\d+ services\.App\.credential\.token_file: .*must hold one JWT/m)
 })

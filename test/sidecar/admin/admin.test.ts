@@ -90,8 +90,8 @@ const guarded: readonly (readonly [
   [
     'POST',
     '/revoke',
-    '{"kind":"session","issuer":"","value":"s"}',
-    { kind: 'session', issuer: '', value: 's' },
+    '{"kind":"session","issuer":"mesh","value":"s"}',
+    { kind: 'session', issuer: 'mesh', value: 's' },
   ],
   [
     'POST',
