@@ -13,7 +13,7 @@ help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
 demo: build ## Pomerium stand-in, three apps, three sidecars: the chain, the attacks, then curl lines to try. CI=1 asserts and ends.
-	@CI=$(CI) $(NODE) deploy/demo/main.ts
+	@CI=$(CI) exec $(NODE) deploy/demo/main.ts
 
 test: check unit ## Format, types, lint, import rules, and every test.
 

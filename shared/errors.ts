@@ -1,6 +1,6 @@
 // The one table of refusal codes, and the one error that carries them.
 
-/** Every code that a caller can see, with its HTTP status (DESIGN section 3, "Refusals"). */
+/** Every code that a caller can see, with its HTTP status. */
 const statusByCode = {
   request_malformed: 400,
   request_ambiguous: 400,

@@ -1,5 +1,5 @@
 // Finds on whose behalf an app makes a call: from what the app, an agent or the preload carried through it.
-// All sources that are present must agree, and a lost user never becomes more authority (DESIGN section 4).
+// All sources that are present must agree, and a lost user never becomes more authority.
 import { Refusal } from './errors.ts'
 import type { ClaimedIdentity } from './headers/firewall.ts'
 import { samePrincipal, type Assertion } from './identity.ts'

@@ -192,9 +192,10 @@ export class Configuration {
       ca,
       now: this.#options.now,
       onKeys: (keys) => this.#acceptKeys(keys),
-      onFailure: ({ name }, error) => {
+      onFailure: ({ name, jwks }, error) => {
         this.#log?.write('error', 'the keys of an issuer cannot be fetched', {
           issuer: name,
+          from: jwks.kind === 'url' ? jwks.url : jwks.file,
           cause: describeError(error),
         })
       },
@@ -213,7 +214,16 @@ export class Configuration {
       this.#current = { snapshot: { ...snapshot, trust }, credential }
       return
     }
-    this.#log?.write('info', 'keys loaded', { issuer: name, keys: keys.keys.byId.size })
+    const count = keys.keys.byId.size
+    const isEmpty = count === 0
+    this.#log?.write(
+      isEmpty ? 'warn' : 'info',
+      isEmpty ? 'the issuer publishes no key that can be used' : 'keys loaded',
+      {
+        issuer: name,
+        keys: count,
+      },
+    )
     // What was verified by a key that is gone must not stay verified.
     this.#current = { snapshot: { ...snapshot, trust: forgetVerified(trust) }, credential }
   }

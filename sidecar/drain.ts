@@ -14,11 +14,14 @@ export interface Drained {
 }
 
 /**
- * DESIGN section 7: open connections are served on with `Connection: close`; idle ones stay for `drain_delay`; after
+ * Open connections are served on with `Connection: close`; idle ones stay for `drain_delay`; after
  * that new requests are `draining`. The outbound side serves until the requests that need it have ended.
  */
 export async function drain({ inbound, outbound, inboundServers, timeouts, log }: Drained): Promise<void> {
-  log.write('info', 'draining', { under_way: inbound.active + outbound.active })
+  log.write('info', 'draining', {
+    under_way: inbound.active + outbound.active,
+    for_at_most_ms: timeouts.drainMs,
+  })
   inbound.closing = true
   await sleep(timeouts.drainDelayMs)
   inbound.draining = true

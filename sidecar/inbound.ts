@@ -119,7 +119,7 @@ function plan(runtime: Runtime, current: Current, decided: InboundAnswer, port: 
     return { answer: decided, sending: { app, session } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    session?.end()
+    session?.discard()
     // Nothing of a request whose assertion does not count is verified any more.
     const { caller: _caller, originalUser: _user, ...findings } = decided.findings
     return planRefused(runtime, current, { permitted: false, findings, refusal: error }, port)
@@ -133,8 +133,8 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, port: 
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
   const { caller, originalUser } = findings
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
-  const session = runtime.sessions.keep(caller, originalUser, isUserLost)
-  return { answer, sending: { app: appFor(current, port), session } }
+  const app = appFor(current, port)
+  return { answer, sending: { app, session: runtime.sessions.keep(caller, originalUser, isUserLost) } }
 }
 
 /** A single-use assertion is used up when all else is decided, by the request that is let in. */

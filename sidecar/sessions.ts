@@ -45,6 +45,8 @@ export interface KeptSession {
   readonly handle: string
   /** To be called once, when the request has ended: from then on the session lingers. */
   end(): void
+  /** To be called instead, where the request is not let in after all: nothing of it is left. */
+  discard(): void
 }
 
 export class Sessions implements SessionIndex {
@@ -107,6 +109,11 @@ export class Sessions implements SessionIndex {
         if (ended) return
         ended = true
         this.#linger(entry)
+      },
+      discard: () => {
+        if (ended) return
+        ended = true
+        this.#remove(entry)
       },
     }
   }

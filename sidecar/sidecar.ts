@@ -83,6 +83,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       : openAdminToken(tokenFile))
     opened = adminToken
     await configuration.start(log)
+    if (mesh.mode === 'report') log.write('warn', 'report mode: what would be refused is let through')
     log.write('info', 'listening', { service: mesh.service, ...describeAddresses(addresses) })
     const sweeper = setInterval(() => parts.runtime.sessions.sweep(), 1_000)
     sweeper.unref()

@@ -1,4 +1,4 @@
-// Who may import whom, and what the pure part may not touch: the rules of DESIGN section 8, read from the sources.
+// Who may import whom, and what the pure part may not touch: read from the sources.
 import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'

@@ -1,4 +1,4 @@
-// The claims that an assertion has, each of its right type (POMERIUM.md; RFC 7519 section 4.1).
+// The claims that an assertion has, each of its right type (RFC 7519 section 4.1, and as Pomerium signs them).
 import { MalformedToken } from './jws.ts'
 
 export interface AssertionClaims {

@@ -1,4 +1,4 @@
-// Verifies a token: the order of the checks is the contract, the first failure names the code (DESIGN section 3).
+// Verifies a token: the order of the checks is the contract, the first failure names the code.
 import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
 import { ChainFault, type Authority } from '../certificate/chain.ts'
 import { Refusal, type RefusalOptions, type TokenFault } from '../errors.ts'
@@ -223,10 +223,17 @@ function authenticateMinted(
     throw fault(options, 'signature', 'its signature is wrong')
   }
   return {
-    assertion: makeAssertion(token, jws, claims, 'service_account', authority.name, key.keyId),
+    assertion: makeAssertion(token, jws, withinLife(claims), 'service_account', authority.name, key.keyId),
     notBefore: claims.notBefore,
     certificateEndsMs: key.notAfterMs,
   }
+}
+
+/** Seconds for which a minted assertion counts, whatever its `exp` says. */
+const mintedLifeSeconds = 60
+
+function withinLife(claims: AssertionClaims): AssertionClaims {
+  return { ...claims, expiresAt: Math.min(claims.expiresAt, claims.issuedAt + mintedLifeSeconds) }
 }
 
 function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions) {

@@ -1,4 +1,4 @@
-// Whether a chain of certificates shows that a key is that of an account (DESIGN section 5, RFC 5280 section 6).
+// Whether a chain of certificates shows that a key is that of an account (RFC 5280 section 6).
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { ChainFault } from './fault.ts'
 import { keyUsageBits, parseCertificate, readFields } from './fields.ts'

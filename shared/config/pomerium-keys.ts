@@ -15,7 +15,7 @@ export const ignoredPomeriumKeys: Readonly<Record<string, string>> = {
 
   timeout: 'is applied by Pomerium; for sidecars see timeouts.response',
   idle_timeout: 'is applied by Pomerium; for sidecars see timeouts.idle',
-  allow_websockets: 'has no effect here: sidecars pass WebSockets always',
+  allow_websockets: 'has no effect here: upgrades are not served by this release',
   allow_spdy: byPomerium,
   allow_upgrades: byPomerium,
 

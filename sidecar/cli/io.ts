@@ -8,5 +8,5 @@ export interface Io {
   readonly cwd: string
 }
 
-/** Exit statuses of every command (DESIGN section 7). */
+/** Exit statuses of every command. */
 export const exitStatus = { done: 0, no: 1, wrong: 2 } as const

@@ -11,7 +11,7 @@ const help = `Usage: onbehalf run [--config FILE] [--service NAME] [options]
 Runs the sidecar of one service in the foreground.
 
 ${describeMeshOptions()}
-SIGHUP reloads the mesh file, SIGTERM and SIGINT drain and stop.
+SIGHUP reloads the mesh file; SIGTERM and SIGINT drain and stop, a second SIGINT stops at once.
 
 Example: onbehalf run --config mesh.yaml --service App
 `
@@ -75,11 +75,12 @@ async function untilStopped(sidecar: Sidecar, stop: PromiseWithResolvers<string>
   if (io.stderr.isTTY === true) {
     const admin = sidecar.addresses.admin[0]
     if (admin !== undefined)
-      io.stderr.write(`admin: http://127.0.0.1:${admin.port}/  token: ${sidecar.adminToken.file}\n`)
+      io.stderr.write(`admin: http://127.0.0.1:${admin.port}/decisions  token: ${sidecar.adminToken.file}\n`)
   }
   await stop.promise
+  // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
+  process.off('SIGINT', onSignal)
   await sidecar.stop()
   process.off('SIGHUP', onHangup)
   process.off('SIGTERM', onSignal)
-  process.off('SIGINT', onSignal)
 }

@@ -103,6 +103,6 @@ function toText(isValid: boolean, summaries: readonly Summary[]): string {
 function oneLine({ routes, calls, app, attaches }: Summary): string {
   const hosts = [...new Set(routes.map((route) => route.host))].join(', ')
   const called = calls.length === 0 ? 'calls nobody' : `calls ${calls.map((call) => call.route).join(', ')}`
-  const account = attaches.length === 0 ? 'without a credential' : `with ${attaches.join(' and ')}`
-  return `serves ${hosts} by ${app ?? 'no app'}; ${called} ${account}`
+  const account = attaches.length === 0 ? 'has no credential' : `attaches ${attaches.join(' and ')}`
+  return `serves ${hosts} by ${app ?? 'no app'}; ${called}; ${account}`
 }

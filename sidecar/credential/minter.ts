@@ -1,4 +1,4 @@
-// Mints the assertions under which this service calls others, and keeps one per audience (DESIGN section 5).
+// Mints the assertions under which this service calls others, and keeps one per audience.
 import { createPublicKey, randomUUID } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { SignJWT } from 'jose'

@@ -237,5 +237,9 @@ function failure(error: NodeJS.ErrnoException, isStale: boolean): Refusal {
       cause: error,
     })
   }
-  return new Refusal('upstream_refused', 'The upstream cannot be reached.', { cause: error })
+  return new Refusal(
+    'upstream_refused',
+    'The upstream cannot be reached. The log of the sidecar says which and why.',
+    { cause: error },
+  )
 }

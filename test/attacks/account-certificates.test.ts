@@ -257,6 +257,7 @@ test('no other certificate than its own makes anybody an account of the mesh', a
     await t.test(`${name} is ${code}`, async (row) => {
       // Each from a sidecar of its own, for bad certificates are rate-limited by their sender.
       const { sidecars, apps } = code === 'assertion_key_unknown' ? await startOwnMesh(row) : mesh
+      apps.API.received.length = 0
       const answer = await send({ port: sidecars.API.inbound, headers: [assertionName, token()] })
       assert.deepEqual([answer.status, answer.code], [401, code])
       assert.equal(apps.API.received.length, 0)

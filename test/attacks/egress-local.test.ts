@@ -57,6 +57,7 @@ test('no spelling of a local address reaches around a sidecar', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
   for (const host of [...localSpellings, ...ownAddresses, ...ownMapped]) {
     await t.test(host, async () => {
+      mesh.apps.API.received.length = 0
       assert.deepEqual(await callEachWay(mesh, host, mesh.apps.API.port), [
         'egress_denied',
         'egress_denied',

@@ -55,6 +55,7 @@ test('no name that an app could take for an identity header passes, however it i
   const mesh = await startMesh(t, claimed)
   for (const name of aliases) {
     await t.test(name, async () => {
+      mesh.apps.App.received.length = 0
       // A user's own -For is refused outright; all the others are taken out.
       const isClaim = name === forName
       assert.equal(

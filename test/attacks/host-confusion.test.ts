@@ -41,6 +41,7 @@ test('a Host that is none, or one of several, is refused, also on a public route
   const mesh = await startMesh(t, { run: ['App'], routes })
   for (const [name, lines, line = 'GET / HTTP/1.1'] of hostsRefused) {
     await t.test(name, async () => {
+      mesh.apps.App.received.length = 0
       const bytes = `${[line, ...lines, 'Connection: close'].join('\r\n')}\r\n\r\n`
       assert.match(verdict(await speak(mesh.sidecars.App.inbound, bytes)), /^request_(malformed|ambiguous)$/)
       assert.equal(mesh.apps.App.received.length, 0)

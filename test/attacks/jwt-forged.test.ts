@@ -248,6 +248,7 @@ test('no token that the issuer did not sign as one of its assertions makes anybo
   ]
   for (const { name, code, make } of all) {
     await t.test(`${name} is ${code}`, async () => {
+      mesh.apps.App.received.length = 0
       const answer = await present(mesh, await make(mesh))
       assert.deepEqual([answer.status, answer.code], [401, code])
       assert.equal(mesh.apps.App.received.length, 0)

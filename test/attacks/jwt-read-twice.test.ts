@@ -196,6 +196,7 @@ test('a token of any other form than the one is refused, though the issuer signe
     ...times,
   ]) {
     await t.test(`${name} is ${code}`, async () => {
+      mesh.apps.App.received.length = 0
       const answer = await present(mesh, await make(mesh))
       assert.deepEqual([answer.status, answer.code], [401, code])
       assert.equal(mesh.apps.App.received.length, 0)

@@ -113,6 +113,7 @@ for (const [name, options] of readers) {
     const mesh = await startMesh(t, options)
     for (const target of climbs) {
       await t.test(target, async () => {
+        mesh.apps.App.received.length = 0
         assert.equal(await ask(mesh, target), 'request_ambiguous')
         assert.equal(mesh.apps.App.received.length, 0)
       })

@@ -115,6 +115,7 @@ test('a body whose chunks are broken never ends as if it were whole', async (t) 
   const mesh = await startMesh(t, { run: ['App'] })
   for (const row of brokenBodies) {
     await t.test(row.name, async () => {
+      mesh.apps.App.received.length = 0
       const lines = ['Transfer-Encoding: chunked']
       assert.equal(verdict(await say(mesh, { ...row, lines })), 'request_malformed')
       assert.equal(mesh.apps.App.received.length, 0)

@@ -249,6 +249,16 @@ test('accepts the same minted assertion without them', async (t) => {
   assert.equal(answer.status, 200)
 })
 
+test('a minted assertion counts for a minute, whatever its exp says', async (t) => {
+  let offsetMs = 0
+  const mesh = await startMesh(t, { run: ['API'], clockOffsetMs: () => offsetMs })
+  const token = await mintByHand(await mesh.certified('api-access'), { exp: nowSeconds() + 36_000 })
+  const port = mesh.sidecars.API.inbound
+  assert.equal((await send({ port, headers: assertion(token) })).status, 200)
+  offsetMs = 125_000
+  assert.equal((await send({ port, headers: assertion(token) })).code, 'assertion_expired')
+})
+
 test("refuses a minted assertion that names another account than its certificate's", async (t) => {
   const mesh = await startMesh(t, { run: ['API'] })
   const changes = { sub: 'api-access', user: 'api-access' }

@@ -145,3 +145,30 @@ test('CONNECT does not reach around a sidecar', async (t) => {
   )
   assert.match(answer, /x-onbehalf-error: egress_denied/)
 })
+
+test('an open tunnel does not keep a sidecar from stopping, and ends with it', async (t) => {
+  const settings = { egress: { local: 'allow' }, timeouts: { drain: '200ms' } }
+  const mesh = await startMesh(t, { run: ['App'], settings })
+  const outside = await startApp()
+  t.after(() => outside.close())
+  const socket = connect(mesh.sidecars.App.outbound, '127.0.0.1')
+  const ended = once(socket, 'close')
+  socket.on('error', () => undefined)
+  socket.write(`CONNECT 127.0.0.1:${outside.port} HTTP/1.1\r\nHost: 127.0.0.1:${outside.port}\r\n\r\n`)
+  await once(socket, 'data')
+  await mesh.sidecars.App.sidecar.stop()
+  await ended
+})
+
+test('a call by way of a Pomerium goes to the host that the Pomerium knows, whatever alias the app called', async (t) => {
+  const pomerium = await startApp()
+  t.after(() => pomerium.close())
+  const mesh = await startMesh(t, {
+    run: ['App'],
+    routes: { API: { from: `http://localhost:${pomerium.port}`, aliases: ['api'], via: 'pomerium' } },
+    services: { App: { credential: { token_file: 'pomerium-token' } } },
+    files: { 'pomerium-token': 'aaaa.bbbb.cccc' },
+  })
+  assert.equal((await send({ port: mesh.sidecars.App.outbound, host: 'api' })).status, 200)
+  assert.deepEqual(rawValues(pomerium.received[0], 'host'), [`localhost:${pomerium.port}`])
+})

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { identityNames, rawValues } from '../support/app.ts'
 import { send } from '../support/client.ts'
-import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
+import { hosts, startAgain, startMesh, type TestMesh } from '../support/mesh.ts'
 
 const assertionName = 'X-Pomerium-Jwt-Assertion'
 const forName = 'X-Pomerium-Jwt-Assertion-For'
@@ -287,4 +287,50 @@ test('a revoked original user is refused at the callee', async (t) => {
   })
   const headers = [assertionName, caller, forName, user]
   assert.equal((await send({ port: inbound, headers })).code, 'original_user_revoked')
+})
+
+test('in report mode a user who could not be verified is lost, not absent: no call becomes the account own', async (t) => {
+  const mesh = await startMesh(t, { settings: { mode: 'report' } })
+  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const headers = [assertionName, caller, forName, 'not.a.token']
+  assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
+  const handle = rawValues(mesh.apps.API.received[0], 'x-onbehalf-handle')[0] ?? ''
+  for (const copied of [
+    ['x-onbehalf-handle', handle],
+    [assertionName, caller],
+  ]) {
+    await send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers: copied })
+    const names = identityNames(mesh.apps.Ledger.received.at(-1))
+    assert.deepEqual(names, ['x-onbehalf-handle'])
+  }
+})
+
+test('a start that fails for want of a port leaves the token of the sidecar that has it', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const { file } = mesh.sidecars.App.sidecar.adminToken
+  const before = await readFile(file, 'utf8')
+  await assert.rejects(startAgain(mesh, 'App'), /EADDRINUSE/)
+  assert.equal(await readFile(file, 'utf8'), before)
+})
+
+test('a token that admin_token_file gives is used as it is, and left when the sidecar stops', async (t) => {
+  const token = 'a-token-of-more-than-thirty-two-characters'
+  const mesh = await startMesh(t, { run: ['App'], files: { 'App.admin-token': token } })
+  const { admin, sidecar } = mesh.sidecars.App
+  const headers = ['Authorization', `Bearer ${token}`]
+  const answer = await send({ port: admin, host: `127.0.0.1:${admin}`, target: '/decisions', headers })
+  assert.equal(answer.status, 200)
+  await sidecar.stop()
+  assert.equal(await readFile(sidecar.adminToken.file, 'utf8'), token)
+})
+
+test('a file that is written to right after it was read is noticed', async (t) => {
+  const mesh = await startMesh(t, { run: [] })
+  const changing = await startAgain(mesh, 'App', async () => {
+    await mesh.writeMeshFile((file) => {
+      file['mode'] = 'report'
+    })
+  })
+  t.after(() => changing.sidecar.stop())
+  await until(() => changing.logs.some((line) => line.includes('configuration reloaded')), 5_000)
 })

@@ -1,4 +1,4 @@
-// The table of refusals is the contract of DESIGN section 3, code by code.
+// The table of refusals is a contract, code by code.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal, refusalCodes } from '../../shared/errors.ts'

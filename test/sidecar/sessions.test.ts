@@ -498,3 +498,18 @@ test('after any steps memory is within its bound, and no running request has los
     }),
   )
 })
+
+test('a session that is discarded leaves nothing behind', () => {
+  const sessions = new Sessions({
+    service: 'App',
+    now: () => 1_000,
+    maxBytes: () => 0,
+    lingerMs: () => 30_000,
+  })
+  const alice = assertionOf('user', 'alice')
+  const kept = sessions.keep(alice, undefined)
+  kept.discard()
+  kept.end()
+  assert.deepEqual([sessions.size, sessions.lingering, sessions.bytes], [0, 0, 0])
+  assert.equal(sessions.byUserToken(alice.token), undefined)
+})

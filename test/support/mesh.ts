@@ -230,15 +230,35 @@ export function x5cOf(certified: Certified): string[] {
   return [new X509Certificate(certified.certificatePem).raw.toString('base64')]
 }
 
+/** One more sidecar of a service on the same mesh file; `afterRead` runs each time the file has been read. */
+export function startAgain(
+  mesh: TestMesh,
+  service: ServiceName,
+  afterRead?: () => Promise<void>,
+): Promise<RunningSidecar> {
+  return startOne(service, mesh.meshFile, {}, once(afterRead))
+}
+
+function once(act: (() => Promise<void>) | undefined): () => Promise<void> {
+  let left = act
+  return async () => {
+    const now = left
+    left = undefined
+    await now?.()
+  }
+}
+
 async function startOne(
   service: ServiceName,
   meshFile: string,
   options: MeshOptions,
+  afterRead: () => Promise<void> = async () => undefined,
 ): Promise<RunningSidecar> {
   const logs: string[] = []
   const sidecar = await startSidecar({
     read: async () => {
       const text = await readFile(meshFile, 'utf8')
+      await afterRead()
       const { mesh, problems } = loadMesh({ file: meshFile, text, service })
       const of = (severity: string) =>
         problems.filter((problem) => problem.severity === severity).map(formatProblem)

@@ -19,7 +19,7 @@ interface Recipe {
   readonly revoked: boolean
 }
 
-/** Each fault alone, in the order of DESIGN section 3; what it changes does not undo what another one does. */
+/** Each fault alone, in the order of the contract; what it changes does not undo what another one does. */
 type Faults = readonly (readonly [fault: TokenFault, change: (recipe: Recipe) => Recipe])[]
 
 const withClaims = (recipe: Recipe, claims: Members): Recipe => ({
