@@ -1,7 +1,9 @@
 // The one immutable record of a decision: logs, metrics and the admin page are all derived from it.
-import type { RefusalCode } from './errors.ts'
+import type { Mesh, Route } from './config/mesh.ts'
+import type { Refusal, RefusalCode } from './errors.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
 import type { SourceName } from './sources.ts'
+import type { RequestTarget } from './target.ts'
 
 /** A principal as it is recorded: never with its token. */
 export interface RecordedPrincipal extends Principal {
@@ -35,7 +37,48 @@ export interface Decision {
   readonly source: SourceName | 'none' | undefined
 }
 
-export function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {
+/** What one side knows of a request when it has decided. */
+export interface DecisionFacts {
+  readonly requestId: string
+  readonly direction: 'inbound' | 'outbound'
+  readonly atMs: number
+  readonly mesh: Pick<Mesh, 'service' | 'mode'>
+  readonly refusal: Refusal | undefined
+  /** Why it was permitted, where it was. */
+  readonly reason: string
+  readonly method: string
+  readonly target: Pick<RequestTarget, 'host' | 'originForm'> | undefined
+  readonly route: Route | undefined
+  readonly peer: string
+  readonly caller: Assertion | undefined
+  readonly originalUser: Assertion | undefined
+  readonly source: Decision['source']
+}
+
+export function makeDecision(facts: DecisionFacts): Decision {
+  const { refusal, mesh, target, requestId, direction, atMs, method, peer, source } = facts
+  return Object.freeze({
+    requestId,
+    direction,
+    atMs,
+    service: mesh.service,
+    mode: mesh.mode,
+    outcome: refusal === undefined ? 'allowed' : 'refused',
+    code: refusal?.code,
+    reason: refusal?.message ?? facts.reason,
+    detail: refusal?.detail,
+    method,
+    host: target?.host ?? '',
+    path: recordedPath(target?.originForm),
+    route: facts.route?.name,
+    peer,
+    caller: recordPrincipal(facts.caller),
+    originalUser: recordPrincipal(facts.originalUser),
+    source,
+  })
+}
+
+function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {
   if (assertion === undefined) return undefined
   return { ...assertion.principal, kind: assertion.kind }
 }
@@ -46,7 +89,7 @@ const maxPathLength = 1_024
  * What of a target may be recorded: no query and no fragment, where secrets travel, and no more than a person reads.
  * Empty where no target was read: what is no target can hold anything.
  */
-export function recordedPath(originForm = ''): string {
+function recordedPath(originForm = ''): string {
   const path = originForm.slice(0, maxPathLength)
   const end = path.search(/[?#]/)
   return end === -1 ? path : path.slice(0, end)

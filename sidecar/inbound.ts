@@ -2,7 +2,7 @@
 import { Agent } from 'node:http'
 import { KeyNeeded, type MissingKeyRule } from '../shared/assertion/verify.ts'
 import type { Endpoint, Issuer } from '../shared/config/mesh.ts'
-import { recordedPath, recordPrincipal, type Decision } from '../shared/decision.ts'
+import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Peer } from '../shared/head.ts'
 import type { Assertion } from '../shared/identity.ts'
@@ -157,25 +157,20 @@ function decisionOf(
   atMs: number,
   answer: InboundAnswer,
 ): Decision {
-  const { mesh } = current.snapshot
-  const { findings } = answer
-  return Object.freeze({
+  const { target, route, caller, originalUser } = answer.findings
+  return makeDecision({
     requestId: exchange.requestId,
     direction: 'inbound',
     atMs,
-    service: mesh.service,
-    mode: mesh.mode,
-    outcome: answer.permitted ? 'allowed' : 'refused',
-    code: answer.permitted ? undefined : answer.refusal.code,
-    reason: answer.permitted ? answer.reason : answer.refusal.message,
-    detail: answer.permitted ? undefined : answer.refusal.detail,
+    mesh: current.snapshot.mesh,
+    refusal: answer.permitted ? undefined : answer.refusal,
+    reason: answer.permitted ? answer.reason : '',
     method: exchange.head.method,
-    host: findings.target?.host ?? '',
-    path: recordedPath(findings.target?.originForm),
-    route: findings.route?.name,
+    target,
+    route,
     peer: peer.address,
-    caller: recordPrincipal(findings.caller),
-    originalUser: recordPrincipal(findings.originalUser),
+    caller,
+    originalUser,
     source: undefined,
   })
 }

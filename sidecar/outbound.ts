@@ -3,7 +3,7 @@ import { Agent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { Endpoint, Route } from '../shared/config/mesh.ts'
-import { recordedPath, recordPrincipal, type Decision } from '../shared/decision.ts'
+import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { siftResponseHeaders } from '../shared/headers/firewall.ts'
 import {
@@ -161,27 +161,20 @@ function upstreamOf(route: Route): Endpoint {
 }
 
 function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {
-  const { mesh } = current.snapshot
-  const { findings } = answer
-  const { cause, route } = findings
-  return Object.freeze({
+  const { target, route, originalUser, cause } = answer.findings
+  return makeDecision({
     requestId: exchange.requestId,
     direction: 'outbound',
     atMs,
-    service: mesh.service,
-    mode: mesh.mode,
-    outcome: answer.permitted ? 'allowed' : 'refused',
-    code: answer.permitted ? undefined : answer.refusal.code,
-    reason: answer.permitted ? answer.reason : answer.refusal.message,
-    detail: answer.permitted ? undefined : answer.refusal.detail,
+    mesh: current.snapshot.mesh,
+    refusal: answer.permitted ? undefined : answer.refusal,
+    reason: answer.permitted ? answer.reason : '',
     method: exchange.head.method,
-    host: findings.target?.host ?? '',
-    path: recordedPath(findings.target?.originForm),
-    route: route?.name,
+    target,
+    route,
     peer: peerAddress(exchange.request.socket),
     caller: undefined,
-    originalUser: recordPrincipal(findings.originalUser),
-    source:
-      route === undefined || cause === undefined ? undefined : cause.kind === 'none' ? 'none' : cause.source,
+    originalUser,
+    source: cause?.kind === 'none' ? 'none' : cause?.source,
   })
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { connect, isIP, type Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
-import type { Decision } from '../shared/decision.ts'
+import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { parseAuthority } from '../shared/target.ts'
 import { judgeAddress, judgingLookup } from './egress.ts'
@@ -129,19 +129,15 @@ function decisionOf(
   atMs: number,
   refusal: Refusal | undefined,
 ): Decision {
-  return Object.freeze({
+  return makeDecision({
     requestId,
     direction: 'outbound',
     atMs,
-    service: mesh.service,
-    mode: mesh.mode,
-    outcome: refusal === undefined ? 'allowed' : 'refused',
-    code: refusal?.code,
-    reason: refusal?.message ?? 'a tunnel to an unlisted host: bytes pass untouched',
-    detail: refusal?.detail,
+    mesh,
+    refusal,
+    reason: 'a tunnel to an unlisted host: bytes pass untouched',
     method: 'CONNECT',
-    host: parseAuthority(request.url ?? '')?.host ?? '',
-    path: '',
+    target: { host: parseAuthority(request.url ?? '')?.host ?? '', originForm: '' },
     route: undefined,
     peer: peerAddress(request.socket),
     caller: undefined,

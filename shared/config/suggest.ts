@@ -2,12 +2,12 @@
 
 /** `; did you mean "policy"?`, or nothing where no candidate is close. To be appended to a message. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const meant = closest(word, candidates)
+  const meant = closestWord(word, candidates)
   return meant === undefined ? '' : `; did you mean "${meant}"?`
 }
 
 /** The candidate with the fewest edits, at most a third of the word's length; case counts little. */
-function closest(word: string, candidates: Iterable<string>): string | undefined {
+export function closestWord(word: string, candidates: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1

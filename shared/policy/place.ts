@@ -1,5 +1,6 @@
 // Where a part of a policy stands while it is compiled, and how what is wrong with it is said.
 import type { Path, ProblemSink } from '../config/problem.ts'
+import { closestWord } from '../config/suggest.ts'
 
 export type Action = 'allow' | 'deny'
 
@@ -55,27 +56,10 @@ export function unknownName(what: string, name: string, known: readonly string[]
   return `${quote(name)} is no ${what}.${hint} Known: ${known.join(', ')}.`
 }
 
+/** By spelling, or as one of the words of a longer name. */
 function nearestName(name: string, known: readonly string[]): string | undefined {
-  if (name.length > 40) return undefined
   const lower = name.toLowerCase()
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: editDistance(lower, candidate) }))
-    .sort((a, b) => a.distance - b.distance)
-  const best = ranked[0]
-  if (best !== undefined && best.distance <= Math.ceil(best.candidate.length / 3)) return best.candidate
-  return lower.length < 2 ? undefined : known.find((candidate) => candidate.split('_').includes(lower))
-}
-
-/** Levenshtein distance, row by row. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
+  const spelt = closestWord(name, known)
+  if (spelt !== undefined || lower.length < 2) return spelt
+  return known.find((candidate) => candidate.split('_').includes(lower))
 }
