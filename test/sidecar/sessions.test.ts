@@ -506,10 +506,10 @@ test('a session that is discarded leaves nothing behind', () => {
     maxBytes: () => 0,
     lingerMs: () => 30_000,
   })
-  const alice = assertionOf('user', 'alice')
-  const kept = sessions.keep(alice, undefined)
+  const carol = assertionOf('user', 'carol')
+  const kept = sessions.keep(carol, undefined)
   kept.discard()
   kept.end()
   assert.deepEqual([sessions.size, sessions.lingering, sessions.bytes], [0, 0, 0])
-  assert.equal(sessions.byUserToken(alice.token), undefined)
+  assert.equal(sessions.byUserToken(carol.token), undefined)
 })
