@@ -41,9 +41,19 @@ export function makeIssuers(
   return issuers
 }
 
+/** What stands for the forms of the token's own `aud`; anything else is an exact string. */
+const issuerForms = ['hostOnly', 'uri']
+
 function makeIssuer(entry: IssuerEntry, index: number, folder: string, problems: ProblemSink): Issuer {
   if (entry.ca !== undefined && entry.jwks.kind === 'file') {
     problems.warn(['issuers', index, 'ca'], 'has no effect: the keys come from a file')
+  }
+  for (const form of entry.issuer) {
+    const meant = issuerForms.find(
+      (known) => known !== form && known.toLowerCase() === form.toLowerCase().replace(/[_-]/g, ''),
+    )
+    if (meant === undefined) continue
+    problems.warn(['issuers', index, 'issuer'], `"${form}" is taken as an exact iss; did you mean ${meant}?`)
   }
   return {
     name: issuerName(entry, index),
