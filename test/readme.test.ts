@@ -1,6 +1,6 @@
 // What the README states can be checked: its mesh file, its codes, its commands.
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadMesh } from '../shared/config/load.ts'
@@ -43,4 +43,14 @@ test('every command that the README names is there', async () => {
 test('the two commands at the top are targets of the Makefile', async () => {
   const makefile = await readFile(join(root, 'Makefile'), 'utf8')
   for (const target of ['demo', 'test']) assert.match(makefile, new RegExp(`^${target}:`, 'm'))
+})
+
+test('every refusal code that is served is provoked by a test that goes through a socket', async () => {
+  const folder = join(root, 'test/mesh')
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.test.ts'))
+  const text = (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('\n')
+  const missing = refusalCodes.filter(
+    (code) => !code.startsWith('evidence_') && !new RegExp(`\\b${code}\\b`).test(text),
+  )
+  assert.deepEqual(missing, [])
 })

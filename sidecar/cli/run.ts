@@ -24,20 +24,34 @@ export async function run(args: string[], io: Io): Promise<number> {
     return exitStatus.done
   }
   const stop = Promise.withResolvers<string>()
+  let sidecar: Sidecar | undefined
+  // Before anything can be seen of the sidecar: without a handler SIGHUP would end the process.
+  const onHangup = () => void sidecar?.reload('SIGHUP')
+  process.on('SIGHUP', onHangup)
+  process.on('SIGTERM', stop.resolve)
+  process.on('SIGINT', stop.resolve)
   try {
-    const sidecar = await startSidecar({
+    sidecar = await startSidecar({
       read: () => read(flags, io),
       now: Date.now,
       output: io.stderr,
       env: io.env,
       onShutdown: () => stop.resolve('admin'),
     })
-    await untilStopped(sidecar, stop, io)
+    sayWhereAdminIs(sidecar, io)
+    await stop.promise
+    // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
+    process.off('SIGINT', stop.resolve)
+    await sidecar.stop()
     return exitStatus.done
   } catch (error) {
     if (!(error instanceof ConfigurationFault)) throw error
     for (const line of error.lines) io.stderr.write(`${line}\n`)
     return exitStatus.wrong
+  } finally {
+    process.off('SIGHUP', onHangup)
+    process.off('SIGTERM', stop.resolve)
+    process.off('SIGINT', stop.resolve)
   }
 }
 
@@ -66,21 +80,8 @@ async function read(flags: Flags, io: Io): Promise<MeshReading> {
   }
 }
 
-async function untilStopped(sidecar: Sidecar, stop: PromiseWithResolvers<string>, io: Io): Promise<void> {
-  const onSignal = (signal: NodeJS.Signals) => stop.resolve(signal)
-  const onHangup = () => void sidecar.reload('SIGHUP')
-  process.on('SIGHUP', onHangup)
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
-  if (io.stderr.isTTY === true) {
-    const admin = sidecar.addresses.admin[0]
-    if (admin !== undefined)
-      io.stderr.write(`admin: http://127.0.0.1:${admin.port}/decisions  token: ${sidecar.adminToken.file}\n`)
-  }
-  await stop.promise
-  // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
-  process.off('SIGINT', onSignal)
-  await sidecar.stop()
-  process.off('SIGHUP', onHangup)
-  process.off('SIGTERM', onSignal)
+function sayWhereAdminIs(sidecar: Sidecar, io: Io): void {
+  const admin = sidecar.addresses.admin[0]
+  if (io.stderr.isTTY !== true || admin === undefined) return
+  io.stderr.write(`admin: http://127.0.0.1:${admin.port}/decisions  token: ${sidecar.adminToken.file}\n`)
 }

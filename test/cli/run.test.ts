@@ -1,0 +1,85 @@
+// `onbehalf run` as a process: exit statuses, signals, and what it says on the way.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { freePorts } from '../../deploy/demo/ports.ts'
+
+const program = join(import.meta.dirname, '../../sidecar/cli/onbehalf.ts')
+
+async function meshFile(t: TestContext, change: (text: string) => string = (text) => text): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'onbehalf-run-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const [inbound, outbound, admin, probes] = await freePorts(4)
+  const listen = `{inbound: 127.0.0.1:${inbound}, outbound: 127.0.0.1:${outbound}, admin: 127.0.0.1:${admin}, probes: 127.0.0.1:${probes}}`
+  await writeFile(join(folder, 'jwks.json'), '{"keys": []}')
+  const text = `issuers:
+  - {issuer: hostOnly, jwks: jwks.json, single_use: true}
+routes:
+  - {name: App, from: https://app.example.com, to: http://127.0.0.1:${inbound}, allow_any_authenticated_user: true}
+services:
+  App: {app: http://127.0.0.1:9, calls: [], listen: ${listen}, admin_token_file: token}
+`
+  const file = join(folder, 'mesh.yaml')
+  await writeFile(file, change(text))
+  return file
+}
+
+function run(t: TestContext, ...args: string[]) {
+  const child = spawn(process.execPath, [program, 'run', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  let text = ''
+  child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part))
+  const exited = once(child, 'exit')
+  return {
+    child,
+    said: () => text,
+    async until(words: string): Promise<void> {
+      while (!text.includes(words)) {
+        assert.deepEqual([child.exitCode, child.signalCode], [null, null], text)
+        await Promise.race([once(child.stderr, 'data'), exited])
+      }
+    },
+    async status(): Promise<unknown> {
+      return (await exited)[0] as unknown
+    },
+  }
+}
+
+test('SIGHUP reloads, SIGTERM drains and ends with status 0', async (t) => {
+  const sidecar = run(t, '--config', await meshFile(t))
+  await sidecar.until('"listening"')
+  sidecar.child.kill('SIGHUP')
+  await sidecar.until('configuration reloaded')
+  sidecar.child.kill('SIGTERM')
+  assert.equal(await sidecar.status(), 0)
+  assert.match(sidecar.said(), /"draining"[^]*"stopped"/)
+})
+
+test('a mesh file with problems ends with status 2, all of them with line and column', async (t) => {
+  const file = await meshFile(t, (text) => text.replace('issuer:', 'isuer:').replace('to:', 'too:'))
+  const sidecar = run(t, '--config', file)
+  assert.equal(await sidecar.status(), 2)
+  assert.match(
+    sidecar.said(),
+    /mesh\.yaml:2:6 issuers\[0\]\.isuer: Is not a known key; did you mean "issuer"\?/,
+  )
+  assert.match(sidecar.said(), /mesh\.yaml:4:\d+ routes\[0\]\.too: Is not a known key/)
+})
+
+test('an unknown flag, and a port that is taken, end with status 2 and say which', async (t) => {
+  const unknown = run(t, '--confg', 'x')
+  assert.equal(await unknown.status(), 2)
+  assert.match(unknown.said(), /--confg/)
+  const file = await meshFile(t)
+  const first = run(t, '--config', file)
+  await first.until('"listening"')
+  const second = run(t, '--config', file)
+  assert.equal(await second.status(), 2)
+  assert.match(second.said(), /EADDRINUSE.*127\.0\.0\.1/)
+  first.child.kill('SIGINT')
+  assert.equal(await first.status(), 0)
+})
