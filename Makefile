@@ -4,6 +4,7 @@ SHELL := /bin/sh
 BIN := node_modules/.bin
 NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
+CLIENTS := curl=curl wget=wget python3=python3 chromium=chromium
 SOURCES := $(shell find sidecar shared -name '*.ts') package.json
 
 .DEFAULT_GOAL := help
@@ -23,6 +24,7 @@ check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
 unit: build ## Every test.
+	test/packages.sh $(CLIENTS)
 	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
 
 format: node_modules/.installed ## Rewrite the sources in the one format.
