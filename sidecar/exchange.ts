@@ -1,15 +1,17 @@
 // What inbound and outbound share: admission, one record for each request, and one answer to each failure.
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Limits } from '../shared/config/mesh.ts'
 import type { Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { RequestHead } from '../shared/head.ts'
-import { ClientGone } from './http/forward.ts'
-import { refuseUncertainFraming } from './http/framing.ts'
+import { refuseLoop, type Hop } from '../shared/headers/forwarding.ts'
+import { ClientGone, type Forwarded } from './http/forward.ts'
 import { refuse } from './http/refuse.ts'
+import { peerAddress } from './http/server.ts'
+import { refuseUnserved } from './http/served.ts'
 import { describeError } from './telemetry/log.ts'
-import type { Recorder } from './telemetry/recorder.ts'
+import type { Ending, Recorder } from './telemetry/recorder.ts'
 
 /** Requests under way on one side of the sidecar, and whether it takes new ones. */
 export class Admission {
@@ -62,23 +64,26 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly head: RequestHead
+  readonly hop: Hop
   /** To be called once, when it is decided. */
   readonly record: (decision: Decision) => void
 }
 
 /** One side of the sidecar. */
 export interface Side {
+  /** Its pseudonym in `Via`. */
+  readonly name: string
   readonly admission: Admission
   readonly recorder: Recorder
   readonly limits: () => Limits
   /** The record of a request that was refused before it was looked at. */
   readonly refusedUnseen: (exchange: Exchange, refusal: Refusal) => Decision
   /**
-   * Decides, records, carries out; resolves with the answer's status when the answer has been passed on.
+   * Decides, records, carries out; resolves when the answer has been passed on.
    * @throws {Refusal} what is to be answered instead.
    * @throws {ClientGone} nobody is there to be answered.
    */
-  readonly serve: (exchange: Exchange) => Promise<number>
+  readonly serve: (exchange: Exchange) => Promise<Forwarded>
 }
 
 /** Serves one request from its head to its end; never rejects. */
@@ -91,25 +96,26 @@ export async function handle(side: Side, request: IncomingMessage, response: Ser
     request,
     response,
     head: { method: request.method as string, target: request.url as string, headers: request.rawHeaders },
+    hop: { name: side.name, httpVersion: request.httpVersion, peer: peerAddress(request.socket) },
     record(decision) {
       recorded.decision = decision
       recorder.decided(decision)
     },
   }
-  const end = (status: number | undefined, failed?: Refusal) => {
+  const end = (ending: Omit<Ending, 'durationMs'>) => {
     if (recorded.decision === undefined) return
-    const durationMs = performance.now() - startedMs
-    recorder.ended(recorded.decision, { status, durationMs, ...(failed && failureOf(failed)) })
+    recorder.ended(recorded.decision, { ...ending, durationMs: performance.now() - startedMs })
   }
   admission.enter()
   try {
     if (admission.closing) response.shouldKeepAlive = false
     admission.admit(request, side.limits())
-    refuseUncertainFraming(request)
+    refuseUnserved(request)
+    refuseLoop(request.rawHeaders, exchange.hop)
     end(await side.serve(exchange))
   } catch (error) {
     if (error instanceof ClientGone) {
-      end(undefined)
+      end({ status: undefined })
       return
     }
     const refusal = asRefusal(error)
@@ -117,10 +123,15 @@ export async function handle(side: Side, request: IncomingMessage, response: Ser
     const status = response.headersSent ? response.statusCode : refusal.status
     refuse(response, refusal, exchange.requestId)
     const isDecided = recorded.decision?.code === refusal.code
-    end(status, isDecided ? undefined : refusal)
+    end({ status, ...(isDecided ? undefined : failureOf(refusal)) })
   } finally {
     admission.leave()
   }
+}
+
+/** A pseudonym that no other side of no other sidecar has. */
+export function makeHopName(): string {
+  return `onbehalf-${randomBytes(4).toString('hex')}`
 }
 
 function failureOf(refusal: Refusal) {

@@ -6,11 +6,11 @@ import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Peer } from '../shared/head.ts'
 import type { Assertion } from '../shared/identity.ts'
-import { siftResponseHeaders } from '../shared/headers/firewall.ts'
+import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
+import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import { decideInbound, inboundHeaders, type InboundAnswer } from '../shared/inbound.ts'
-import type { Admission, Exchange, Side } from './exchange.ts'
-import { forward } from './http/forward.ts'
-import { peerAddress } from './http/server.ts'
+import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
+import { forward, type Forwarded } from './http/forward.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -21,38 +21,41 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 256 })
   const { recorder } = runtime
 
-  async function serve(exchange: Exchange): Promise<number> {
-    const peer = { address: peerAddress(exchange.request.socket) }
+  async function serve(exchange: Exchange): Promise<Forwarded> {
+    const peer = { address: exchange.hop.peer }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const { answer, sending } = plan(runtime, current, decided, exchange.request.socket.localPort)
     exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
+    const headers = inboundHeaders(answer.findings, current.snapshot, sending.session.handle)
     try {
-      const { status } = await forward({
+      return await forward({
         request: exchange.request,
         response: exchange.response,
         upstream: sending.app,
         agent,
         path: answer.findings.target?.originForm ?? exchange.head.target,
-        headers: inboundHeaders(answer.findings, current.snapshot, sending.session.handle),
-        siftResponse: (headers) => siftResponseHeaders(headers, false),
+        headers: withVia(withForwarded(headers, exchange.hop), exchange.hop),
+        isAwaited: true,
+        siftResponse: (raw) => siftResponseHeaders(raw, false),
+        siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
         isClosing: () => admission.closing,
         limits: mesh.limits,
         timeouts: mesh.timeouts,
       })
-      return status
     } finally {
       sending.session.end()
     }
   }
 
   return {
+    name: makeHopName(),
     admission,
     recorder,
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
-      const peer = { address: peerAddress(exchange.request.socket) }
+      const peer = { address: exchange.hop.peer }
       const answer = { permitted: false, findings: {}, refusal } as const
       return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer)
     },

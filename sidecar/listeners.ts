@@ -2,13 +2,11 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
-import type { Refusal } from '../shared/errors.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
-import { listen, makeServer, peerAddress, type ServerOptions } from './http/server.ts'
-import type { Log } from './telemetry/log.ts'
+import { listen, makeServer, type ServerOptions } from './http/server.ts'
 import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
@@ -22,28 +20,24 @@ export interface Served {
   readonly admin: AdminSubject
   readonly adminToken: TokenCheck
   readonly probes: ProbeSubject
-  readonly log: Log
 }
 
 /** One server for each address of `listen`. */
 export function makeServers(mesh: Mesh, served: Served): Servers {
-  const { tunnels, inbound, outbound, log } = served
-  const onUnreadable = (refusal: Refusal, remoteAddress: string, requestId: string) => {
-    const peer = peerAddress({ remoteAddress })
-    log.write('info', 'unreadable request', { code: refusal.code, peer, request_id: requestId })
-  }
-  const serve = (side: Side, onConnect?: ServerOptions['onConnect']) =>
+  const { tunnels, inbound, outbound } = served
+  const serve = (direction: 'inbound' | 'outbound', side: Side, onConnect?: ServerOptions['onConnect']) =>
     makeServer({
       limits: mesh.limits,
       timeouts: mesh.timeouts,
-      onUnreadable,
+      onUnreadable: (refusal, peer, requestId) =>
+        side.recorder.unreadable(direction, refusal, peer, requestId),
       onRequest: (request, response) => void handle(side, request, response),
       ...(onConnect && { onConnect }),
     })
   const onConnect: ServerOptions['onConnect'] = (request, socket, head) => tunnels.open(request, socket, head)
   return {
-    inbound: mesh.listen.inbound.map(() => serve(inbound)),
-    outbound: mesh.listen.outbound.map(() => serve(outbound, onConnect)),
+    inbound: mesh.listen.inbound.map(() => serve('inbound', inbound)),
+    outbound: mesh.listen.outbound.map(() => serve('outbound', outbound, onConnect)),
     admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
     probes: mesh.listen.probes.map(() => createProbes(served.probes)),
   }

@@ -9,11 +9,15 @@ import { createCredential, type Credential } from './credential/credential.ts'
 import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
 import { createMinter, type Minter } from './credential/minter.ts'
 
-export interface Material {
+/** What tokens are verified with, but for the issuers' keys. */
+export interface TrustMaterial {
   readonly authorities: readonly Authority[]
-  readonly credential: Credential
   /** PEM of private CAs by the name of their issuer. */
   readonly caByIssuer: ReadonlyMap<string, string>
+}
+
+export interface Material extends TrustMaterial {
+  readonly credential: Credential
 }
 
 /** What is wrong with a file; never with what the file holds. */
@@ -22,8 +26,8 @@ export interface MaterialFault {
   readonly message: string
 }
 
-export type MaterialResult =
-  | { readonly material: Material; readonly faults: readonly [] }
+export type MaterialResult<Kind extends TrustMaterial = Material> =
+  | { readonly material: Kind; readonly faults: readonly [] }
   | { readonly material: undefined; readonly faults: readonly MaterialFault[] }
 
 /** The files that {@link readMaterial} reads, to be watched. */
@@ -34,25 +38,8 @@ export function materialFiles(mesh: Mesh): string[] {
 }
 
 export async function readMaterial(mesh: Mesh, now: () => number): Promise<MaterialResult> {
-  const faults: MaterialFault[] = []
-  const attempt = async <T>(file: string, read: () => T | Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read()
-    } catch (error) {
-      faults.push({ file, message: wordsFor(error) })
-      return undefined
-    }
-  }
-  const authorities: Authority[] = []
-  for (const { name, issuer, accounts, caFile } of mesh.trustDomains) {
-    const roots = await attempt(caFile, async () => parseRoots(await readFile(caFile, 'utf8')))
-    if (roots !== undefined) authorities.push({ name, issuer, accounts, roots })
-  }
-  const caByIssuer = new Map<string, string>()
-  for (const { name, caFile } of mesh.issuers) {
-    const pem = caFile === undefined ? undefined : await attempt(caFile, () => readCa(caFile))
-    if (pem !== undefined) caByIssuer.set(name, pem)
-  }
+  const { attempt, faults } = collectFaults()
+  const { authorities, caByIssuer } = await readTrust(mesh, attempt)
   for (const { jwks } of mesh.issuers) {
     if (jwks.kind === 'file')
       await attempt(jwks.file, async () => parseKeySet(await readFile(jwks.file, 'utf8')))
@@ -71,6 +58,43 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
       : await attempt(tokenFile, async () => parsePomeriumToken(await readFile(tokenFile, 'utf8')))
   if (faults.length > 0) return { material: undefined, faults }
   return { material: { authorities, credential: createCredential(minter, token), caByIssuer }, faults: [] }
+}
+
+/** Without what is the service's own: tokens can be verified where its key is not. */
+export async function readTrustMaterial(mesh: Mesh): Promise<MaterialResult<TrustMaterial>> {
+  const { attempt, faults } = collectFaults()
+  const material = await readTrust(mesh, attempt)
+  return faults.length > 0 ? { material: undefined, faults } : { material, faults: [] }
+}
+
+/** Runs what reads a file; where it fails, the fault is kept and there is no result. */
+type Attempt = <T>(file: string, read: () => T | Promise<T>) => Promise<T | undefined>
+
+function collectFaults(): { attempt: Attempt; faults: MaterialFault[] } {
+  const faults: MaterialFault[] = []
+  const attempt: Attempt = async (file, read) => {
+    try {
+      return await read()
+    } catch (error) {
+      faults.push({ file, message: wordsFor(error) })
+      return undefined
+    }
+  }
+  return { attempt, faults }
+}
+
+async function readTrust(mesh: Mesh, attempt: Attempt): Promise<TrustMaterial> {
+  const authorities: Authority[] = []
+  for (const { name, issuer, accounts, caFile } of mesh.trustDomains) {
+    const roots = await attempt(caFile, async () => parseRoots(await readFile(caFile, 'utf8')))
+    if (roots !== undefined) authorities.push({ name, issuer, accounts, roots })
+  }
+  const caByIssuer = new Map<string, string>()
+  for (const { name, caFile } of mesh.issuers) {
+    const pem = caFile === undefined ? undefined : await attempt(caFile, () => readCa(caFile))
+    if (pem !== undefined) caByIssuer.set(name, pem)
+  }
+  return { authorities, caByIssuer }
 }
 
 async function readMinter(

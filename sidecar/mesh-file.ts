@@ -7,7 +7,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { Path, Problem } from '../shared/config/problem.ts'
 import type { Override } from '../shared/config/source.ts'
 import { didYouMean } from '../shared/config/suggest.ts'
-import { readMaterial } from './material.ts'
+import { readMaterial, readTrustMaterial } from './material.ts'
 
 interface MeshSetting {
   readonly about: string
@@ -57,6 +57,11 @@ export interface MeshQuestion {
   readonly env: Readonly<Record<string, string | undefined>>
   /** The current folder, absolute. */
   readonly cwd: string
+  /**
+   * Which of the files that it names must be there and be of use. `trust`: those that say whom to trust; not the
+   * service's own credential, nor key sets, which may come from elsewhere. Default: all.
+   */
+  readonly files?: 'all' | 'trust'
 }
 
 export interface MeshAnswer extends Pick<LoadedMesh, 'services' | 'policyKinds'> {
@@ -89,8 +94,8 @@ export async function readMesh(question: MeshQuestion): Promise<MeshAnswer> {
     ...(service === undefined ? {} : { service: service.value, serviceSource: service.source }),
     overrides: readOverrides(question),
   })
-  const unreadable = await findUnreadable(loaded, name)
-  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, name)
+  const unreadable = await findUnreadable(loaded, name, question.files)
+  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, name, question.files)
   const problems = [...variableProblems, ...loaded.problems, ...fileProblems].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   )
@@ -160,9 +165,14 @@ async function readText(file: string): Promise<string | { reason: string }> {
 }
 
 /** Files that the mesh refers to and that are not there, or not for this user. */
-async function findUnreadable({ files, locate }: LoadedMesh, meshFile: string): Promise<Problem[]> {
+async function findUnreadable(
+  { files, locate }: LoadedMesh,
+  meshFile: string,
+  needed: MeshQuestion['files'] = 'all',
+): Promise<Problem[]> {
+  const wanted = needed === 'all' ? files : files.filter(({ path }) => isTrustFile(path))
   const checked = await Promise.all(
-    files.map(async ({ path, file }): Promise<Problem[]> => {
+    wanted.map(async ({ path, file }): Promise<Problem[]> => {
       const reason = await whyUnreadable(file)
       if (reason === undefined) return []
       return [
@@ -180,13 +190,22 @@ async function findUnreadable({ files, locate }: LoadedMesh, meshFile: string): 
 }
 
 /** Files that can be read, but hold no certificate, key, token or key set that can be used. */
-async function findUnusable({ mesh, files, locate }: LoadedMesh, meshFile: string): Promise<Problem[]> {
+async function findUnusable(
+  { mesh, files, locate }: LoadedMesh,
+  meshFile: string,
+  needed: MeshQuestion['files'] = 'all',
+): Promise<Problem[]> {
   if (mesh === undefined) return []
-  const { faults } = await readMaterial(mesh, Date.now)
+  const { faults } = await (needed === 'all' ? readMaterial(mesh, Date.now) : readTrustMaterial(mesh))
   return faults.map(({ file, message }) => {
     const path = files.find((reference) => reference.file === file)?.path ?? []
     return { severity: 'error', file: meshFile, ...locate(path), path, message: `${file}: ${message}.` }
   })
+}
+
+/** `…issuers[0].ca`, `…mesh.ca`, `…mesh.trust[0].ca`. */
+function isTrustFile(path: Path): boolean {
+  return path.at(-1) === 'ca'
 }
 
 async function whyUnreadable(file: string): Promise<string | undefined> {

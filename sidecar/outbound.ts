@@ -5,7 +5,8 @@ import { isIP } from 'node:net'
 import type { Endpoint, Route } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
-import { siftResponseHeaders } from '../shared/headers/firewall.ts'
+import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
+import { withVia } from '../shared/headers/forwarding.ts'
 import {
   decideOutbound,
   outboundHeaders,
@@ -14,9 +15,8 @@ import {
 } from '../shared/outbound.ts'
 import type { RequestTarget } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, type EgressRule } from './egress.ts'
-import type { Admission, Exchange, Side } from './exchange.ts'
-import { forward, type Forwarding } from './http/forward.ts'
-import { peerAddress } from './http/server.ts'
+import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
+import { forward, type Forwarded, type Forwarding } from './http/forward.ts'
 import type { Current, Runtime } from './runtime.ts'
 
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
@@ -33,7 +33,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
   const toOthers = { allow: createAgents(), deny: createAgents() }
   const { recorder } = runtime
 
-  async function serve(exchange: Exchange): Promise<number> {
+  async function serve(exchange: Exchange): Promise<Forwarded> {
     const current = runtime.current()
     const { snapshot } = current
     const { sessions, revocations } = runtime
@@ -46,18 +46,23 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     )
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
-    const { status } = await forward({
+    const { headers, ...destination } = sending
+    const { isAwaited } = destination
+    return forward({
       request: exchange.request,
       response: exchange.response,
-      ...sending,
+      ...destination,
+      // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
+      headers: isAwaited ? withVia(headers, exchange.hop) : headers,
+      siftTrailers: (raw) => siftTrailers(raw, snapshot.mesh.claimHeaderNames),
       isClosing: () => admission.closing,
       limits: snapshot.mesh.limits,
       timeouts: snapshot.mesh.timeouts,
     })
-    return status
   }
 
   return {
+    name: makeHopName(),
     admission,
     recorder,
     limits: () => runtime.current().snapshot.mesh.limits,
@@ -83,7 +88,7 @@ function createAgents(): Agents {
 
 type Permitted = Extract<OutboundAnswer, { permitted: true }>
 type Refused = Extract<OutboundAnswer, { permitted: false }>
-type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'siftResponse'>
+type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'>
 type Sending = Destination & Pick<Forwarding, 'headers'>
 
 /** What is done about a call: without `sending` nothing goes out. */
@@ -136,6 +141,7 @@ function toRoute({ route, target }: OutboundFindings, agents: Agents): Destinati
     upstream,
     agent: upstream.tls ? agents.tls : agents.plain,
     path: (target as RequestTarget).originForm,
+    isAwaited: true,
     siftResponse: (headers) => siftResponseHeaders(headers, true),
   }
 }
@@ -151,6 +157,7 @@ function toOther(findings: OutboundFindings, rule: EgressRule, agents: Agents): 
     agent: upstream.tls ? agents.tls : agents.plain,
     path: target.originForm,
     lookup: judgingLookup(upstream.port, rule),
+    isAwaited: false,
     siftResponse: (headers) => siftResponseHeaders(headers, false),
   }
 }
@@ -172,7 +179,7 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: 
     method: exchange.head.method,
     target,
     route,
-    peer: peerAddress(exchange.request.socket),
+    peer: exchange.hop.peer,
     caller: undefined,
     originalUser,
     source: cause?.kind === 'none' ? 'none' : cause?.source,

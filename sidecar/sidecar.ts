@@ -67,7 +67,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
     adminToken: tokenCheck,
     probes: { notReady, metrics: () => parts.metrics.format() },
-    log,
   })
   try {
     const addresses = await openAll(servers, mesh)

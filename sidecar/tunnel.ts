@@ -43,7 +43,10 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
           const decision = decisionOf(request, requestId, mesh, runtime.now(), undefined)
           runtime.recorder.decided(decision)
           const end = () =>
-            runtime.recorder.ended(decision, { status: 200, durationMs: performance.now() - startedMs })
+            runtime.recorder.ended(decision, {
+              status: 200,
+              durationMs: performance.now() - startedMs,
+            })
           client.once('close', end)
           join(client, upstream, head, mesh.timeouts.idleMs)
         },
@@ -72,7 +75,11 @@ async function establish(runtime: Runtime, admission: Admission, request: Incomi
   const destination = permit(request, mesh)
   const rule = runtime.egressRule()
   if (isIP(destination.host) !== 0) judgeAddress(destination.host, destination.port, rule)
-  const upstream = connect({ ...destination, lookup: judgingLookup(destination.port, rule) })
+  const upstream = connect({
+    ...destination,
+    lookup: judgingLookup(destination.port, rule),
+    allowHalfOpen: true,
+  })
   const { connectMs } = mesh.timeouts
   await new Promise<void>((resolve, reject) => {
     upstream.setTimeout(connectMs, () => upstream.destroy(timedOut()))

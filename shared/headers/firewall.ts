@@ -1,6 +1,6 @@
 // The header firewall: what a peer or an app sent is set aside, and only what was verified is set.
 import { headerValues, type HeaderList } from '../head.ts'
-import { canonicalName, headerNames, hopByHopNames, isIdentityName } from './names.ts'
+import { canonicalName, headerNames, hopByHopNames, isIdentityName, isTrailerName } from './names.ts'
 
 /** What a request said about identity, before any of it is believed. */
 export interface ClaimedIdentity {
@@ -74,6 +74,21 @@ export function siftResponseHeaders(headers: HeaderList, keepOurs: boolean): str
     const canonical = canonicalName(name)
     return keepOurs ? canonical !== headerNames.handle : !canonical.startsWith('x-onbehalf-')
   })
+}
+
+/**
+ * What of a trailer section passes on, either way, as pairs of name and value: nothing that could be taken for an
+ * identity, and nothing that frames, routes, authenticates or describes the message.
+ */
+export function siftTrailers(trailers: HeaderList, claimHeaders: ReadonlySet<string>): [string, string][] {
+  const kept: [string, string][] = []
+  for (let i = 0; i < trailers.length; i += 2) {
+    const name = trailers[i] as string
+    const canonical = canonicalName(name)
+    if (isTrailerName(canonical) && !isIdentityName(canonical, claimHeaders))
+      kept.push([name, trailers[i + 1] as string])
+  }
+  return kept
 }
 
 function filterHeaders(headers: HeaderList, keep: (lowerName: string, value: string) => boolean): string[] {

@@ -25,16 +25,16 @@ export function isIdentityName(name: string, claimHeaders: ReadonlySet<string>):
   )
 }
 
-/** Hop-by-hop fields (RFC 9110 section 7.6.1), the obsolete ones included. */
+/** Hop-by-hop fields (RFC 9110 section 7.6.1), the obsolete ones included, and `Expect`, which each hop of ours answers. */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
+  'expect',
   'keep-alive',
   'proxy-connection',
   'proxy-authenticate',
   'proxy-authorization',
   'proxy-authentication-info',
   'te',
-  'trailer',
   'transfer-encoding',
   'upgrade',
   'http2-settings',
@@ -50,4 +50,45 @@ export function hopByHopNames(connectionValues: readonly string[]): ReadonlySet<
   // Fields that frame or route the message cannot be nominated away.
   for (const name of ['host', 'content-length']) names.delete(name)
   return names
+}
+
+/**
+ * Fields that mean nothing, or something else, once the content was read (RFC 9110 section 6.5.1): an app that merges
+ * trailers into headers could take them for the request's own.
+ */
+const forbiddenInTrailers: ReadonlySet<string> = new Set([
+  ...hopByHop,
+  'accept-encoding',
+  'age',
+  'allow',
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-length',
+  'content-location',
+  'content-range',
+  'content-type',
+  'cookie',
+  'date',
+  'expires',
+  'forwarded',
+  'host',
+  'location',
+  'max-forwards',
+  'origin',
+  'pragma',
+  'range',
+  'referer',
+  'retry-after',
+  'set-cookie',
+  'trailer',
+  'vary',
+  'via',
+  'www-authenticate',
+])
+const forbiddenFamilies = /^(?:if-|x-forwarded-|proxy-|access-control-)/
+
+/** Whether a field, in lower case, may stand in a trailer section. */
+export function isTrailerName(lowerName: string): boolean {
+  return !forbiddenInTrailers.has(lowerName) && !forbiddenFamilies.test(lowerName)
 }

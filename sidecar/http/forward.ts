@@ -8,38 +8,40 @@ import {
 } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import type { LookupFunction, Socket } from 'node:net'
-import type { Readable, Writable } from 'node:stream'
 import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
+import { headerValues } from '../../shared/head.ts'
+import { beginAnswer, passBody, passInformation, type AnswerRules } from './answer.ts'
+import { answerHere, hopsLeft, withHopsLeft } from './max-forwards.ts'
+import { Repetition, Unanswered } from './repetition.ts'
+import { bodyTooLarge, Upload } from './upload.ts'
 
-export interface Forwarding {
+export interface Forwarding extends AnswerRules {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly upstream: Endpoint
   readonly agent: Agent
   /** Resolves the upstream's name; undefined: the system's way. */
   readonly lookup?: LookupFunction
-  /** Path and query in origin form. */
+  /** Path and query in origin form, or `*`. */
   readonly path: string
   /** End-to-end headers, names and values in turn. */
   readonly headers: readonly string[]
-  /** What of the answer's headers passes on. */
-  readonly siftResponse: (rawHeaders: readonly string[]) => string[]
-  /** Whether the connection to the client is to be closed after this answer. */
-  readonly isClosing: () => boolean
+  /** Whether the upstream is one of ours, or our app: then it is waited for while it starts again. */
+  readonly isAwaited: boolean
   readonly limits: Limits
   readonly timeouts: Timeouts
 }
 
-/** The answer's status; the body has been passed on whole. */
+/** How a request was answered; the body has been passed on whole. */
 export interface Forwarded {
   readonly status: number
+  /** How often it was sent again. */
+  readonly repeated: number
 }
 
 /** Room for what apps really send: 64 KiB of headers and some. */
 const maxResponseHeaderBytes = 128 * 1024
-/** RFC 9110 section 9.2.2. */
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 /** Methods for which Node sends no body unless told so; for all others it would send an empty chunked one. */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
 
@@ -49,16 +51,21 @@ const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS
  * @throws {ClientGone} the client left.
  */
 export async function forward(forwarding: Forwarding): Promise<Forwarded> {
-  const body = bodyOf(forwarding.request)
-  refuseLongBody(body, forwarding.limits)
-  try {
-    return await exchange(forwarding, body)
-  } catch (error) {
-    const again =
-      error instanceof StaleConnection && body === 'none' && idempotent.has(forwarding.request.method ?? '')
-    if (!again) throw error
-    // The upstream closed a kept-alive connection just as we took it: nothing was processed, so ask once more.
-    return await exchange(forwarding, body)
+  const { request, response, headers, limits, siftTrailers, isAwaited } = forwarding
+  const hops = hopsLeft(request.method as string, headers)
+  if (hops === 0) {
+    answerHere(response)
+    return { status: response.statusCode, repeated: 0 }
+  }
+  const sent = hops === undefined ? forwarding : { ...forwarding, headers: withHopsLeft(headers, hops - 1) }
+  const upload = new Upload(request, limits.bodyBytes, siftTrailers)
+  const repetition = new Repetition(isAwaited)
+  for (;;) {
+    try {
+      return { status: await exchange(sent, upload), repeated: repetition.count }
+    } catch (error) {
+      await repetition.permit(error, upload)
+    }
   }
 }
 
@@ -67,42 +74,19 @@ export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
 
-/** A reused connection ended before a byte of the answer came. */
-class StaleConnection extends Refusal {}
-
-type Body = 'none' | 'chunked' | number
-
-function bodyOf(request: IncomingMessage): Body {
-  if (request.headers['transfer-encoding'] !== undefined) return 'chunked'
-  const length = request.headers['content-length']
-  return length === undefined ? 'none' : Number(length)
-}
-
-function refuseLongBody(body: Body, limits: Limits): void {
-  if (limits.bodyBytes > 0 && typeof body === 'number' && body > limits.bodyBytes) throw bodyTooLarge()
-}
-
-function bodyTooLarge(): Refusal {
-  return new Refusal('body_too_large', 'The body is larger than the mesh file allows (limits.body_bytes).')
-}
-
-function framing(method: string, body: Body): string[] {
-  if (body === 'chunked') return ['Transfer-Encoding', 'chunked']
-  return body === 'none' && !bodiless.has(method) ? ['Content-Length', '0'] : []
-}
-
-function exchange(forwarding: Forwarding, body: Body): Promise<Forwarded> {
+/** Resolves with the answer's status when its body has been passed on whole. */
+function exchange(forwarding: Forwarding, upload: Upload): Promise<number> {
   const { request, response, timeouts } = forwarding
   // Who left while we decided will not be heard of again: 'close' was already emitted.
   if (response.destroyed) return Promise.reject(new ClientGone('the client left'))
   return new Promise((resolve, reject) => {
-    const upstream = open(forwarding, body)
-    let settled = false
-    let answered = false
+    const upstream = open(forwarding, upload)
+    let phase: 'connecting' | 'sending' | 'answering' | 'settled' = 'connecting'
     const settle = (outcome: () => void) => {
-      if (settled) return
-      settled = true
+      if (phase === 'settled') return
+      phase = 'settled'
       response.off('close', onClientGone)
+      upload.detach()
       outcome()
     }
     const fail = (error: Error) => {
@@ -110,61 +94,47 @@ function exchange(forwarding: Forwarding, body: Body): Promise<Forwarded> {
       settle(() => reject(error))
     }
     const onClientGone = () => fail(new ClientGone('the client left'))
+    const send = () => {
+      if (phase !== 'connecting') return
+      phase = 'sending'
+      if (upload.framing === 'none') return
+      if (expectsContinue(request) && !response.headersSent) response.writeContinue()
+      upload.sendTo(upstream, { onTooLarge: () => fail(bodyTooLarge()), onBroken: onClientGone })
+    }
     response.once('close', onClientGone)
-    upstream.once('socket', (socket) => boundConnect(socket, timeouts.connectMs, fail))
+    upstream.once('socket', (socket) => whenConnected(socket, timeouts.connectMs, send, fail))
     if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => fail(timedOut('idle')))
     const responseTimer = startTimer(timeouts.responseMs, () => fail(timedOut('response')))
-    upstream.on('error', (error) => fail(failure(error, upstream.reusedSocket && !answered)))
+    upstream.on('error', (error) => fail(failure(error, stageOf(phase, upstream))))
     upstream.on('close', () => {
       clearTimeout(responseTimer)
-      if (!answered) fail(invalidAnswer())
+      if (phase !== 'answering') fail(invalidAnswer())
     })
+    upstream.on('information', (information) => passInformation(information, response, forwarding))
     upstream.once('response', (answer) => {
       clearTimeout(responseTimer)
-      answered = true
-      if (!beginAnswer(forwarding, answer)) {
+      phase = 'answering'
+      if (!beginAnswer(answer, response, forwarding)) {
         fail(invalidAnswer())
         return
       }
-      pump(answer, response, {
-        onEnd: () => {
+      passBody(answer, response, forwarding, {
+        onEnd() {
           // An answer may come before the whole request was read: then nobody reads the rest.
           if (!request.complete) upstream.destroy()
-          settle(() => resolve({ status: response.statusCode }))
+          settle(() => resolve(response.statusCode))
         },
-        onBroken: () => {
+        onBroken() {
           response.destroy()
           fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
         },
       })
     })
-    if (body === 'none') upstream.end()
-    else
-      pump(request, upstream, {
-        maxBytes: forwarding.limits.bodyBytes,
-        onTooLarge: () => fail(bodyTooLarge()),
-        onBroken: onClientGone,
-      })
+    if (upload.framing === 'none') upstream.end()
   })
 }
 
-/** False for what cannot be passed on: llhttp reads statuses that Node does not write. */
-function beginAnswer({ response, isClosing, siftResponse }: Forwarding, answer: IncomingMessage): boolean {
-  response.sendDate = false
-  if (isClosing() || !response.req.complete) response.shouldKeepAlive = false
-  try {
-    response.writeHead(answer.statusCode as number, siftResponse(answer.rawHeaders))
-    return true
-  } catch {
-    return false
-  }
-}
-
-function invalidAnswer(): Refusal {
-  return new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.')
-}
-
-function open(forwarding: Forwarding, body: Body): ClientRequest {
+function open(forwarding: Forwarding, upload: Upload): ClientRequest {
   const { request, upstream, agent, path, headers, lookup } = forwarding
   const method = request.method as string
   const options = {
@@ -173,73 +143,90 @@ function open(forwarding: Forwarding, body: Body): ClientRequest {
     method,
     path,
     agent,
-    headers: [...headers, ...framing(method, body)],
+    headers: [...fitting(headers, upload), ...framing(method, upload), ...trailersWanted(request)],
     setHost: false,
     insecureHTTPParser: false,
     maxHeaderSize: maxResponseHeaderBytes,
     ...(lookup === undefined ? undefined : { lookup }),
   }
-  return upstream.tls ? requestHttps(options) : requestHttp(options)
+  const opened = upstream.tls ? requestHttps(options) : requestHttp(options)
+  // Node drops what is beyond this in silence; their size is bounded.
+  opened.maxHeadersCount = 0
+  return opened
 }
 
-function boundConnect(socket: Socket, connectMs: number, fail: (error: Error) => void): void {
-  if (!socket.connecting) return
+function framing(method: string, upload: Upload): string[] {
+  if (upload.framing === 'chunked') return ['Transfer-Encoding', 'chunked']
+  return upload.framing === 'none' && !bodiless.has(method) ? ['Content-Length', '0'] : []
+}
+
+/** `Trailer` announces what only a chunked body can have. */
+function fitting(headers: readonly string[], upload: Upload): readonly string[] {
+  if (upload.framing === 'chunked' || headerValues(headers, 'trailer').length === 0) return headers
+  return headers.filter((_, i) => (headers[i & ~1] as string).toLowerCase() !== 'trailer')
+}
+
+/** RFC 9110 section 10.1.4: trailers pass here; other codings concern the client's own connection. */
+function trailersWanted(request: IncomingMessage): string[] {
+  const wanted = headerValues(request.rawHeaders, 'te').some((value) =>
+    /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value),
+  )
+  return wanted ? ['TE', 'trailers', 'Connection', 'TE'] : []
+}
+
+/** In HTTP/1.0 there are no interim answers (RFC 9110 section 10.1.1). */
+function expectsContinue(request: IncomingMessage): boolean {
+  return request.httpVersion === '1.1' && headerValues(request.rawHeaders, 'expect').length > 0
+}
+
+function whenConnected(
+  socket: Socket,
+  connectMs: number,
+  onConnected: () => void,
+  fail: (error: Error) => void,
+): void {
+  if (!socket.connecting) {
+    onConnected()
+    return
+  }
   const timer = startTimer(connectMs, () => fail(timedOut('connect')))
   const clear = () => clearTimeout(timer)
-  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', clear)
   socket.once('close', clear)
+  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
+    clear()
+    onConnected()
+  })
 }
 
 function startTimer(delayMs: number, onTime: () => void): NodeJS.Timeout | undefined {
   return delayMs > 0 ? setTimeout(onTime, delayMs) : undefined
 }
 
-interface Pumping {
-  /** `0` and undefined: no limit. */
-  readonly maxBytes?: number
-  readonly onTooLarge?: () => void
-  readonly onEnd?: () => void
-  /** The source ended without its end: the sink must be aborted, never ended, or it would look complete. */
-  readonly onBroken: () => void
-}
-
-function pump(source: Readable & { readonly complete?: boolean }, sink: Writable, pumping: Pumping): void {
-  const maxBytes = pumping.maxBytes || Infinity
-  let bytes = 0
-  source.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > maxBytes) {
-      source.pause()
-      pumping.onTooLarge?.()
-    } else if (!sink.write(chunk)) source.pause()
-  })
-  sink.on('drain', () => source.resume())
-  source.once('end', () => sink.end(pumping.onEnd))
-  source.once('error', pumping.onBroken)
-  source.once('close', () => {
-    if (!source.readableEnded) pumping.onBroken()
-  })
+function invalidAnswer(): Refusal {
+  return new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.')
 }
 
 function timedOut(which: 'connect' | 'response' | 'idle'): Refusal {
   return new Refusal('upstream_timeout', `The upstream did not answer in time (timeouts.${which}).`)
 }
 
-function failure(error: NodeJS.ErrnoException, isStale: boolean): Refusal {
+/** How far a request had come that was not answered. */
+function stageOf(phase: string, upstream: ClientRequest): Unanswered['stage'] | 'answered' {
+  if (phase === 'connecting') return 'unsent'
+  if (phase !== 'sending') return 'answered'
+  return upstream.reusedSocket ? 'stale' : 'sent'
+}
+
+function failure(error: NodeJS.ErrnoException, stage: Unanswered['stage'] | 'answered'): Refusal {
   if (error instanceof Refusal) return error
   const code = error.code ?? ''
   if (code.startsWith('HPE_')) {
     return new Refusal('upstream_invalid', 'The upstream did not answer in HTTP/1.1.', { cause: error })
   }
-  if (code === 'ECONNRESET' || code === 'EPIPE') {
-    const Reset = isStale ? StaleConnection : Refusal
-    return new Reset('upstream_reset', 'The upstream ended the connection before it answered.', {
-      cause: error,
-    })
+  if (stage === 'unsent' || (code !== 'ECONNRESET' && code !== 'EPIPE')) {
+    const message = 'The upstream cannot be reached. The log of the sidecar says which and why.'
+    return new Unanswered('upstream_refused', message, code === 'ECONNREFUSED' ? 'unsent' : 'other', error)
   }
-  return new Refusal(
-    'upstream_refused',
-    'The upstream cannot be reached. The log of the sidecar says which and why.',
-    { cause: error },
-  )
+  const message = 'The upstream ended the connection before it answered.'
+  return new Unanswered('upstream_reset', message, stage === 'answered' ? 'other' : stage, error)
 }

@@ -1,8 +1,9 @@
 // Answers a refused request: the code for programs, the message for people, nothing of the request itself.
 import { STATUS_CODES, type ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import type { Refusal } from '../../shared/errors.ts'
 import { headerNames } from '../../shared/headers/names.ts'
+import { endLingering } from './linger.ts'
 
 function bodyOf(refusal: Refusal, requestId: string): string {
   return `${JSON.stringify({ error: refusal.code, message: refusal.message, request_id: requestId })}\n`
@@ -36,19 +37,21 @@ export function refuse(response: ServerResponse, refusal: Refusal, requestId: st
   const body = bodyOf(refusal, requestId)
   const headers = headersOf(refusal, requestId, body)
   if (!response.req.complete) headers.push('Connection', 'close')
-  response.writeHead(refusal.status, headers)
+  // A reason that Node did not take before would be taken up again.
+  response.writeHead(refusal.status, STATUS_CODES[refusal.status], headers)
   response.end(response.req.method === 'HEAD' ? undefined : body)
 }
 
 /** Answers where there is only a socket: what was sent on it is no request that we can read. */
-export function refuseSocket(socket: Duplex, refusal: Refusal, requestId: string): void {
+export function refuseSocket(socket: Socket, refusal: Refusal, requestId: string): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
   const body = bodyOf(refusal, requestId)
-  const headers = [...headersOf(refusal, requestId, body), 'Connection', 'close']
+  const date = new Date().toUTCString()
+  const headers = [...headersOf(refusal, requestId, body), 'Date', date, 'Connection', 'close']
   let head = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status] ?? ''}\r\n`
   for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`
-  socket.end(`${head}\r\n${body}`, () => socket.destroy())
+  endLingering(socket, `${head}\r\n${body}`)
 }

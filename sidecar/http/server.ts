@@ -2,10 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
-import { refuse, refuseSocket } from './refuse.ts'
+import { ClientConnection } from './connection.ts'
 
 export interface ServerOptions {
   readonly limits: Limits
@@ -22,7 +21,6 @@ const unlimited = 0
 
 export function makeServer(options: ServerOptions): HttpServer {
   const { limits, timeouts } = options
-  const underWay = new ResponsesBySocket()
   const server = createServer({
     // NODE_OPTIONS could switch the lenient parser on; an identity boundary must not be moved by it.
     insecureHTTPParser: false,
@@ -33,56 +31,50 @@ export function makeServer(options: ServerOptions): HttpServer {
     headersTimeout: timeouts.headersMs,
     connectionsCheckingInterval: 1_000,
     keepAliveTimeout: timeouts.idleMs,
-    keepAliveTimeoutBuffer: 0,
     noDelay: true,
   })
   // Node drops what is beyond this in silence; we count and refuse instead.
   server.maxHeadersCount = unlimited
-  if (limits.connections > 0) server.maxConnections = limits.connections
   if (timeouts.idleMs > 0) server.setTimeout(timeouts.idleMs)
-  server.on('request', (request, response) => {
-    underWay.add(request.socket, response)
-    options.onRequest(request, response)
-  })
-  server.on('checkExpectation', (_request, response) => {
-    const refusal = new Refusal(
-      'request_malformed',
-      'The request expects what cannot be met: only 100-continue can.',
-    )
-    refuse(response, refusal, randomUUID())
-  })
-  server.on('clientError', (error, socket) => {
-    const refusal = unreadable(error)
+  const connections = new WeakMap<Socket, ClientConnection>()
+  const of = (socket: Socket) => connections.get(socket) as ClientConnection
+  const refuseRest = (socket: Socket, refusal: Refusal) => {
     const requestId = randomUUID()
-    const peer = 'remoteAddress' in socket ? String(socket.remoteAddress) : ''
-    if (refusal !== undefined) options.onUnreadable(refusal, peer, requestId)
-    if (refusal === undefined || underWay.answersOther(socket)) socket.destroy()
-    else refuseSocket(socket, refusal, requestId)
+    options.onUnreadable(refusal, peerAddress(socket), requestId)
+    of(socket).refuseRest(refusal, requestId)
+  }
+  let open = 0
+  server.on('connection', (socket) => {
+    connections.set(socket, new ClientConnection(socket))
+    open++
+    socket.once('close', () => open--)
+    if (limits.connections > 0 && open > limits.connections) refuseRest(socket, tooManyConnections())
   })
-  server.on('connect', (request, socket, head) => {
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    of(request.socket).take(request, response, () => options.onRequest(request, response))
+  // Whether the client is told to send its body is known when its request is decided; by itself Node would say so before.
+  for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) server.on(event, onRequest)
+  server.on('clientError', (error, stream) => {
+    const socket = stream as Socket
+    const refusal = unreadable(error)
+    if (refusal === undefined) socket.destroy()
+    else if (!of(socket).isEnding) refuseRest(socket, refusal)
+  })
+  server.on('connect', (request, stream, head) => {
+    const socket = stream as Socket
     // Node takes its own listener off before it hands the socket over.
     socket.on('error', () => socket.destroy())
-    if (options.onConnect !== undefined) options.onConnect(request, socket as Socket, head)
-    else refuseSocket(socket, new Refusal('request_malformed', 'CONNECT is not served here.'), randomUUID())
+    const connection = of(socket)
+    // An answer that is still due, and what follows it, would get into the tunnel.
+    if (connection.isBusy || connection.isEnding) socket.destroy()
+    else if (options.onConnect !== undefined) options.onConnect(request, socket, head)
+    else refuseRest(socket, new Refusal('request_malformed', 'CONNECT is not served here.'))
   })
   return server
 }
 
-/** Which answers are due on a connection: what is written between them would be read as a part of one. */
-class ResponsesBySocket {
-  readonly #responses = new WeakMap<Duplex, Set<ServerResponse>>()
-
-  add(socket: Duplex, response: ServerResponse): void {
-    const responses = this.#responses.get(socket) ?? new Set()
-    this.#responses.set(socket, responses.add(response))
-    response.once('close', () => responses.delete(response))
-  }
-
-  /** Whether an answer is due, or has begun, to another request than the one that is still being read. */
-  answersOther(socket: Duplex): boolean {
-    const responses = [...(this.#responses.get(socket) ?? [])]
-    return responses.some((response) => response.req.complete || response.headersSent)
-  }
+function tooManyConnections(): Refusal {
+  return new Refusal('overloaded', 'Too many connections are open (limits.connections). Try again shortly.')
 }
 
 /** Undefined for a connection that merely ended. */

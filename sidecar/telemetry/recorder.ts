@@ -1,6 +1,6 @@
 // Takes each decision once, and derives from it all that is seen of it: ring, log, access log, counters.
 import type { Decision } from '../../shared/decision.ts'
-import type { RefusalCode } from '../../shared/errors.ts'
+import type { Refusal, RefusalCode } from '../../shared/errors.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
 import type { Counter, Metrics } from './metrics.ts'
@@ -12,6 +12,8 @@ export interface Ending {
   /** The status sent; undefined where the client left before. */
   readonly status: number | undefined
   readonly durationMs: number
+  /** How often it was sent to the upstream again. */
+  readonly repeated?: number
   /** A failure after the decision: the upstream's, or a limit. */
   readonly code?: RefusalCode
   /** For the log alone. */
@@ -32,6 +34,8 @@ export class Recorder {
   readonly #requests: Counter
   readonly #sources: Counter
   readonly #ended: Counter
+  readonly #repeated: Counter
+  readonly #unreadable: Counter
 
   constructor(options: RecorderOptions) {
     this.#options = options
@@ -48,6 +52,27 @@ export class Recorder {
       'onbehalf_responses_total',
       'Requests ended, by class of status and failure.',
     )
+    this.#repeated = metrics.counter(
+      'onbehalf_repeated_requests_total',
+      'Times that a request was sent to its upstream again.',
+    )
+    this.#unreadable = metrics.counter(
+      'onbehalf_unreadable_requests_total',
+      'What arrived and was refused before it could be read as a request, by code.',
+    )
+  }
+
+  /** What arrived and is no request: there is nothing to decide. */
+  unreadable(direction: Decision['direction'], refusal: Refusal, peer: string, requestId: string): void {
+    this.#unreadable.add({ direction, code: refusal.code })
+    const { code, message } = refusal
+    this.#options.log.write('info', 'unreadable request', {
+      direction,
+      code,
+      reason: message,
+      peer,
+      request_id: requestId,
+    })
   }
 
   decided(decision: Decision): void {
@@ -64,6 +89,8 @@ export class Recorder {
     const { direction } = decision
     const status = ending.status === undefined ? 'none' : `${Math.floor(ending.status / 100)}xx`
     this.#ended.add({ direction, status, code: ending.code ?? '' })
+    const { repeated = 0 } = ending
+    if (repeated > 0) this.#repeated.add({ direction, route: decision.route ?? '' }, repeated)
     if (ending.code !== undefined) {
       const { status: sent, error, code } = ending
       this.#options.log.write('warn', 'failed', { ...logFields(decision), code, status: sent, cause: error })
@@ -88,6 +115,7 @@ export class Recorder {
       ...logFields(decision),
       status: ending.status,
       duration_ms: Math.round(ending.durationMs * 10) / 10,
+      repeated: ending.repeated || undefined,
     }
     this.#options.output.write(format(new Date(decision.atMs), 'info', 'access', fields))
   }

@@ -117,9 +117,8 @@ for (const [name, headers] of [
   test(`a body that is too large is refused ${name}`, async (t) => {
     const mesh = await startMesh(t, { run: ['App'], settings: { limits: { body_bytes: '1KiB' } } })
     const token = await mesh.pomerium.assertion('alice', hosts.App)
-    const head = ['POST / HTTP/1.1', 'Host: a', `${assertionName}: ${token}`, headers(2_000).join(': ')].join(
-      '\r\n',
-    )
+    const lines = ['Host: a', 'Connection: close', `${assertionName}: ${token}`, headers(2_000).join(': ')]
+    const head = ['POST / HTTP/1.1', ...lines].join('\r\n')
     const body = name === 'by its length' ? 'x'.repeat(2_000) : `7d0\r\n${'x'.repeat(2_000)}\r\n0\r\n\r\n`
     const answer = await sendRaw(mesh.sidecars.App.inbound, `${head}\r\n\r\n${body}`)
     assert.match(answer, /^HTTP\/1\.1 413 [^]*x-onbehalf-error: body_too_large/)

@@ -144,7 +144,7 @@ const fixedHopByHop = [
   'Proxy-Authenticate',
   'Proxy-Authorization',
   'TE',
-  'Trailer',
+  'Expect',
   'Transfer-Encoding',
   'Upgrade',
   'HTTP2-Settings',

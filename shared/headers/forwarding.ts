@@ -1,0 +1,73 @@
+// What one hop says of itself to the next: Via, X-Forwarded-* and Forwarded.
+import { Refusal } from '../errors.ts'
+import { headerValues, type HeaderList } from '../head.ts'
+
+/** One passage of a request through one side of a sidecar. */
+export interface Hop {
+  /** The pseudonym of this side in `Via`: its own for each start of a sidecar, so that no other is mistaken for it. */
+  readonly name: string
+  /** The version of HTTP in which the request came: `1.1`. */
+  readonly httpVersion: string
+  /** The address of who sent it. */
+  readonly peer: string
+}
+
+/**
+ * A request that comes by a second time runs in a circle (RFC 9110 section 7.6.3).
+ * @throws {Refusal} `route_not_found`, with 421.
+ */
+export function refuseLoop(headers: HeaderList, hop: Hop): void {
+  if (!headerValues(headers, 'via').some((value) => namesIn(value).includes(hop.name))) return
+  throw new Refusal(
+    'route_not_found',
+    'The request has passed this sidecar before. See where `app` and `to` lead.',
+    { status: 421 },
+  )
+}
+
+/** The second word of each member: `1.1 name (comment)`. */
+function namesIn(via: string): string[] {
+  return via.split(',').map((member) => member.trim().split(/[ \t]+/)[1] ?? '')
+}
+
+/** With this hop in `Via`, behind those that came before, in one line. */
+export function withVia(headers: HeaderList, hop: Hop): string[] {
+  const { others, values } = takeOut(headers, ['via'])
+  return [...others, 'Via', [...values.via, `${hop.httpVersion} ${hop.name}`].join(', ')]
+}
+
+/**
+ * What an app needs to know of who is before the sidecar, since it sees a loopback connection only. The list of
+ * addresses is one line: some servers read the first field alone, and its last address is the one that is certain.
+ * `X-Forwarded-Proto` and `X-Forwarded-Host` stay as an edge set them; `Forwarded` (RFC 7239) goes on where there is one.
+ */
+export function withForwarded(headers: HeaderList, hop: Hop): string[] {
+  const { others, values } = takeOut(headers, ['x-forwarded-for', 'forwarded'])
+  const has = (name: string) => headerValues(headers, name).length > 0
+  others.push('X-Forwarded-For', [...values['x-forwarded-for'], hop.peer].join(', '))
+  if (values.forwarded.length > 0) {
+    others.push('Forwarded', [...values.forwarded, `for=${forwardedNode(hop.peer)};proto=http`].join(', '))
+  }
+  if (!has('x-forwarded-proto')) others.push('X-Forwarded-Proto', 'http')
+  if (!has('x-forwarded-host')) others.push('X-Forwarded-Host', headerValues(headers, 'host')[0] ?? '')
+  return others
+}
+
+/** RFC 7239 section 6: an IPv6 address stands in brackets, and so in quotes. */
+function forwardedNode(address: string): string {
+  return address.includes(':') ? `"[${address}]"` : address
+}
+
+/** Parts the fields of these names from all others. An empty field is no member of a list. */
+function takeOut<Name extends string>(headers: HeaderList, names: readonly Name[]) {
+  const values = Object.fromEntries(names.map((name) => [name, [] as string[]])) as Record<Name, string[]>
+  const others: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    const lower = name.toLowerCase() as Name
+    if (!names.includes(lower)) others.push(name, value)
+    else if (value !== '') values[lower].push(value)
+  }
+  return { others, values }
+}

@@ -1,0 +1,23 @@
+// Max-Forwards (RFC 9110 section 7.6.2): how many more hops an OPTIONS request may take.
+import type { ServerResponse } from 'node:http'
+import { headerValues } from '../../shared/head.ts'
+
+/** The hops that are left; undefined where the request does not say. TRACE is not served, and elsewhere it means nothing. */
+export function hopsLeft(method: string, headers: readonly string[]): number | undefined {
+  if (method !== 'OPTIONS') return undefined
+  const [value = ''] = headerValues(headers, 'max-forwards')
+  return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined
+}
+
+/** As the next hop is to see it. */
+export function withHopsLeft(headers: readonly string[], left: number): string[] {
+  return headers.map((value, i) =>
+    i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'max-forwards' ? String(left) : value,
+  )
+}
+
+/** The answer to a request that ends here: that it came so far. */
+export function answerHere(response: ServerResponse): void {
+  response.writeHead(204)
+  response.end()
+}

@@ -1,0 +1,107 @@
+// The body of one request on its way to the upstream: streamed, bounded, and kept while it may have to be sent again.
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import { headerValues } from '../../shared/head.ts'
+import { Refusal } from '../../shared/errors.ts'
+
+/** Of a longer body so much was sent that the request can be sent but once. */
+const maxKeptBytes = 64 * 1024
+/** RFC 9110 section 9.2.2: what may be sent again though it may have been carried out. */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+/** How the end of the body is told: `none` where there is no body, else its length in bytes or `chunked`. */
+export type Framing = 'none' | 'chunked' | number
+
+/** What of a trailer section passes on, as pairs of name and value. */
+export type SiftTrailers = (rawTrailers: readonly string[]) => [string, string][]
+
+export interface UploadEvents {
+  readonly onTooLarge: () => void
+  /** The client ended the body before its end: the upstream must be aborted, never ended, or it would look complete. */
+  readonly onBroken: () => void
+}
+
+export class Upload {
+  readonly framing: Framing
+  readonly #request: IncomingMessage
+  readonly #maxBytes: number
+  readonly #siftTrailers: SiftTrailers
+  #bytes = 0
+  #kept: Buffer[] | undefined
+  #detach: (() => void) | undefined
+
+  /**
+   * @param maxBytes 0: no limit.
+   * @throws {Refusal} `body_too_large`, by its length.
+   */
+  constructor(request: IncomingMessage, maxBytes: number, siftTrailers: SiftTrailers) {
+    this.#request = request
+    this.#maxBytes = maxBytes || Infinity
+    this.#siftTrailers = siftTrailers
+    this.framing = framingOf(request.rawHeaders)
+    this.#kept = idempotent.has(request.method ?? '') ? [] : undefined
+    if (typeof this.framing === 'number' && this.framing > this.#maxBytes) throw bodyTooLarge()
+  }
+
+  /** Whether the request may be sent once more though the upstream may have had it. */
+  get isRepeatable(): boolean {
+    return this.#kept !== undefined
+  }
+
+  /** From the start, as far as it came; the rest as it comes, at the upstream's pace. */
+  sendTo(upstream: ClientRequest, events: UploadEvents): void {
+    const request = this.#request
+    for (const chunk of this.#kept ?? []) upstream.write(chunk)
+    if (request.readableEnded) {
+      this.#finish(upstream)
+      return
+    }
+    const onData = (chunk: Buffer) => {
+      this.#bytes += chunk.length
+      if (this.#bytes > this.#maxBytes) {
+        request.pause()
+        events.onTooLarge()
+        return
+      }
+      this.#keep(chunk)
+      if (!upstream.write(chunk)) request.pause()
+    }
+    const onEnd = () => this.#finish(upstream)
+    const onClose = () => {
+      if (!request.readableEnded) events.onBroken()
+    }
+    request.on('data', onData).once('end', onEnd).once('error', events.onBroken).once('close', onClose)
+    upstream.on('drain', () => request.resume())
+    request.resume()
+    this.#detach = () => {
+      request.off('data', onData).off('end', onEnd).off('error', events.onBroken).off('close', onClose)
+      request.pause()
+    }
+  }
+
+  /** The upstream takes no more: what still comes waits for the next, or for nobody. */
+  detach(): void {
+    this.#detach?.()
+    this.#detach = undefined
+  }
+
+  #keep(chunk: Buffer): void {
+    if (this.#bytes > maxKeptBytes) this.#kept = undefined
+    this.#kept?.push(chunk)
+  }
+
+  #finish(upstream: ClientRequest): void {
+    const trailers = this.#request.rawTrailers
+    if (this.framing === 'chunked' && trailers.length > 0) upstream.addTrailers(this.#siftTrailers(trailers))
+    upstream.end()
+  }
+}
+
+export function bodyTooLarge(): Refusal {
+  return new Refusal('body_too_large', 'The body is larger than the mesh file allows (limits.body_bytes).')
+}
+
+function framingOf(headers: readonly string[]): Framing {
+  if (headerValues(headers, 'transfer-encoding').length > 0) return 'chunked'
+  const [length] = headerValues(headers, 'content-length')
+  return length === undefined ? 'none' : Number(length)
+}
