@@ -105,7 +105,11 @@ function exchange(forwarding: Forwarding, upload: Upload): Promise<number> {
     upstream.once('socket', (socket) => whenConnected(socket, timeouts.connectMs, send, fail))
     if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => fail(timedOut('idle')))
     const responseTimer = startTimer(timeouts.responseMs, () => fail(timedOut('response')))
-    upstream.on('error', (error) => fail(failure(error, stageOf(phase, upstream))))
+    let isAnswered = () => false
+    upstream.on('error', (error) => {
+      // What comes behind a whole answer spoils the connection, not the answer.
+      if (!isAnswered()) fail(failure(error, stageOf(phase, upstream)))
+    })
     upstream.on('close', () => {
       clearTimeout(responseTimer)
       if (phase !== 'answering') fail(invalidAnswer())
@@ -114,6 +118,7 @@ function exchange(forwarding: Forwarding, upload: Upload): Promise<number> {
     upstream.once('response', (answer) => {
       clearTimeout(responseTimer)
       phase = 'answering'
+      isAnswered = () => answer.complete
       if (!beginAnswer(answer, response, forwarding)) {
         fail(invalidAnswer())
         return

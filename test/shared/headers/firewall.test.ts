@@ -6,6 +6,7 @@ import {
   isPomeriumAuthorization,
   siftHeaders,
   siftResponseHeaders,
+  siftTrailers,
   withoutPomeriumAuthorization,
 } from '../../../shared/headers/firewall.ts'
 
@@ -391,4 +392,35 @@ test('of no response a handle passes, in any spelling', () => {
     for (const keepOurs of [true, false])
       assert.deepEqual(siftResponseHeaders([name, 'h'], keepOurs), [], name)
   }
+})
+
+for (const name of [
+  'X-Pomerium-Jwt-Assertion',
+  'x_pomerium_jwt_assertion_for',
+  'X-Onbehalf-Handle',
+  'x.onbehalf.via',
+  'Transfer-Encoding',
+  'Content_Length',
+  'Host',
+  'Authorization',
+  'Set-Cookie',
+  'Content-Type',
+  'Cache-Control',
+  'If-None-Match',
+  'X-Forwarded-For',
+  'Access-Control-Allow-Origin',
+  'Trailer',
+  'Connection',
+]) {
+  test(`${name} does not pass as a trailer`, () =>
+    assert.deepEqual(siftTrailers([name, 'x', 'X-Checksum', '1'], new Set()), [['X-Checksum', '1']]))
+}
+
+test('other trailers pass, repeated ones too, but for the claims that the mesh file names', () => {
+  const trailers = ['Grpc-Status', '0', 'X-T', '1', 'X-T', '2', 'X_Team', 'admins']
+  assert.deepEqual(siftTrailers(trailers, new Set(['x-team'])), [
+    ['Grpc-Status', '0'],
+    ['X-T', '1'],
+    ['X-T', '2'],
+  ])
 })
