@@ -57,14 +57,18 @@ function fitting(headers: string[], answer: IncomingMessage, response: ServerRes
   return headers.filter((_, i) => !isUnfit((headers[i & ~1] as string).toLowerCase()))
 }
 
-/** Passes a 1xx answer on (RFC 9110 section 15.2), but for `100`, which this hop has given itself. */
+/**
+ * Passes a 1xx answer on (RFC 9110 section 15.2), but for `100`, which this hop has given itself. It cannot be held
+ * back, so to a client that does not read it is not sent: it is a hint, and endless ones would fill the memory.
+ */
 export function passInformation(
   { statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] },
   response: ServerResponse,
   rules: AnswerRules,
 ): void {
-  const isWanted = statusCode !== 100 && response.req.httpVersion === '1.1' && !response.headersSent
-  if (isWanted) response.writeInformation(statusCode, rules.siftResponse(rawHeaders))
+  const isUnderstood = statusCode !== 100 && response.req.httpVersion === '1.1'
+  const isTaken = !response.headersSent && response.socket?.writableNeedDrain === false
+  if (isUnderstood && isTaken) response.writeInformation(statusCode, rules.siftResponse(rawHeaders))
 }
 
 /** Streams the body. */
