@@ -2,6 +2,8 @@
 import { stat } from 'node:fs/promises'
 
 const intervalMs = 250
+/** The clock of a file system may be behind the system's by a tick. */
+const fileClockSlackMs = 20
 
 /** Calls back when any of the files has changed and then stayed the same for one interval. */
 export class FileWatch {
@@ -21,7 +23,7 @@ export class FileWatch {
   async start(sinceMs = Infinity): Promise<void> {
     this.#seen = await this.#state()
     this.#changing = (await Promise.all(this.#files().map(changedAtMs))).some(
-      (changedMs) => changedMs >= sinceMs,
+      (changedMs) => changedMs >= sinceMs - fileClockSlackMs,
     )
     this.#schedule()
   }
@@ -56,7 +58,7 @@ async function changedAtMs(file: string): Promise<number> {
   try {
     return (await stat(file)).mtimeMs
   } catch {
-    return 0
+    return -Infinity
   }
 }
 

@@ -7,14 +7,14 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { LookupFunction, Socket } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
-import { Refusal } from '../../shared/errors.ts'
 import { headerValues } from '../../shared/head.ts'
-import { beginAnswer, passBody, passInformation, type AnswerRules } from './answer.ts'
+import type { AnswerRules } from './answer.ts'
+import { attempt } from './attempt.ts'
 import { answerHere, hopsLeft, withHopsLeft } from './max-forwards.ts'
-import { Repetition, Unanswered } from './repetition.ts'
-import { bodyTooLarge, Upload } from './upload.ts'
+import { Repetition } from './repetition.ts'
+import { Upload } from './upload.ts'
 
 export interface Forwarding extends AnswerRules {
   readonly request: IncomingMessage
@@ -58,85 +58,15 @@ export async function forward(forwarding: Forwarding): Promise<Forwarded> {
     return { status: response.statusCode, repeated: 0 }
   }
   const sent = hops === undefined ? forwarding : { ...forwarding, headers: withHopsLeft(headers, hops - 1) }
-  const upload = new Upload(request, limits.bodyBytes, siftTrailers)
+  const upload = new Upload(response, limits.bodyBytes, siftTrailers)
   const repetition = new Repetition(isAwaited)
   for (;;) {
     try {
-      return { status: await exchange(sent, upload), repeated: repetition.count }
+      return { status: await attempt(sent, upload, () => open(sent, upload)), repeated: repetition.count }
     } catch (error) {
       await repetition.permit(error, upload)
     }
   }
-}
-
-/** The client ended its connection before it had the whole answer. */
-export class ClientGone extends Error {
-  override readonly name = 'ClientGone'
-}
-
-/** Resolves with the answer's status when its body has been passed on whole. */
-function exchange(forwarding: Forwarding, upload: Upload): Promise<number> {
-  const { request, response, timeouts } = forwarding
-  // Who left while we decided will not be heard of again: 'close' was already emitted.
-  if (response.destroyed) return Promise.reject(new ClientGone('the client left'))
-  return new Promise((resolve, reject) => {
-    const upstream = open(forwarding, upload)
-    let phase: 'connecting' | 'sending' | 'answering' | 'settled' = 'connecting'
-    const settle = (outcome: () => void) => {
-      if (phase === 'settled') return
-      phase = 'settled'
-      response.off('close', onClientGone)
-      upload.detach()
-      outcome()
-    }
-    const fail = (error: Error) => {
-      upstream.destroy()
-      settle(() => reject(error))
-    }
-    const onClientGone = () => fail(new ClientGone('the client left'))
-    const send = () => {
-      if (phase !== 'connecting') return
-      phase = 'sending'
-      if (upload.framing === 'none') return
-      if (expectsContinue(request) && !response.headersSent) response.writeContinue()
-      upload.sendTo(upstream, { onTooLarge: () => fail(bodyTooLarge()), onBroken: onClientGone })
-    }
-    response.once('close', onClientGone)
-    upstream.once('socket', (socket) => whenConnected(socket, timeouts.connectMs, send, fail))
-    if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => fail(timedOut('idle')))
-    const responseTimer = startTimer(timeouts.responseMs, () => fail(timedOut('response')))
-    let isAnswered = () => false
-    upstream.on('error', (error) => {
-      // What comes behind a whole answer spoils the connection, not the answer.
-      if (!isAnswered()) fail(failure(error, stageOf(phase, upstream)))
-    })
-    upstream.on('close', () => {
-      clearTimeout(responseTimer)
-      if (phase !== 'answering') fail(invalidAnswer())
-    })
-    upstream.on('information', (information) => passInformation(information, response, forwarding))
-    upstream.once('response', (answer) => {
-      clearTimeout(responseTimer)
-      phase = 'answering'
-      isAnswered = () => answer.complete
-      if (!beginAnswer(answer, response, forwarding)) {
-        fail(invalidAnswer())
-        return
-      }
-      passBody(answer, response, forwarding, {
-        onEnd() {
-          // An answer may come before the whole request was read: then nobody reads the rest.
-          if (!request.complete) upstream.destroy()
-          settle(() => resolve(response.statusCode))
-        },
-        onBroken() {
-          response.destroy()
-          fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
-        },
-      })
-    })
-    if (upload.framing === 'none') upstream.end()
-  })
 }
 
 function open(forwarding: Forwarding, upload: Upload): ClientRequest {
@@ -177,61 +107,4 @@ function trailersWanted(request: IncomingMessage): string[] {
     /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value),
   )
   return wanted ? ['TE', 'trailers', 'Connection', 'TE'] : []
-}
-
-/** In HTTP/1.0 there are no interim answers (RFC 9110 section 10.1.1). */
-function expectsContinue(request: IncomingMessage): boolean {
-  return request.httpVersion === '1.1' && headerValues(request.rawHeaders, 'expect').length > 0
-}
-
-function whenConnected(
-  socket: Socket,
-  connectMs: number,
-  onConnected: () => void,
-  fail: (error: Error) => void,
-): void {
-  if (!socket.connecting) {
-    onConnected()
-    return
-  }
-  const timer = startTimer(connectMs, () => fail(timedOut('connect')))
-  const clear = () => clearTimeout(timer)
-  socket.once('close', clear)
-  socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
-    clear()
-    onConnected()
-  })
-}
-
-function startTimer(delayMs: number, onTime: () => void): NodeJS.Timeout | undefined {
-  return delayMs > 0 ? setTimeout(onTime, delayMs) : undefined
-}
-
-function invalidAnswer(): Refusal {
-  return new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.')
-}
-
-function timedOut(which: 'connect' | 'response' | 'idle'): Refusal {
-  return new Refusal('upstream_timeout', `The upstream did not answer in time (timeouts.${which}).`)
-}
-
-/** How far a request had come that was not answered. */
-function stageOf(phase: string, upstream: ClientRequest): Unanswered['stage'] | 'answered' {
-  if (phase === 'connecting') return 'unsent'
-  if (phase !== 'sending') return 'answered'
-  return upstream.reusedSocket ? 'stale' : 'sent'
-}
-
-function failure(error: NodeJS.ErrnoException, stage: Unanswered['stage'] | 'answered'): Refusal {
-  if (error instanceof Refusal) return error
-  const code = error.code ?? ''
-  if (code.startsWith('HPE_')) {
-    return new Refusal('upstream_invalid', 'The upstream did not answer in HTTP/1.1.', { cause: error })
-  }
-  if (stage === 'unsent' || (code !== 'ECONNRESET' && code !== 'EPIPE')) {
-    const message = 'The upstream cannot be reached. The log of the sidecar says which and why.'
-    return new Unanswered('upstream_refused', message, code === 'ECONNREFUSED' ? 'unsent' : 'other', error)
-  }
-  const message = 'The upstream ended the connection before it answered.'
-  return new Unanswered('upstream_reset', message, stage === 'answered' ? 'other' : stage, error)
 }

@@ -1,5 +1,5 @@
 // The body of one request on its way to the upstream: streamed, bounded, and kept while it may have to be sent again.
-import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import { headerValues } from '../../shared/head.ts'
 import { Refusal } from '../../shared/errors.ts'
 
@@ -23,18 +23,22 @@ export interface UploadEvents {
 export class Upload {
   readonly framing: Framing
   readonly #request: IncomingMessage
+  readonly #response: ServerResponse
   readonly #maxBytes: number
   readonly #siftTrailers: SiftTrailers
   #bytes = 0
   #kept: Buffer[] | undefined
+  #isInvited = false
   #detach: (() => void) | undefined
 
   /**
    * @param maxBytes 0: no limit.
    * @throws {Refusal} `body_too_large`, by its length.
    */
-  constructor(request: IncomingMessage, maxBytes: number, siftTrailers: SiftTrailers) {
+  constructor(response: ServerResponse, maxBytes: number, siftTrailers: SiftTrailers) {
+    const request = response.req
     this.#request = request
+    this.#response = response
     this.#maxBytes = maxBytes || Infinity
     this.#siftTrailers = siftTrailers
     this.framing = framingOf(request.rawHeaders)
@@ -50,6 +54,7 @@ export class Upload {
   /** From the start, as far as it came; the rest as it comes, at the upstream's pace. */
   sendTo(upstream: ClientRequest, events: UploadEvents): void {
     const request = this.#request
+    this.#invite()
     for (const chunk of this.#kept ?? []) upstream.write(chunk)
     if (request.readableEnded) {
       this.#finish(upstream)
@@ -82,6 +87,14 @@ export class Upload {
   detach(): void {
     this.#detach?.()
     this.#detach = undefined
+  }
+
+  /** The client waits to be told that its body is wanted; in HTTP/1.0 none does (RFC 9110 section 10.1.1). */
+  #invite(): void {
+    const { httpVersion, rawHeaders } = this.#request
+    if (this.#isInvited || httpVersion !== '1.1' || headerValues(rawHeaders, 'expect').length === 0) return
+    this.#isInvited = true
+    this.#response.writeContinue()
   }
 
   #keep(chunk: Buffer): void {

@@ -1,0 +1,155 @@
+// One attempt to have a request answered by its upstream: connect, send, pass the answer on; one outcome.
+import type { ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import { Refusal } from '../../shared/errors.ts'
+import { beginAnswer, passBody, passInformation } from './answer.ts'
+import type { Forwarding } from './forward.ts'
+import { Unanswered } from './repetition.ts'
+import { bodyTooLarge, type Upload } from './upload.ts'
+
+/** The client ended its connection before it had the whole answer. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+}
+
+/**
+ * Resolves with the answer's status when its body has been passed on whole.
+ * @throws {Refusal} {@link Unanswered} where it may be worth another attempt.
+ * @throws {ClientGone} the client left.
+ */
+export function attempt(forwarding: Forwarding, upload: Upload, open: () => ClientRequest): Promise<number> {
+  // Who left while we decided will not be heard of again: 'close' was already emitted.
+  if (forwarding.response.destroyed) return Promise.reject(new ClientGone('the client left'))
+  return new Attempt(forwarding, upload, open()).outcome
+}
+
+class Attempt {
+  readonly #forwarding: Forwarding
+  readonly #upload: Upload
+  readonly #upstream: ClientRequest
+  readonly #settled = Promise.withResolvers<number>()
+  readonly #onClientGone = () => this.#fail(new ClientGone('the client left'))
+  readonly #responseTimer: NodeJS.Timeout | undefined
+  #phase: 'connecting' | 'sending' | 'answering' | 'settled' = 'connecting'
+  #answer: IncomingMessage | undefined
+
+  constructor(forwarding: Forwarding, upload: Upload, upstream: ClientRequest) {
+    this.#forwarding = forwarding
+    this.#upload = upload
+    this.#upstream = upstream
+    const { response, timeouts } = forwarding
+    response.once('close', this.#onClientGone)
+    this.#responseTimer = startTimer(timeouts.responseMs, () => this.#fail(timedOut('response')))
+    if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => this.#fail(timedOut('idle')))
+    upstream.once('socket', (socket) => this.#whenConnected(socket))
+    upstream.on('information', (information) => passInformation(information, response, forwarding))
+    upstream.once('response', (answer) => this.#begin(answer))
+    upstream.on('error', (error) => this.#onError(error))
+    upstream.once('close', () => this.#onClose())
+    if (upload.framing === 'none') upstream.end()
+  }
+
+  get outcome(): Promise<number> {
+    return this.#settled.promise
+  }
+
+  #whenConnected(socket: Socket): void {
+    if (!socket.connecting) {
+      this.#send()
+      return
+    }
+    const timer = startTimer(this.#forwarding.timeouts.connectMs, () => this.#fail(timedOut('connect')))
+    const clear = () => clearTimeout(timer)
+    socket.once('close', clear)
+    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
+      clear()
+      this.#send()
+    })
+  }
+
+  /** Nothing of a body is taken from the client before there is somebody to take it. */
+  #send(): void {
+    if (this.#phase !== 'connecting') return
+    this.#phase = 'sending'
+    if (this.#upload.framing === 'none') return
+    this.#upload.sendTo(this.#upstream, {
+      onTooLarge: () => this.#fail(bodyTooLarge()),
+      onBroken: this.#onClientGone,
+    })
+  }
+
+  #begin(answer: IncomingMessage): void {
+    const { response } = this.#forwarding
+    clearTimeout(this.#responseTimer)
+    this.#phase = 'answering'
+    this.#answer = answer
+    if (!beginAnswer(answer, response, this.#forwarding)) {
+      this.#fail(invalidAnswer())
+      return
+    }
+    passBody(answer, response, this.#forwarding, {
+      onEnd: () => this.#end(),
+      onBroken: () => {
+        response.destroy()
+        this.#fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
+      },
+    })
+  }
+
+  #end(): void {
+    // An answer may come before the whole request was sent: then nobody wants the rest.
+    if (!this.#upstream.writableEnded) this.#upstream.destroy()
+    this.#settle(() => this.#settled.resolve(this.#forwarding.response.statusCode))
+  }
+
+  #onError(error: NodeJS.ErrnoException): void {
+    // What comes behind a whole answer spoils the connection, not the answer.
+    if (this.#answer?.complete !== true) this.#fail(this.#failure(error))
+  }
+
+  #onClose(): void {
+    clearTimeout(this.#responseTimer)
+    if (this.#phase !== 'answering') this.#fail(invalidAnswer())
+  }
+
+  #fail(error: Error): void {
+    this.#upstream.destroy()
+    this.#settle(() => this.#settled.reject(error))
+  }
+
+  #settle(outcome: () => void): void {
+    if (this.#phase === 'settled') return
+    this.#phase = 'settled'
+    this.#forwarding.response.off('close', this.#onClientGone)
+    this.#upload.detach()
+    outcome()
+  }
+
+  #failure(error: NodeJS.ErrnoException): Refusal {
+    if (error instanceof Refusal) return error
+    const code = error.code ?? ''
+    if (code.startsWith('HPE_')) {
+      return new Refusal('upstream_invalid', 'The upstream did not answer in HTTP/1.1.', { cause: error })
+    }
+    const isReset = code === 'ECONNRESET' || code === 'EPIPE'
+    if (this.#phase === 'connecting' || !isReset) {
+      const message = 'The upstream cannot be reached. The log of the sidecar says which and why.'
+      return new Unanswered('upstream_refused', message, code === 'ECONNREFUSED' ? 'unsent' : 'other', error)
+    }
+    const message = 'The upstream ended the connection before it answered.'
+    const sent = this.#upstream.reusedSocket ? 'stale' : 'sent'
+    return new Unanswered('upstream_reset', message, this.#phase === 'sending' ? sent : 'other', error)
+  }
+}
+
+function startTimer(delayMs: number, onTime: () => void): NodeJS.Timeout | undefined {
+  return delayMs > 0 ? setTimeout(onTime, delayMs) : undefined
+}
+
+function invalidAnswer(): Refusal {
+  return new Refusal('upstream_invalid', 'The upstream gave no answer that can be passed on.')
+}
+
+function timedOut(which: 'connect' | 'response' | 'idle'): Refusal {
+  return new Refusal('upstream_timeout', `The upstream did not answer in time (timeouts.${which}).`)
+}
