@@ -1,13 +1,16 @@
 // A map with a bound in weight: what was used longest ago goes first.
+import { LinkedList, type Link } from './linked-list.ts'
 
-interface Entry<V> {
+interface Entry<K, V> {
+  readonly key: K
   readonly value: V
   readonly weight: number
 }
 
 /** Least recently used first out. Weight is in whatever unit the owner counts in: bytes, entries. */
 export class BoundedMap<K, V> {
-  readonly #entries = new Map<K, Entry<V>>()
+  readonly #links = new Map<K, Link<Entry<K, V>>>()
+  readonly #byUse = new LinkedList<Entry<K, V>>()
   readonly #maxWeight: number
   #weight = 0
 
@@ -16,7 +19,7 @@ export class BoundedMap<K, V> {
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#links.size
   }
 
   get weight(): number {
@@ -24,28 +27,25 @@ export class BoundedMap<K, V> {
   }
 
   get(key: K): V | undefined {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return undefined
-    this.#entries.delete(key)
-    this.#entries.set(key, entry)
-    return entry.value
+    const link = this.#links.get(key)
+    if (link === undefined) return undefined
+    this.#byUse.moveToEnd(link)
+    return link.value.value
   }
 
   set(key: K, value: V, weight = 1): void {
     this.delete(key)
     if (weight > this.#maxWeight) return
-    this.#entries.set(key, { value, weight })
+    this.#links.set(key, this.#byUse.add({ key, value, weight }))
     this.#weight += weight
-    for (const oldest of this.#entries.keys()) {
-      if (this.#weight <= this.#maxWeight) return
-      this.delete(oldest)
-    }
+    while (this.#weight > this.#maxWeight) this.delete((this.#byUse.first as Entry<K, V>).key)
   }
 
   delete(key: K): void {
-    const entry = this.#entries.get(key)
-    if (entry === undefined) return
-    this.#entries.delete(key)
-    this.#weight -= entry.weight
+    const link = this.#links.get(key)
+    if (link === undefined) return
+    this.#links.delete(key)
+    this.#byUse.remove(link)
+    this.#weight -= link.value.weight
   }
 }

@@ -16,7 +16,8 @@ import {
 import type { RequestTarget } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
-import { forward, type Forwarded, type Forwarding } from './http/forward.ts'
+import { forward, type Forwarded } from './http/forward.ts'
+import type { Forwarding } from './http/forwarding.ts'
 import type { Current, Runtime } from './runtime.ts'
 
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */

@@ -3,6 +3,7 @@ import { createHash, randomFillSync } from 'node:crypto'
 import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Assertion } from '../shared/identity.ts'
+import { LinkedList, type Link } from '../shared/linked-list.ts'
 import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
 
 export interface SessionOptions {
@@ -21,19 +22,23 @@ interface Entry extends Session {
   readonly expiresAtMs: number
   /** Set once the request has ended. */
   lingersUntilMs: number
+  /** Its places in the lists below. */
+  lingering?: Link<Entry>
+  ofAssertion?: Link<Entry>
+  ofUserToken?: Link<Entry>
 }
 
 interface TokenEntry {
   readonly bytes: number
   carriesUsers: boolean
-  readonly entries: Set<Entry>
+  readonly entries: LinkedList<Entry>
   /** When the token is worth nothing any more; milliseconds since the epoch. */
   readonly expiresAtMs: number
 }
 
 interface UserEntry {
   readonly bytes: number
-  readonly entries: Set<Entry>
+  readonly entries: LinkedList<Entry>
   /** How many of them came with which assertion. */
   readonly countByAssertion: Map<string, number>
 }
@@ -56,7 +61,7 @@ export class Sessions implements SessionIndex {
   readonly #byAssertion = new Map<string, TokenEntry>()
   readonly #byUserToken = new Map<string, UserEntry>()
   /** In the order in which they began to linger. */
-  readonly #lingering = new Set<Entry>()
+  readonly #lingering = new LinkedList<Entry>()
   /**
    * Assertions that carried users, all of whose sessions have ended. Should one come again without a user, a late job
    * that copies it must still not pass for the account's own call.
@@ -153,9 +158,10 @@ export class Sessions implements SessionIndex {
   /** Sweeps and tells for which moment: a question and the sweep before it must be of one moment. */
   #sweptNow(): number {
     const nowMs = this.#options.now()
-    for (const entry of this.#lingering) {
-      if (nowMs < entry.lingersUntilMs) break
-      this.#remove(entry)
+    let oldest = this.#lingering.first
+    while (oldest !== undefined && nowMs >= oldest.lingersUntilMs) {
+      this.#remove(oldest)
+      oldest = this.#lingering.first
     }
     for (const [token, sessions] of this.#remembered) {
       if (nowMs < sessions.expiresAtMs) break
@@ -169,9 +175,10 @@ export class Sessions implements SessionIndex {
     this.sweep()
     const maxBytes = this.#options.maxBytes()
     if (maxBytes === 0) return
-    for (const oldest of this.#lingering) {
-      if (this.#bytes + bytes <= maxBytes) return
+    let oldest = this.#lingering.first
+    while (oldest !== undefined && this.#bytes + bytes > maxBytes) {
       this.#remove(oldest)
+      oldest = this.#lingering.first
     }
     for (const [token, sessions] of this.#remembered) {
       if (this.#bytes + bytes <= maxBytes) return
@@ -187,7 +194,7 @@ export class Sessions implements SessionIndex {
 
   #linger(entry: Entry): void {
     entry.lingersUntilMs = this.#options.now() + this.#options.lingerMs()
-    this.#lingering.add(entry)
+    entry.lingering = this.#lingering.add(entry)
   }
 
   #add(entry: Entry): void {
@@ -202,12 +209,12 @@ export class Sessions implements SessionIndex {
     let sessions = this.#byAssertion.get(token)
     if (sessions === undefined) {
       const expiresAtMs = (caller.expiresAt + clockSkewSeconds) * 1000
-      sessions = { bytes: token.length, carriesUsers: false, entries: new Set(), expiresAtMs }
+      sessions = { bytes: token.length, carriesUsers: false, entries: new LinkedList(), expiresAtMs }
       this.#byAssertion.set(token, sessions)
       this.#bytes += sessions.bytes
     }
     this.#remembered.delete(token)
-    sessions.entries.add(entry)
+    entry.ofAssertion = sessions.entries.add(entry)
     sessions.carriesUsers ||= entry.originalUser !== undefined || entry.isUserLost
   }
 
@@ -216,17 +223,17 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) {
       // The token of a user who called directly is counted as the assertion that it is.
       const bytes = entry.originalUser === entry.caller ? 0 : token.length
-      sessions = { bytes, entries: new Set(), countByAssertion: new Map() }
+      sessions = { bytes, entries: new LinkedList(), countByAssertion: new Map() }
       this.#byUserToken.set(token, sessions)
       this.#bytes += bytes
     }
-    sessions.entries.add(entry)
+    entry.ofUserToken = sessions.entries.add(entry)
     const assertion = entry.caller?.token ?? ''
     sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
   }
 
   #remove(entry: Entry): void {
-    this.#lingering.delete(entry)
+    if (entry.lingering !== undefined) this.#lingering.remove(entry.lingering)
     this.#byHandle.delete(entry.handle)
     this.#bytes -= overheadBytes
     if (entry.caller !== undefined) this.#removeAssertion(entry.caller, entry)
@@ -235,8 +242,8 @@ export class Sessions implements SessionIndex {
 
   #removeAssertion({ token, kind }: Assertion, entry: Entry): void {
     const sessions = this.#byAssertion.get(token)
-    if (sessions === undefined) return
-    sessions.entries.delete(entry)
+    if (sessions === undefined || entry.ofAssertion === undefined) return
+    sessions.entries.remove(entry.ofAssertion)
     if (sessions.entries.size > 0) return
     if (kind === 'service_account' && sessions.carriesUsers) this.#remembered.set(token, sessions)
     else this.#forget(token, sessions)
@@ -250,8 +257,8 @@ export class Sessions implements SessionIndex {
 
   #removeUserToken(token: string, entry: Entry): void {
     const sessions = this.#byUserToken.get(token)
-    if (sessions === undefined) return
-    sessions.entries.delete(entry)
+    if (sessions === undefined || entry.ofUserToken === undefined) return
+    sessions.entries.remove(entry.ofUserToken)
     if (sessions.entries.size === 0) {
       this.#byUserToken.delete(token)
       this.#bytes -= sessions.bytes
@@ -293,7 +300,7 @@ function isLive(entry: Entry, nowMs: number): boolean {
 }
 
 /** Nearly always the first: what has ended is swept, and only what expired while its request runs is passed over. */
-function firstLive(entries: ReadonlySet<Entry>, nowMs: number): Entry | undefined {
+function firstLive(entries: LinkedList<Entry>, nowMs: number): Entry | undefined {
   for (const entry of entries) {
     if (isLive(entry, nowMs)) return entry
   }

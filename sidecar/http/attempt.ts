@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Refusal } from '../../shared/errors.ts'
 import { beginAnswer, passBody, passInformation } from './answer.ts'
-import type { Forwarding } from './forward.ts'
+import type { Forwarding } from './forwarding.ts'
 import { Unanswered } from './repetition.ts'
 import { bodyTooLarge, type Upload } from './upload.ts'
 

@@ -1,37 +1,12 @@
 // Carries one permitted request to its upstream and the answer back: streamed, never buffered, aborted together.
-import {
-  request as requestHttp,
-  type Agent,
-  type ClientRequest,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http'
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { LookupFunction } from 'node:net'
-import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
 import { headerValues } from '../../shared/head.ts'
-import type { AnswerRules } from './answer.ts'
 import { attempt } from './attempt.ts'
+import type { Forwarding } from './forwarding.ts'
 import { answerHere, hopsLeft, withHopsLeft } from './max-forwards.ts'
 import { Repetition } from './repetition.ts'
 import { Upload } from './upload.ts'
-
-export interface Forwarding extends AnswerRules {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  readonly upstream: Endpoint
-  readonly agent: Agent
-  /** Resolves the upstream's name; undefined: the system's way. */
-  readonly lookup?: LookupFunction
-  /** Path and query in origin form, or `*`. */
-  readonly path: string
-  /** End-to-end headers, names and values in turn. */
-  readonly headers: readonly string[]
-  /** Whether the upstream is one of ours, or our app: then it is waited for while it starts again. */
-  readonly isAwaited: boolean
-  readonly limits: Limits
-  readonly timeouts: Timeouts
-}
 
 /** How a request was answered; the body has been passed on whole. */
 export interface Forwarded {

@@ -1,0 +1,22 @@
+// What is needed to carry one request to its upstream.
+import type { Agent, IncomingMessage, ServerResponse } from 'node:http'
+import type { LookupFunction } from 'node:net'
+import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
+import type { AnswerRules } from './answer.ts'
+
+export interface Forwarding extends AnswerRules {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly upstream: Endpoint
+  readonly agent: Agent
+  /** Resolves the upstream's name; undefined: the system's way. */
+  readonly lookup?: LookupFunction
+  /** Path and query in origin form, or `*`. */
+  readonly path: string
+  /** End-to-end headers, names and values in turn. */
+  readonly headers: readonly string[]
+  /** Whether the upstream is one of ours, or our app: then it is waited for while it starts again. */
+  readonly isAwaited: boolean
+  readonly limits: Limits
+  readonly timeouts: Timeouts
+}

@@ -1,0 +1,47 @@
+// The arithmetic of the bench.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { median, ratioTo, spread } from './statistics.ts'
+
+test('the median of an odd count is the middle value, however they are ordered', () => {
+  assert.equal(median([10, 9, 100]), 10)
+  assert.equal(median([7]), 7)
+})
+
+test('the median of an even count lies between the two in the middle', () => {
+  assert.equal(median([4, 1, 100, 2]), 3)
+})
+
+test('there is no median of nothing', () => {
+  assert.throws(() => median([]), RangeError)
+})
+
+test('the spread is the distance of the extremes as a share of the median', () => {
+  assert.equal(spread([90, 100, 110]), 0.2)
+  assert.equal(spread([5]), 0)
+})
+
+const sample = (round: number, scenario: string, contender: string, cpu: number) => ({
+  round,
+  scenario,
+  contender,
+  cpu_us_per_request: cpu,
+})
+
+test('a ratio is taken to the other contender of the same round and scenario', () => {
+  const ours = sample(2, 'token_new', 'onbehalf', 90)
+  const samples = [
+    sample(1, 'token_new', 'nginx', 10),
+    sample(2, 'token_seen', 'nginx', 15),
+    sample(2, 'token_new', 'haproxy', 45),
+    sample(2, 'token_new', 'nginx', 30),
+    ours,
+  ]
+  assert.equal(ratioTo('nginx', ours, samples), 3)
+  assert.equal(ratioTo('haproxy', ours, samples), 2)
+})
+
+test('there is no ratio to what was not measured in the round', () => {
+  const ours = sample(2, 'token_new', 'onbehalf', 90)
+  assert.equal(ratioTo('nginx', ours, [sample(1, 'token_new', 'nginx', 10), ours]), null)
+})

@@ -1,0 +1,34 @@
+// Medians, spreads, and the ratios of what was measured in the same round.
+
+/** @throws RangeError for no values */
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError('the median of nothing')
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] as number
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
+}
+
+/** How far the values lie apart, as a share of their median. */
+export function spread(values: readonly number[]): number {
+  return (Math.max(...values) - Math.min(...values)) / median(values)
+}
+
+interface Measured {
+  readonly round: number
+  readonly scenario: string
+  readonly contender: string
+  readonly cpu_us_per_request: number
+}
+
+/**
+ * CPU per request over that of another contender in the same round and scenario; null where that was not measured.
+ * A shared machine drifts from round to round, and a ratio within one round hardly.
+ */
+export function ratioTo(other: string, sample: Measured, samples: readonly Measured[]): number | null {
+  const base = samples.find(
+    ({ round, scenario, contender }) =>
+      round === sample.round && scenario === sample.scenario && contender === other,
+  )
+  return base === undefined ? null : sample.cpu_us_per_request / base.cpu_us_per_request
+}
