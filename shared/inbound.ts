@@ -11,6 +11,9 @@ import { matchRoute, readPath } from './routes.ts'
 import { readTarget, type RequestTarget } from './target.ts'
 import type { Snapshot } from './trust.ts'
 
+/** What report mode lets through all the same: verdicts on identity, never on the form of a request or on load. */
+export const reportable: ReadonlySet<number> = new Set([401, 403, 404])
+
 export interface InboundQuestion {
   readonly head: RequestHead
   readonly peer: Peer

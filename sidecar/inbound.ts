@@ -8,14 +8,11 @@ import type { Peer } from '../shared/head.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
-import { decideInbound, inboundHeaders, type InboundAnswer } from '../shared/inbound.ts'
+import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward, type Forwarded } from './http/forward.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
-
-/** What report mode lets through all the same: verdicts on identity, never on the form of a request or on load. */
-const reportable: ReadonlySet<number> = new Set([401, 403, 404])
 
 export function createInbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 256 })

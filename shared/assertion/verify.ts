@@ -84,7 +84,9 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
     })
   const validFrom = Math.max(assertion.issuedAt, notBefore ?? 0)
   if (nowSeconds < validFrom - clockSkewSeconds) {
-    throw fault(options, 'not_yet_valid', 'it is not valid yet: compare the clocks')
+    throw fault(options, 'not_yet_valid', 'it is not valid yet: compare the clocks', {
+      detail: `it counts from ${validFrom}, now is ${Math.floor(options.nowMs / 1000)}`,
+    })
   }
   if (options.revocations.isRevoked(assertion)) throw fault(options, 'revoked', 'it was revoked')
   return assertion

@@ -21,6 +21,10 @@ const commands: Readonly<Record<string, Entry>> = {
     load: async () => (await import('./schema.ts')).schema,
   },
   ca: { summary: 'make certificates for laptops and tests', load: async () => (await import('./ca.ts')).ca },
+  token: {
+    summary: 'mint, inspect and verify tokens: why is this one refused?',
+    load: async () => (await import('./token.ts')).token,
+  },
 }
 
 const usage = `onbehalf: a service always knows which service calls it, and on whose behalf

@@ -58,7 +58,8 @@ function textValue(value: unknown): string {
 /** What of an error may stand in a log: its words and its code, not its stack, and not what it was about. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'
-  const code = 'code' in error && typeof error.code === 'string' ? `${error.code} ` : ''
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const words = error.message.includes(code) ? error.message : `${code} ${error.message}`
   const cause = error.cause instanceof Error ? `: ${error.cause.message}` : ''
-  return `${code}${error.message}${cause}`
+  return `${words}${cause}`
 }

@@ -1,0 +1,89 @@
+// Asks what the sidecar of a service would answer to a token: the same decision, on a request made up around it.
+import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
+import { KeyNeeded, type MissingKeyRule } from '../../shared/assertion/verify.ts'
+import type { Mesh } from '../../shared/config/mesh.ts'
+import { Refusal } from '../../shared/errors.ts'
+import type { Peer, RequestHead } from '../../shared/head.ts'
+import { headerNames } from '../../shared/headers/names.ts'
+import { decideInbound, inboundHeaders, type InboundAnswer } from '../../shared/inbound.ts'
+import { parseAuthority } from '../../shared/target.ts'
+import { makeTrust, type Snapshot } from '../../shared/trust.ts'
+import type { TrustMaterial } from '../material.ts'
+import { decodeToken } from './token-decode.ts'
+import type { KeyRing } from './token-keys.ts'
+
+export interface TokenQuestion {
+  readonly mesh: Mesh
+  readonly material: TrustMaterial
+  readonly keyRing: KeyRing
+  readonly token: string
+  /** The token of an X-Pomerium-Jwt-Assertion-For beside it. */
+  readonly tokenFor: string | undefined
+  readonly method: string
+  readonly path: string
+  readonly peer: Peer
+  /** Milliseconds since the epoch. */
+  readonly nowMs: number
+  /** Whether that is what the clock of this machine says. */
+  readonly isNow: boolean
+}
+
+export interface TokenAnswer {
+  readonly answer: InboundAnswer
+  /** With the keys that it was decided by. */
+  readonly snapshot: Snapshot
+}
+
+/** Decides as the sidecar does, and asks each issuer whose key is needed, once. @throws {UsageFault} a bad key file. */
+export async function askSidecar(question: TokenQuestion): Promise<TokenAnswer> {
+  const { mesh, material, keyRing, peer, nowMs } = question
+  const head = makeHead(question)
+  // An issuer that gave no keys is not in the snapshot, which says by itself that it is unavailable.
+  const missingKey: MissingKeyRule = (issuers) =>
+    issuers.every((issuer) => keyRing.wasAsked(issuer)) ? 'unknown' : 'ask'
+  for (;;) {
+    const trust = makeTrust(keyRing.loaded, material.authorities, new AccountVerdicts())
+    const snapshot = { mesh, trust }
+    try {
+      const tooLarge = refuseTooLarge(head, mesh)
+      const answer = tooLarge ?? decideInbound({ head, peer, snapshot, revocations, nowMs, missingKey })
+      return { answer, snapshot }
+    } catch (error) {
+      if (!(error instanceof KeyNeeded)) throw error
+      const open = error.issuers.filter((issuer) => !keyRing.wasAsked(issuer))
+      await Promise.all(open.map((issuer) => keyRing.load(issuer)))
+    }
+  }
+}
+
+/** Only a running sidecar knows any. */
+const revocations = { isRevoked: () => false }
+
+/** What a client would send: the host that the token is for, and the token. */
+function makeHead({ mesh, token, tokenFor, method, path }: TokenQuestion): RequestHead {
+  const audience = decodeToken(token).claims?.['aud']
+  const named = typeof audience === 'string' ? parseAuthority(audience)?.host : undefined
+  const host = named ?? [...mesh.ownRoutes.keys()][0] ?? 'localhost'
+  const headers = ['Host', host.includes(':') ? `[${host}]` : host, headerNames.assertion, token]
+  if (tokenFor !== undefined) headers.push(headerNames.assertionFor, tokenFor)
+  return { method, target: path, headers }
+}
+
+/** What Node refuses before there is a request: the tokens alone are too long. */
+function refuseTooLarge({ headers }: RequestHead, { limits }: Mesh): InboundAnswer | undefined {
+  const length = headers.join('').length
+  if (limits.headerBytes === 0 || length <= limits.headerBytes) return undefined
+  const refusal = new Refusal('headers_too_large', 'The header section is too large (limits.header_bytes).', {
+    detail: `these headers take ${length} bytes, limits.header_bytes is ${limits.headerBytes}`,
+  })
+  return { permitted: false, findings: {}, refusal }
+}
+
+const exampleHandle = 'handle'
+
+/** The names of the headers that tell the app who calls. */
+export function appHeaderNames({ findings }: InboundAnswer, snapshot: Snapshot): string[] {
+  return inboundHeaders(findings, snapshot, exampleHandle).filter(
+    (name, i) => i % 2 === 0 && name.toLowerCase() !== 'host',
+  )
+}
