@@ -40,7 +40,7 @@ class Attempt {
     const { response, timeouts } = forwarding
     response.once('close', this.#onClientGone)
     this.#responseTimer = startTimer(timeouts.responseMs, () => this.#fail(timedOut('response')))
-    if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => this.#fail(timedOut('idle')))
+    if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => this.#onIdle())
     upstream.once('socket', (socket) => this.#whenConnected(socket))
     upstream.on('information', (information) => passInformation(information, response, forwarding))
     upstream.once('response', (answer) => this.#begin(answer))
@@ -100,6 +100,11 @@ class Attempt {
     // An answer may come before the whole request was sent: then nobody wants the rest.
     if (!this.#upstream.writableEnded) this.#upstream.destroy()
     this.#settle(() => this.#settled.resolve(this.#forwarding.response.statusCode))
+  }
+
+  #onIdle(): void {
+    // A client that stops sending has a timeout of its own.
+    if (!this.#upload.awaitsClient) this.#fail(timedOut('idle'))
   }
 
   #onError(error: NodeJS.ErrnoException): void {

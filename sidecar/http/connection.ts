@@ -39,6 +39,13 @@ export class ClientConnection {
     return this.#isEnding || this.#unreadable !== undefined
   }
 
+  /** What the connection waits for: the rest of a request, the begin of an answer, or something else. */
+  get awaits(): 'body' | 'answer' | undefined {
+    if (this.#current === undefined || this.#current.response.headersSent) return undefined
+    const { request } = this.#current
+    return request.complete || request.isPaused() ? 'answer' : 'body'
+  }
+
   /** RFC 9112 section 9.3.2: answers come in the order of the requests, and only safe ones might run beside each other. */
   take(request: IncomingMessage, response: ServerResponse, serve: () => void): void {
     const turn = { request, response, serve }

@@ -54,6 +54,13 @@ export function makeServer(options: ServerOptions): HttpServer {
     of(request.socket).take(request, response, () => options.onRequest(request, response))
   // Whether the client is told to send its body is known when its request is decided; by itself Node would say so before.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) server.on(event, onRequest)
+  server.on('timeout', (socket) => {
+    const { awaits } = of(socket)
+    // Who waits for an upstream is told by its timeout that it was that.
+    if (awaits === 'answer') return
+    if (awaits === 'body') refuseRest(socket, bodyTooLate())
+    else socket.destroy()
+  })
   server.on('clientError', (error, stream) => {
     const socket = stream as Socket
     const refusal = unreadable(error)
@@ -71,6 +78,10 @@ export function makeServer(options: ServerOptions): HttpServer {
     else refuseRest(socket, new Refusal('request_malformed', 'CONNECT is not served here.'))
   })
   return server
+}
+
+function bodyTooLate(): Refusal {
+  return new Refusal('request_malformed', 'The body did not arrive in time (timeouts.idle).')
 }
 
 function tooManyConnections(): Refusal {

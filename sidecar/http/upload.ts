@@ -51,6 +51,11 @@ export class Upload {
     return this.#kept !== undefined
   }
 
+  /** Whether it is the client that is waited for, not the upstream. */
+  get awaitsClient(): boolean {
+    return this.framing !== 'none' && !this.#request.complete && !this.#request.isPaused()
+  }
+
   /** From the start, as far as it came; the rest as it comes, at the upstream's pace. */
   sendTo(upstream: ClientRequest, events: UploadEvents): void {
     const request = this.#request

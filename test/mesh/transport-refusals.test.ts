@@ -217,6 +217,43 @@ for (const [code, status, name, onConnection] of upstreams) {
   })
 }
 
+test('an app that is silent for timeouts.idle is upstream_timeout, and not a connection that ends', async (t) => {
+  const upstream = await misbehaving(() => undefined)
+  t.after(() => upstream.close())
+  const services = { App: { app: `http://127.0.0.1:${upstream.port}` } }
+  const mesh = await startMesh(t, { run: ['App'], services, settings: { timeouts: { idle: '300ms' } } })
+  const answer = await send({ port: mesh.sidecars.App.inbound, headers: await asAlice(mesh) })
+  assert.deepEqual([answer.status, answer.code], [504, 'upstream_timeout'])
+})
+
+test('an app that stops reading is upstream_timeout, though the body is not all there', async (t) => {
+  const upstream = await misbehaving((socket) => socket.pause())
+  t.after(() => upstream.close())
+  const services = { App: { app: `http://127.0.0.1:${upstream.port}` } }
+  const mesh = await startMesh(t, { run: ['App'], services, settings: { timeouts: { idle: '500ms' } } })
+  const body = 'x'.repeat(16 * 1024 * 1024)
+  const headers = await asAlice(mesh)
+  const answer = await send({ port: mesh.sidecars.App.inbound, method: 'POST', headers, body })
+  assert.deepEqual([answer.status, answer.code], [504, 'upstream_timeout'])
+})
+
+test('a body that stops coming is refused with its code, and aborted at the app', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { idle: '300ms' } } })
+  const outcome = Promise.withResolvers<string>()
+  mesh.apps.App.handler = (request) => {
+    request.once('end', () => outcome.resolve('ended'))
+    request.once('error', () => outcome.resolve('aborted'))
+    request.resume()
+  }
+  const identity = (await asAlice(mesh)).join(': ')
+  const answer = await sendRaw(
+    mesh.sidecars.App.inbound,
+    `POST / HTTP/1.1\r\nHost: a\r\n${identity}\r\nContent-Length: 100\r\n\r\nhalf`,
+  )
+  assert.match(answer, /^HTTP\/1\.1 400 [^]*x-onbehalf-error: request_malformed\r\n[^]*timeouts\.idle/)
+  assert.equal(await outcome.promise, 'aborted')
+})
+
 test('an app that is not there is upstream_refused', async (t) => {
   const [port] = await freePorts(1)
   const mesh = await startMesh(t, { run: ['App'], services: { App: { app: `http://127.0.0.1:${port}` } } })
