@@ -26,6 +26,24 @@ export interface Peer {
   readonly certificate?: PeerCertificate
 }
 
+/** The fields that `keep` wants, names in lower case. */
+export function filterHeaders(
+  headers: HeaderList,
+  keep: (lowerName: string, value: string) => boolean,
+): string[] {
+  const kept: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    if (keep(name.toLowerCase(), value)) kept.push(name, value)
+  }
+  return kept
+}
+
+export function hasHeader(headers: HeaderList, name: string): boolean {
+  return headerValues(headers, name).length > 0
+}
+
 /** All values of a header, in order; `name` in lower case. Names are compared without regard to case. */
 export function headerValues(headers: HeaderList, name: string): string[] {
   const values: string[] = []

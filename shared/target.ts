@@ -28,7 +28,7 @@ export function readTarget(head: RequestHead): RequestTarget {
   if (head.target.startsWith('/') || (head.target === '*' && head.method === 'OPTIONS')) {
     return { ...authority, tls: false, originForm: head.target, absoluteForm: false }
   }
-  const absolute = parseAbsolute(head.target)
+  const absolute = parseAbsolute(head)
   if (absolute === undefined)
     throw new Refusal('request_malformed', 'The request target is not a path or a URL.')
   if (absolute.host !== authority.host || portOf(absolute) !== portOf({ ...authority, tls: absolute.tls })) {
@@ -87,13 +87,15 @@ function canonicalIpv6(host: string): string | undefined {
 
 const absoluteForm = /^(https?):\/\/([^/?]+)(.*)$/i
 
-function parseAbsolute(target: string): RequestTarget | undefined {
+function parseAbsolute({ target, method }: RequestHead): RequestTarget | undefined {
   const match = absoluteForm.exec(target)
   if (match === null) return undefined
   const authority = parseAuthority(match[2] as string)
   if (authority === undefined) return undefined
   const rest = match[3] as string
-  const originForm = rest.startsWith('/') ? rest : `/${rest}`
+  // RFC 9112 section 3.2.4: the last proxy makes it the asterisk form.
+  const isWholeServer = rest === '' && method === 'OPTIONS'
+  const originForm = isWholeServer ? '*' : rest.startsWith('/') ? rest : `/${rest}`
   return { ...authority, tls: (match[1] as string).toLowerCase() === 'https', originForm, absoluteForm: true }
 }
 

@@ -7,10 +7,9 @@ import { Refusal } from '../shared/errors.ts'
 import type { RequestHead } from '../shared/head.ts'
 import { refuseLoop, type Hop } from '../shared/headers/forwarding.ts'
 import { ClientGone } from './http/attempt.ts'
-import type { Forwarded } from './http/forward.ts'
 import { refuse } from './http/refuse.ts'
 import { peerAddress } from './http/server.ts'
-import { refuseUnserved } from './http/served.ts'
+import { endsConnection, refuseUnserved } from './http/served.ts'
 import { describeError } from './telemetry/log.ts'
 import type { Ending, Recorder } from './telemetry/recorder.ts'
 
@@ -68,6 +67,8 @@ export interface Exchange {
   readonly hop: Hop
   /** To be called once, when it is decided. */
   readonly record: (decision: Decision) => void
+  /** To be called each time that it is sent to its upstream again. */
+  readonly onRepeat: () => void
 }
 
 /** One side of the sidecar. */
@@ -80,40 +81,48 @@ export interface Side {
   /** The record of a request that was refused before it was looked at. */
   readonly refusedUnseen: (exchange: Exchange, refusal: Refusal) => Decision
   /**
-   * Decides, records, carries out; resolves when the answer has been passed on.
+   * Decides, records, carries out; resolves with the answer's status when the answer has been passed on.
    * @throws {Refusal} what is to be answered instead.
    * @throws {ClientGone} nobody is there to be answered.
    */
-  readonly serve: (exchange: Exchange) => Promise<Forwarded>
+  readonly serve: (exchange: Exchange) => Promise<number>
 }
 
 /** Serves one request from its head to its end; never rejects. */
 export async function handle(side: Side, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { admission, recorder } = side
+  const peer = peerAddress(request.socket)
+  if (peer === '') {
+    // Reset already: nobody is there to be answered, and of an address that is not known no policy can judge.
+    request.socket.destroy()
+    return
+  }
   const startedMs = performance.now()
   const recorded: { decision?: Decision } = {}
+  let repeated = 0
   const exchange: Exchange = {
     requestId: randomUUID(),
     request,
     response,
     head: { method: request.method as string, target: request.url as string, headers: request.rawHeaders },
-    hop: { name: side.name, httpVersion: request.httpVersion, peer: peerAddress(request.socket) },
+    hop: { name: side.name, httpVersion: request.httpVersion, peer },
     record(decision) {
       recorded.decision = decision
       recorder.decided(decision)
     },
+    onRepeat: () => void repeated++,
   }
-  const end = (ending: Omit<Ending, 'durationMs'>) => {
+  const end = (ending: Omit<Ending, 'durationMs' | 'repeated'>) => {
     if (recorded.decision === undefined) return
-    recorder.ended(recorded.decision, { ...ending, durationMs: performance.now() - startedMs })
+    recorder.ended(recorded.decision, { ...ending, repeated, durationMs: performance.now() - startedMs })
   }
   admission.enter()
   try {
-    if (admission.closing) response.shouldKeepAlive = false
+    if (admission.closing || endsConnection(request)) response.shouldKeepAlive = false
     admission.admit(request, side.limits())
     refuseUnserved(request)
     refuseLoop(request.rawHeaders, exchange.hop)
-    end(await side.serve(exchange))
+    end({ status: await side.serve(exchange) })
   } catch (error) {
     if (error instanceof ClientGone) {
       end({ status: undefined })

@@ -10,7 +10,7 @@ import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
-import { forward, type Forwarded } from './http/forward.ts'
+import { forward } from './http/forward.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -18,7 +18,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   const agent = new Agent({ keepAlive: true, maxFreeSockets: 256 })
   const { recorder } = runtime
 
-  async function serve(exchange: Exchange): Promise<Forwarded> {
+  async function serve(exchange: Exchange): Promise<number> {
     const peer = { address: exchange.hop.peer }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const { answer, sending } = plan(runtime, current, decided, exchange.request.socket.localPort)
@@ -38,6 +38,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
         siftResponse: (raw) => siftResponseHeaders(raw, false),
         siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
         isClosing: () => admission.closing,
+        onRepeat: exchange.onRepeat,
         limits: mesh.limits,
         timeouts: mesh.timeouts,
       })

@@ -16,7 +16,7 @@ import {
 import type { RequestTarget } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
-import { forward, type Forwarded } from './http/forward.ts'
+import { forward } from './http/forward.ts'
 import type { Forwarding } from './http/forwarding.ts'
 import type { Current, Runtime } from './runtime.ts'
 
@@ -34,7 +34,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
   const toOthers = { allow: createAgents(), deny: createAgents() }
   const { recorder } = runtime
 
-  async function serve(exchange: Exchange): Promise<Forwarded> {
+  async function serve(exchange: Exchange): Promise<number> {
     const current = runtime.current()
     const { snapshot } = current
     const { sessions, revocations } = runtime
@@ -48,15 +48,15 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { headers, ...destination } = sending
-    const { isAwaited } = destination
     return forward({
       request: exchange.request,
       response: exchange.response,
       ...destination,
       // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
-      headers: isAwaited ? withVia(headers, exchange.hop) : headers,
+      headers: answer.findings.route === undefined ? headers : withVia(headers, exchange.hop),
       siftTrailers: (raw) => siftTrailers(raw, snapshot.mesh.claimHeaderNames),
       isClosing: () => admission.closing,
+      onRepeat: exchange.onRepeat,
       limits: snapshot.mesh.limits,
       timeouts: snapshot.mesh.timeouts,
     })

@@ -8,7 +8,8 @@ import { Refusal } from '../shared/errors.ts'
 import { parseAuthority } from '../shared/target.ts'
 import { judgeAddress, judgingLookup } from './egress.ts'
 import type { Admission } from './exchange.ts'
-import { refuseSocket } from './http/refuse.ts'
+import { endAtOnce } from './http/linger.ts'
+import { rawRefusal } from './http/refuse.ts'
 import { peerAddress } from './http/server.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -29,6 +30,10 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
   const clients = new Set<Socket>()
   return {
     open(request, client, head) {
+      if (peerAddress(client) === '') {
+        client.destroy()
+        return
+      }
       const requestId = randomUUID()
       const { mesh } = runtime.current().snapshot
       const startedMs = performance.now()
@@ -53,7 +58,8 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
         (error: unknown) => {
           const refusal = asRefusal(error)
           runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
-          refuseSocket(client, refusal, requestId)
+          // Of an answer to CONNECT many clients show its reason alone.
+          endAtOnce(client, rawRefusal(refusal, requestId, refusal.message))
         },
       )
     },

@@ -1,5 +1,5 @@
 // The header firewall: what a peer or an app sent is set aside, and only what was verified is set.
-import { headerValues, type HeaderList } from '../head.ts'
+import { filterHeaders, headerValues, type HeaderList } from '../head.ts'
 import { canonicalName, headerNames, hopByHopNames, isIdentityName, isTrailerName } from './names.ts'
 
 /** What a request said about identity, before any of it is believed. */
@@ -87,16 +87,6 @@ export function siftTrailers(trailers: HeaderList, claimHeaders: ReadonlySet<str
     const canonical = canonicalName(name)
     if (isTrailerName(canonical) && !isIdentityName(canonical, claimHeaders))
       kept.push([name, trailers[i + 1] as string])
-  }
-  return kept
-}
-
-function filterHeaders(headers: HeaderList, keep: (lowerName: string, value: string) => boolean): string[] {
-  const kept: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    const value = headers[i + 1] as string
-    if (keep(name.toLowerCase(), value)) kept.push(name, value)
   }
   return kept
 }

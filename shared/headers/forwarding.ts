@@ -1,6 +1,7 @@
 // What one hop says of itself to the next: Via, X-Forwarded-* and Forwarded.
 import { Refusal } from '../errors.ts'
-import { headerValues, type HeaderList } from '../head.ts'
+import { hasHeader, headerValues, type HeaderList } from '../head.ts'
+import { canonicalName } from './names.ts'
 
 /** One passage of a request through one side of a sidecar. */
 export interface Hop {
@@ -17,6 +18,7 @@ export interface Hop {
  * @throws {Refusal} `route_not_found`, with 421.
  */
 export function refuseLoop(headers: HeaderList, hop: Hop): void {
+  if (!hasHeader(headers, 'via')) return
   if (!headerValues(headers, 'via').some((value) => namesIn(value).includes(hop.name))) return
   throw new Refusal(
     'route_not_found',
@@ -42,15 +44,25 @@ export function withVia(headers: HeaderList, hop: Hop): string[] {
  * `X-Forwarded-Proto` and `X-Forwarded-Host` stay as an edge set them; `Forwarded` (RFC 7239) goes on where there is one.
  */
 export function withForwarded(headers: HeaderList, hop: Hop): string[] {
-  const { others, values } = takeOut(headers, ['x-forwarded-for', 'forwarded'])
-  const has = (name: string) => headerValues(headers, name).length > 0
+  const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'] as const
+  const { others, values } = takeOut(headers, names)
+  const [host = ''] = headerValues(headers, 'host')
   others.push('X-Forwarded-For', [...values['x-forwarded-for'], hop.peer].join(', '))
-  if (values.forwarded.length > 0) {
-    others.push('Forwarded', [...values.forwarded, `for=${forwardedNode(hop.peer)};proto=http`].join(', '))
-  }
-  if (!has('x-forwarded-proto')) others.push('X-Forwarded-Proto', 'http')
-  if (!has('x-forwarded-host')) others.push('X-Forwarded-Host', headerValues(headers, 'host')[0] ?? '')
+  for (const value of valuesOr(values['x-forwarded-proto'], 'http')) others.push('X-Forwarded-Proto', value)
+  for (const value of valuesOr(values['x-forwarded-host'], host)) others.push('X-Forwarded-Host', value)
+  const members = values.forwarded.filter(isClosed)
+  if (members.length > 0) members.push(`for=${forwardedNode(hop.peer)};proto=http`)
+  if (members.length > 0) others.push('Forwarded', members.join(', '))
   return others
+}
+
+function valuesOr(values: readonly string[], otherwise: string): readonly string[] {
+  return values.length > 0 ? values : [otherwise]
+}
+
+/** Whether each quotation ends: in one that does not, what is appended would be lost. */
+function isClosed(value: string): boolean {
+  return /^(?:[^"\\]|"(?:[^"\\]|\\.)*")*$/.test(value)
 }
 
 /** RFC 7239 section 6: an IPv6 address stands in brackets, and so in quotes. */
@@ -58,16 +70,19 @@ function forwardedNode(address: string): string {
   return address.includes(':') ? `"[${address}]"` : address
 }
 
-/** Parts the fields of these names from all others. An empty field is no member of a list. */
+/**
+ * Parts the fields of these names from all others; what an app could take for one of them (`X_Forwarded_For`) is none
+ * of either. An empty field is no member of a list.
+ */
 function takeOut<Name extends string>(headers: HeaderList, names: readonly Name[]) {
   const values = Object.fromEntries(names.map((name) => [name, [] as string[]])) as Record<Name, string[]>
   const others: string[] = []
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
     const value = headers[i + 1] as string
-    const lower = name.toLowerCase() as Name
-    if (!names.includes(lower)) others.push(name, value)
-    else if (value !== '') values[lower].push(value)
+    const like = names.find((each) => each.length === name.length && each === canonicalName(name))
+    if (like === undefined) others.push(name, value)
+    else if (value !== '' && like === name.toLowerCase()) values[like].push(value)
   }
   return { others, values }
 }

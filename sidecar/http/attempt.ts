@@ -2,7 +2,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { Refusal } from '../../shared/errors.ts'
-import { beginAnswer, passBody, passInformation } from './answer.ts'
+import { beginAnswer, endsWithConnection, passBody, passInformation } from './answer.ts'
 import type { Forwarding } from './forwarding.ts'
 import { Unanswered } from './repetition.ts'
 import { bodyTooLarge, type Upload } from './upload.ts'
@@ -32,6 +32,9 @@ class Attempt {
   readonly #responseTimer: NodeJS.Timeout | undefined
   #phase: 'connecting' | 'sending' | 'answering' | 'settled' = 'connecting'
   #answer: IncomingMessage | undefined
+  #socket: Socket | undefined
+  /** What the connection had read before this request. */
+  #bytesReadBefore = 0
 
   constructor(forwarding: Forwarding, upload: Upload, upstream: ClientRequest) {
     this.#forwarding = forwarding
@@ -41,7 +44,7 @@ class Attempt {
     response.once('close', this.#onClientGone)
     this.#responseTimer = startTimer(timeouts.responseMs, () => this.#fail(timedOut('response')))
     if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => this.#onIdle())
-    upstream.once('socket', (socket) => this.#whenConnected(socket))
+    upstream.once('socket', (socket) => this.#onSocket(socket))
     upstream.on('information', (information) => passInformation(information, response, forwarding))
     upstream.once('response', (answer) => this.#begin(answer))
     upstream.on('error', (error) => this.#onError(error))
@@ -53,7 +56,9 @@ class Attempt {
     return this.#settled.promise
   }
 
-  #whenConnected(socket: Socket): void {
+  #onSocket(socket: Socket): void {
+    this.#socket = socket
+    this.#bytesReadBefore = socket.bytesRead
     if (!socket.connecting) {
       this.#send()
       return
@@ -81,7 +86,9 @@ class Attempt {
   #begin(answer: IncomingMessage): void {
     const { response } = this.#forwarding
     clearTimeout(this.#responseTimer)
+    if (this.#phase === 'settled') return
     this.#phase = 'answering'
+    this.#upload.release()
     this.#answer = answer
     if (!beginAnswer(answer, response, this.#forwarding)) {
       this.#fail(invalidAnswer())
@@ -89,11 +96,14 @@ class Attempt {
     }
     passBody(answer, response, this.#forwarding, {
       onEnd: () => this.#end(),
-      onBroken: () => {
-        response.destroy()
-        this.#fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
-      },
+      onClientGone: this.#onClientGone,
+      onBroken: () => this.#breakOff(),
     })
+  }
+
+  #breakOff(): void {
+    this.#forwarding.response.destroy()
+    this.#fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
   }
 
   #end(): void {
@@ -108,8 +118,11 @@ class Attempt {
   }
 
   #onError(error: NodeJS.ErrnoException): void {
-    // What comes behind a whole answer spoils the connection, not the answer.
-    if (this.#answer?.complete !== true) this.#fail(this.#failure(error))
+    const answer = this.#answer
+    if (answer?.complete !== true) this.#fail(this.#failure(error))
+    // What comes behind a whole answer spoils the connection, not the answer; but one that only the end of its
+    // connection ends was not whole (RFC 9112 section 8), though Node says so.
+    else if (endsWithConnection(answer) && error.code?.startsWith('HPE_') !== true) this.#breakOff()
   }
 
   #onClose(): void {
@@ -139,11 +152,17 @@ class Attempt {
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
     if (this.#phase === 'connecting' || !isReset) {
       const message = 'The upstream cannot be reached. The log of the sidecar says which and why.'
-      return new Unanswered('upstream_refused', message, code === 'ECONNREFUSED' ? 'unsent' : 'other', error)
+      if (code === 'ECONNREFUSED') return new Unanswered('upstream_refused', message, false, error)
+      return new Refusal('upstream_refused', message, { cause: error })
     }
     const message = 'The upstream ended the connection before it answered.'
-    const sent = this.#upstream.reusedSocket ? 'stale' : 'sent'
-    return new Unanswered('upstream_reset', message, this.#phase === 'sending' ? sent : 'other', error)
+    if (this.#hasHeard()) return new Refusal('upstream_reset', message, { cause: error })
+    return new Unanswered('upstream_reset', message, true, error)
+  }
+
+  /** Whether a byte of an answer has come. */
+  #hasHeard(): boolean {
+    return this.#socket !== undefined && this.#socket.bytesRead > this.#bytesReadBefore
   }
 }
 

@@ -1,9 +1,7 @@
 // One connection of a client: its requests are carried out one after the other, and its end loses no answer.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Refusal } from '../../shared/errors.ts'
-import { endLingering } from './linger.ts'
-import { refuseSocket } from './refuse.ts'
+import { endAtOnce, endLingering } from './linger.ts'
 
 /** So many requests may wait on one connection before it is read no further. */
 const maxWaiting = 32
@@ -18,14 +16,14 @@ export class ClientConnection {
   readonly #socket: Socket
   readonly #waiting: Turn[] = []
   #current: Turn | undefined
-  /** Answered when all that came before it is. */
-  #unreadable: (() => void) | undefined
+  /** Told when all that came before it is answered. */
+  #refusal: string | undefined
   #isEnding = false
 
   constructor(socket: Socket) {
     this.#socket = socket
     // Node ends a connection by this when the last answer is written. What was not read by then would make a reset of
-    // the end, and the client could lose the answer with it (RFC 9112 section 9.6).
+    // the end, and the client could lose the answer with it.
     socket.destroySoon = () => this.#end()
   }
 
@@ -36,7 +34,7 @@ export class ClientConnection {
 
   /** Whether what still comes is not looked at any more. */
   get isEnding(): boolean {
-    return this.#isEnding || this.#unreadable !== undefined
+    return this.#isEnding || this.#refusal !== undefined
   }
 
   /** What the connection waits for: the rest of a request, the begin of an answer, or something else. */
@@ -53,21 +51,31 @@ export class ClientConnection {
     else if (this.#current === undefined) this.#begin(turn)
     else {
       this.#waiting.push(turn)
-      if (this.#waiting.length >= maxWaiting) this.#socket.pause()
+      if (this.#waiting.length === maxWaiting) this.#pause()
     }
   }
 
-  /** Answers what cannot be read as a request, after what came before it; then nothing more is read. */
-  refuseRest(refusal: Refusal, requestId: string): void {
-    if (this.#current === undefined) this.refuse(refusal, requestId)
-    else if (this.#current.request.complete) this.#unreadable = () => this.refuse(refusal, requestId)
-    else this.#breakOff(this.#current.response, refusal, requestId)
+  /** Answers what cannot be read on, after what came before it; then nothing more is read. */
+  refuseRest(refusal: string): void {
+    const last = this.#waiting.at(-1) ?? this.#current
+    if (last === undefined) this.#refuse(refusal)
+    else if (last.request.complete) this.#refusal = refusal
+    else if (last === this.#current) this.#breakOff(last.response, refusal)
+    else {
+      this.#waiting.pop()
+      this.#refusal = refusal
+    }
   }
 
-  /** Answers at once, and ends. */
-  refuse(refusal: Refusal, requestId: string): void {
+  /** Answers at once, and ends at once. */
+  turnAway(refusal: string): void {
     this.#isEnding = true
-    refuseSocket(this.#socket, refusal, requestId)
+    endAtOnce(this.#socket, refusal)
+  }
+
+  #refuse(refusal: string): void {
+    this.#isEnding = true
+    endLingering(this.#socket, refusal)
   }
 
   #begin(turn: Turn): void {
@@ -91,26 +99,30 @@ export class ClientConnection {
     if (this.#isEnding || this.#socket.destroyed) return
     const turn = this.#waiting.shift()
     if (turn !== undefined) {
-      if (this.#socket.isPaused() && this.#waiting.length < maxWaiting / 2) this.#socket.resume()
       this.#beginSoon(turn)
-    } else this.#unreadable?.()
+      if (this.#waiting.length < maxWaiting) this.#socket.resume()
+    } else if (this.#refusal !== undefined) this.#refuse(this.#refusal)
   }
 
-  /** The request that is under way is the broken one: the rest of its body will never come. */
-  #breakOff(response: ServerResponse, refusal: Refusal, requestId: string): void {
+  /** When what was read is parsed, and Node has begun to read on, as it does behind each whole request. */
+  #pause(): void {
+    process.nextTick(() =>
+      process.nextTick(() => {
+        if (this.#waiting.length >= maxWaiting) this.#socket.pause()
+      }),
+    )
+  }
+
+  /** The rest of the body will never come; the upstream, which has a part of it, is to know at once. */
+  #breakOff(response: ServerResponse, refusal: string): void {
     this.#isEnding = true
     if (response.headersSent) this.#socket.destroy()
-    else {
-      refuseSocket(this.#socket, refusal, requestId)
-      // Not to linger: the upstream, which has a part of the body, is to know at once.
-      this.#socket.once('finish', () => this.#socket.destroy())
-    }
+    else endAtOnce(this.#socket, refusal)
   }
 
   #end(): void {
     this.#isEnding = true
     this.#waiting.length = 0
-    this.#current?.request.resume()
     endLingering(this.#socket)
   }
 }

@@ -1,50 +1,46 @@
 // Carries one permitted request to its upstream and the answer back: streamed, never buffered, aborted together.
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import { headerValues } from '../../shared/head.ts'
+import { filterHeaders, headerValues } from '../../shared/head.ts'
 import { attempt } from './attempt.ts'
 import type { Forwarding } from './forwarding.ts'
+import { lengthLast } from './length-last.ts'
 import { answerHere, hopsLeft, withHopsLeft } from './max-forwards.ts'
 import { Repetition } from './repetition.ts'
 import { Upload } from './upload.ts'
 
-/** How a request was answered; the body has been passed on whole. */
-export interface Forwarded {
-  readonly status: number
-  /** How often it was sent again. */
-  readonly repeated: number
-}
-
 /** Room for what apps really send: 64 KiB of headers and some. */
 const maxResponseHeaderBytes = 128 * 1024
 /** Methods for which Node sends no body unless told so; for all others it would send an empty chunked one. */
-const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE'])
+const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 
 /**
+ * Resolves with the answer's status when its body has been passed on whole.
  * @throws {Refusal} `upstream_refused`, `upstream_reset`, `upstream_invalid`, `upstream_timeout`, `body_too_large`, and
  * what `lookup` refuses: all before the answer began. An answer that breaks off later breaks off for the client too.
  * @throws {ClientGone} the client left.
  */
-export async function forward(forwarding: Forwarding): Promise<Forwarded> {
+export async function forward(forwarding: Forwarding): Promise<number> {
   const { request, response, headers, limits, siftTrailers, isAwaited } = forwarding
   const hops = hopsLeft(request.method as string, headers)
   if (hops === 0) {
     answerHere(response)
-    return { status: response.statusCode, repeated: 0 }
+    return response.statusCode
   }
   const sent = hops === undefined ? forwarding : { ...forwarding, headers: withHopsLeft(headers, hops - 1) }
   const upload = new Upload(response, limits.bodyBytes, siftTrailers)
   const repetition = new Repetition(isAwaited)
   for (;;) {
     try {
-      return { status: await attempt(sent, upload, () => open(sent, upload)), repeated: repetition.count }
+      return await attempt(sent, upload, () => open(sent, upload, repetition))
     } catch (error) {
-      await repetition.permit(error, upload)
+      await repetition.await(error, upload)
+      forwarding.onRepeat()
     }
   }
 }
 
-function open(forwarding: Forwarding, upload: Upload): ClientRequest {
+function open(forwarding: Forwarding, upload: Upload, repetition: Repetition): ClientRequest {
   const { request, upstream, agent, path, headers, lookup } = forwarding
   const method = request.method as string
   const options = {
@@ -52,8 +48,14 @@ function open(forwarding: Forwarding, upload: Upload): ClientRequest {
     port: upstream.port,
     method,
     path,
-    agent,
-    headers: [...fitting(headers, upload), ...framing(method, upload), ...trailersWanted(request)],
+    agent: repetition.onNewConnection ? false : agent,
+    // Said here too for connections without an agent: it is not left to NODE_TLS_REJECT_UNAUTHORIZED.
+    rejectUnauthorized: true,
+    headers: lengthLast([
+      ...fitting(headers, upload),
+      ...framing(method, upload),
+      ...trailersWanted(request),
+    ]),
     setHost: false,
     insecureHTTPParser: false,
     maxHeaderSize: maxResponseHeaderBytes,
@@ -71,9 +73,8 @@ function framing(method: string, upload: Upload): string[] {
 }
 
 /** `Trailer` announces what only a chunked body can have. */
-function fitting(headers: readonly string[], upload: Upload): readonly string[] {
-  if (upload.framing === 'chunked' || headerValues(headers, 'trailer').length === 0) return headers
-  return headers.filter((_, i) => (headers[i & ~1] as string).toLowerCase() !== 'trailer')
+function fitting(headers: readonly string[], upload: Upload): string[] {
+  return filterHeaders(headers, (name) => name !== 'trailer' || upload.framing === 'chunked')
 }
 
 /** RFC 9110 section 10.1.4: trailers pass here; other codings concern the client's own connection. */

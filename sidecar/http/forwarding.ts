@@ -17,6 +17,8 @@ export interface Forwarding extends AnswerRules {
   readonly headers: readonly string[]
   /** Whether the upstream is one of ours, or our app: then it is waited for while it starts again. */
   readonly isAwaited: boolean
+  /** Called each time that the request is sent again. */
+  readonly onRepeat: () => void
   readonly limits: Limits
   readonly timeouts: Timeouts
 }

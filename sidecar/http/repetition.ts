@@ -5,58 +5,53 @@ import type { Upload } from './upload.ts'
 /** So long a refused connection is tried again: about what an app takes to start again. */
 const patienceMs = 1_000
 const firstPauseMs = 10
+const longestPauseMs = 200
+/** What was under way for longer is not sent again: its credential may be no longer good. */
+const youngMs = 10_000
 
-/** The upstream ended, or never took, the connection. */
+/** The upstream took no connection, or ended it, without a byte of an answer. */
 export class Unanswered extends Refusal {
-  /**
-   * `unsent`: the connection was refused, so nothing can have been carried out; `stale`: a connection that had been
-   * used before ended without a byte of an answer; `sent`: a new one did; `other`: nothing of these.
-   */
-  readonly stage: 'unsent' | 'stale' | 'sent' | 'other'
+  /** Whether the upstream may have had the request, and carried it out. */
+  readonly wasSent: boolean
 
-  constructor(code: RefusalCode, message: string, stage: Unanswered['stage'], cause: unknown) {
+  constructor(code: RefusalCode, message: string, wasSent: boolean, cause: unknown) {
     super(code, message, { cause })
-    this.stage = stage
+    this.wasSent = wasSent
   }
 }
 
 export class Repetition {
-  /** How often the request was sent again. */
-  count = 0
   readonly #isAwaited: boolean
-  #untilMs: number | undefined
+  readonly #startedMs = performance.now()
+  #refusedMs: number | undefined
   #pauseMs = firstPauseMs
-  #sentAgain = false
+  #wasSentAgain = false
 
   /** @param isAwaited whether a refused connection is worth waiting for. */
   constructor(isAwaited: boolean) {
     this.#isAwaited = isAwaited
   }
 
+  /** Whether the next attempt is to be made on a new connection: an old one may have ended, as the last had. */
+  get onNewConnection(): boolean {
+    return this.#wasSentAgain
+  }
+
   /**
    * Resolves when the request is to be sent again.
    * @throws what is not safe, or no more worth, to be repeated.
    */
-  async permit(error: unknown, upload: Upload): Promise<void> {
+  async await(error: unknown, upload: Upload): Promise<void> {
     if (!(error instanceof Unanswered)) throw error
-    if (error.stage === 'unsent') await this.#pause(error)
-    else if (!upload.isRepeatable || !this.#isFirst(error)) throw error
-    this.count++
-  }
-
-  /** Each stale connection is used up by its failure; what fails on a new one may fail because of the request. */
-  #isFirst({ stage }: Unanswered): boolean {
-    if (stage === 'stale') return true
-    if (stage !== 'sent' || this.#sentAgain) return false
-    this.#sentAgain = true
-    return true
-  }
-
-  async #pause(error: Unanswered): Promise<void> {
     const nowMs = performance.now()
-    this.#untilMs ??= nowMs + patienceMs
-    if (!this.#isAwaited || nowMs >= this.#untilMs) throw error
+    if (error.wasSent) {
+      if (!upload.isRepeatable || this.#wasSentAgain || nowMs - this.#startedMs > youngMs) throw error
+      this.#wasSentAgain = true
+      return
+    }
+    this.#refusedMs ??= nowMs
+    if (!this.#isAwaited || nowMs - this.#refusedMs > patienceMs) throw error
     await new Promise((resolve) => setTimeout(resolve, this.#pauseMs))
-    this.#pauseMs = Math.min(this.#pauseMs * 2, 200)
+    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
   }
 }

@@ -32,8 +32,14 @@ export function isChunked(codings: readonly string[]): boolean {
 /** What clients offer beside every request over clear text, and get along without: Java's HttpClient, curl. */
 const ignoredUpgrades = /^h2c$/i
 
-/** RFC 9110 section 7.8: an upgrade counts only where `Connection` names it. */
-function refuseUpgrade({ rawHeaders }: IncomingMessage): void {
+/** RFC 9112 section 9.3: `close` wins, also beside the `keep-alive` that Node goes by in HTTP/1.0. */
+export function endsConnection({ rawHeaders }: IncomingMessage): boolean {
+  return tokensOf(rawHeaders, 'connection').some((option) => option.toLowerCase() === 'close')
+}
+
+/** RFC 9110 section 7.8: an upgrade counts only where `Connection` names it, and in HTTP/1.0 never. */
+function refuseUpgrade({ rawHeaders, httpVersion }: IncomingMessage): void {
+  if (httpVersion === '1.0') return
   const upgrades = tokensOf(rawHeaders, 'upgrade')
   if (upgrades.length === 0 || !tokensOf(rawHeaders, 'connection').some(isUpgrade)) return
   if (upgrades.every((protocol) => ignoredUpgrades.test(protocol))) return

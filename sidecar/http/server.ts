@@ -5,6 +5,7 @@ import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
 import { ClientConnection } from './connection.ts'
+import { rawRefusal } from './refuse.ts'
 
 export interface ServerOptions {
   readonly limits: Limits
@@ -38,34 +39,41 @@ export function makeServer(options: ServerOptions): HttpServer {
   if (timeouts.idleMs > 0) server.setTimeout(timeouts.idleMs)
   const connections = new WeakMap<Socket, ClientConnection>()
   const of = (socket: Socket) => connections.get(socket) as ClientConnection
-  const refuseRest = (socket: Socket, refusal: Refusal) => {
+  /** Recorded, and as it is written. */
+  const refusalOn = (socket: Socket, refusal: Refusal): string => {
     const requestId = randomUUID()
     options.onUnreadable(refusal, peerAddress(socket), requestId)
-    of(socket).refuseRest(refusal, requestId)
+    return rawRefusal(refusal, requestId)
   }
   let open = 0
   server.on('connection', (socket) => {
-    connections.set(socket, new ClientConnection(socket))
+    const connection = new ClientConnection(socket)
+    connections.set(socket, connection)
+    if (limits.connections > 0 && open >= limits.connections) {
+      connection.turnAway(refusalOn(socket, tooManyConnections()))
+      return
+    }
     open++
     socket.once('close', () => open--)
-    if (limits.connections > 0 && open > limits.connections) refuseRest(socket, tooManyConnections())
   })
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
     of(request.socket).take(request, response, () => options.onRequest(request, response))
   // Whether the client is told to send its body is known when its request is decided; by itself Node would say so before.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) server.on(event, onRequest)
   server.on('timeout', (socket) => {
-    const { awaits } = of(socket)
+    const connection = of(socket)
+    const { awaits } = connection
     // Who waits for an upstream is told by its timeout that it was that.
     if (awaits === 'answer') return
-    if (awaits === 'body') refuseRest(socket, bodyTooLate())
+    if (awaits === 'body') connection.refuseRest(refusalOn(socket, bodyTooLate()))
     else socket.destroy()
   })
   server.on('clientError', (error, stream) => {
     const socket = stream as Socket
     const refusal = unreadable(error)
+    const connection = of(socket)
     if (refusal === undefined) socket.destroy()
-    else if (!of(socket).isEnding) refuseRest(socket, refusal)
+    else if (!connection.isEnding) connection.refuseRest(refusalOn(socket, refusal))
   })
   server.on('connect', (request, stream, head) => {
     const socket = stream as Socket
@@ -75,9 +83,13 @@ export function makeServer(options: ServerOptions): HttpServer {
     // An answer that is still due, and what follows it, would get into the tunnel.
     if (connection.isBusy || connection.isEnding) socket.destroy()
     else if (options.onConnect !== undefined) options.onConnect(request, socket, head)
-    else refuseRest(socket, new Refusal('request_malformed', 'CONNECT is not served here.'))
+    else connection.turnAway(refusalOn(socket, noTunnels()))
   })
   return server
+}
+
+function noTunnels(): Refusal {
+  return new Refusal('request_malformed', 'CONNECT is not served here.')
 }
 
 function bodyTooLate(): Refusal {
@@ -88,12 +100,9 @@ function tooManyConnections(): Refusal {
   return new Refusal('overloaded', 'Too many connections are open (limits.connections). Try again shortly.')
 }
 
-/** Undefined for a connection that merely ended. */
+/** Undefined for a connection that merely failed. */
 function unreadable(error: NodeJS.ErrnoException): Refusal | undefined {
   switch (error.code) {
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return undefined
     case 'HPE_HEADER_OVERFLOW':
       return new Refusal('headers_too_large', 'The header section is too large (limits.header_bytes).', {
         cause: error,
@@ -101,6 +110,7 @@ function unreadable(error: NodeJS.ErrnoException): Refusal | undefined {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Refusal('request_malformed', 'The header section did not arrive in time (timeouts.headers).')
     default:
+      if (error.code?.startsWith('HPE_') !== true) return undefined
       return new Refusal('request_malformed', 'This is not an HTTP/1.1 request.', { cause: error })
   }
 }

@@ -1,10 +1,13 @@
 // The body of one request on its way to the upstream: streamed, bounded, and kept while it may have to be sent again.
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { headerValues } from '../../shared/head.ts'
+import { hasHeader, headerValues } from '../../shared/head.ts'
 import { Refusal } from '../../shared/errors.ts'
+import { flushSoon } from './flush.ts'
 
 /** Of a longer body so much was sent that the request can be sent but once. */
 const maxKeptBytes = 64 * 1024
+/** What a chunk costs beside its bytes. */
+const chunkOverheadBytes = 256
 /** RFC 9110 section 9.2.2: what may be sent again though it may have been carried out. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
@@ -28,6 +31,7 @@ export class Upload {
   readonly #siftTrailers: SiftTrailers
   #bytes = 0
   #kept: Buffer[] | undefined
+  #keptBytes = 0
   #isInvited = false
   #detach: (() => void) | undefined
 
@@ -80,12 +84,20 @@ export class Upload {
       if (!request.readableEnded) events.onBroken()
     }
     request.on('data', onData).once('end', onEnd).once('error', events.onBroken).once('close', onClose)
-    upstream.on('drain', () => request.resume())
+    const onDrain = () => request.resume()
+    upstream.on('drain', onDrain)
     request.resume()
+    flushSoon(upstream, () => this.#bytes > 0)
     this.#detach = () => {
+      upstream.off('drain', onDrain)
       request.off('data', onData).off('end', onEnd).off('error', events.onBroken).off('close', onClose)
       request.pause()
     }
+  }
+
+  /** The upstream has begun to answer: the request will not be sent again. */
+  release(): void {
+    this.#kept = undefined
   }
 
   /** The upstream takes no more: what still comes waits for the next, or for nobody. */
@@ -97,13 +109,14 @@ export class Upload {
   /** The client waits to be told that its body is wanted; in HTTP/1.0 none does (RFC 9110 section 10.1.1). */
   #invite(): void {
     const { httpVersion, rawHeaders } = this.#request
-    if (this.#isInvited || httpVersion !== '1.1' || headerValues(rawHeaders, 'expect').length === 0) return
+    if (this.#isInvited || httpVersion !== '1.1' || !hasHeader(rawHeaders, 'expect')) return
     this.#isInvited = true
     this.#response.writeContinue()
   }
 
   #keep(chunk: Buffer): void {
-    if (this.#bytes > maxKeptBytes) this.#kept = undefined
+    this.#keptBytes += chunk.length + chunkOverheadBytes
+    if (this.#keptBytes > maxKeptBytes) this.#kept = undefined
     this.#kept?.push(chunk)
   }
 
@@ -118,8 +131,13 @@ export function bodyTooLarge(): Refusal {
   return new Refusal('body_too_large', 'The body is larger than the mesh file allows (limits.body_bytes).')
 }
 
+export function hasBody({ rawHeaders }: IncomingMessage): boolean {
+  const framing = framingOf(rawHeaders)
+  return framing !== 'none' && framing !== 0
+}
+
 function framingOf(headers: readonly string[]): Framing {
-  if (headerValues(headers, 'transfer-encoding').length > 0) return 'chunked'
+  if (hasHeader(headers, 'transfer-encoding')) return 'chunked'
   const [length] = headerValues(headers, 'content-length')
   return length === undefined ? 'none' : Number(length)
 }

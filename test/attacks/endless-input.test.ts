@@ -95,7 +95,7 @@ for (const [name, lines] of bombs) {
   test(`${name} are refused, and the next request is served`, async (t) => {
     const mesh = await startMesh(t, { run: ['App'] })
     const target = name.startsWith('a target') ? `/${'x'.repeat(40_000)}` : '/'
-    const bytes = `GET ${target} HTTP/1.1\r\nHost: a\r\n${lines}\r\n`
+    const bytes = `GET ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${lines}\r\n`
     for (let i = 0; i < 50; i++)
       assert.equal(verdict(await speak(mesh.sidecars.App.inbound, bytes)), 'headers_too_large')
     await assertServes(mesh)

@@ -132,3 +132,33 @@ test('a host that no route names is not waited for', async (t) => {
   const metrics = await send({ port: probes, target: '/metrics' })
   assert.doesNotMatch(metrics.body, /^onbehalf_repeated_requests_total\{/m)
 })
+
+test('a request is sent again once, however many kept connections have ended', async (t) => {
+  let poisoned = 0
+  const app = await startUnsteady(t, (socket, _nth, text) => {
+    if (!text.includes('/poison')) socket.write(ok)
+    else if (++poisoned > 0) socket.resetAndDestroy()
+  })
+  const mesh = await startBefore(t, app.port)
+  await Promise.all(Array.from({ length: 20 }, () => ask(mesh, 'GET')))
+  const headers = [assertionName, await mesh.pomerium.assertion('alice', hosts.App)]
+  const answer = await send({ port: mesh.sidecars.App.inbound, target: '/poison', headers })
+  assert.equal(answer.code, 'upstream_reset')
+  assert.equal(poisoned, 2)
+  const metrics = await send({ port: mesh.sidecars.App.probes, target: '/metrics' })
+  assert.match(metrics.body, /^onbehalf_repeated_requests_total\{direction="inbound",route="App"\} 1$/m)
+})
+
+for (const [name, begin] of [
+  ['an interim answer', 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'],
+  ['a part of a status line', 'HTTP/1.1 20'],
+] as const) {
+  test(`after ${name} a request is not sent again`, async (t) => {
+    const app = await startUnsteady(t, (socket) => {
+      socket.write(begin, () => setTimeout(() => socket.resetAndDestroy(), 20))
+    })
+    const mesh = await startBefore(t, app.port)
+    assert.deepEqual(await ask(mesh, 'PUT', 'x'), [502, 'upstream_reset'])
+    assert.equal(app.requests.length, 1)
+  })
+}

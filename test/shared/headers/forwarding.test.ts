@@ -56,7 +56,16 @@ test('scheme and host are said where no edge said them, and left alone where one
     'h:8080',
   ])
   const edge = ['Host', 'h', 'x-forwarded-proto', 'https', 'X-Forwarded-Host', 'public.example']
-  assert.deepEqual(withForwarded(edge, hop), [...edge, 'X-Forwarded-For', '10.0.0.7'])
+  assert.deepEqual(withForwarded(edge, hop), [
+    'Host',
+    'h',
+    'X-Forwarded-For',
+    '10.0.0.7',
+    'X-Forwarded-Proto',
+    'https',
+    'X-Forwarded-Host',
+    'public.example',
+  ])
 })
 
 test('Forwarded goes on where there is one, and is never begun', () => {
@@ -66,4 +75,32 @@ test('Forwarded goes on where there is one, and is never begun', () => {
   assert.deepEqual(forwarded(['forwarded', 'for=a', 'Host', 'h', 'Forwarded', 'for=b'], '::1'), [
     'for=a, for=b, for="[::1]";proto=http',
   ])
+})
+
+test('what an app could take for one of these names does not pass', () => {
+  const headers = [
+    'X_Forwarded_For',
+    '1.2.3.4',
+    'x.forwarded-proto',
+    'https',
+    'X-Forwarded_Host',
+    'evil',
+    'X-Own',
+    '1',
+  ]
+  const names = withForwarded(['Host', 'h', ...headers], hop).filter((_, i) => i % 2 === 0)
+  assert.deepEqual(names, ['Host', 'X-Own', 'X-Forwarded-For', 'X-Forwarded-Proto', 'X-Forwarded-Host'])
+})
+
+for (const value of ['for=6.6.6.6;by="', 'for="a\\"', 'for="_a;b="c"']) {
+  test(`a Forwarded in whose quotation our member would be lost is dropped: ${value}`, () => {
+    const names = withForwarded(['Host', 'h', 'Forwarded', value], hop)
+    assert.ok(!names.includes('Forwarded'))
+  })
+}
+
+test('a Forwarded whose quotations end goes on', () => {
+  const value = 'for="[2001:db8::1]:4711";by="a\\"b,c"'
+  const [forwarded] = withForwarded(['Host', 'h', 'Forwarded', value], hop).slice(-1)
+  assert.equal(forwarded, `${value}, for=10.0.0.7;proto=http`)
 })
