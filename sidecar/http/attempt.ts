@@ -119,10 +119,10 @@ class Attempt {
 
   #onError(error: NodeJS.ErrnoException): void {
     const answer = this.#answer
-    if (answer?.complete !== true) this.#fail(this.#failure(error))
-    // What comes behind a whole answer spoils the connection, not the answer; but one that only the end of its
-    // connection ends was not whole (RFC 9112 section 8), though Node says so.
-    else if (endsWithConnection(answer) && error.code?.startsWith('HPE_') !== true) this.#breakOff()
+    if (answer === undefined) this.#fail(this.#failure(error))
+    // What comes behind a whole answer spoils the connection, not the answer. One that only the end of its connection
+    // ends was not whole (RFC 9112 section 8), though Node will say so: it is broken off before Node does.
+    else if (!answer.complete || (endsWithConnection(answer) && !isUnreadable(error))) this.#breakOff()
   }
 
   #onClose(): void {
@@ -145,8 +145,8 @@ class Attempt {
 
   #failure(error: NodeJS.ErrnoException): Refusal {
     if (error instanceof Refusal) return error
-    const code = error.code ?? ''
-    if (code.startsWith('HPE_')) {
+    const { code } = error
+    if (isUnreadable(error)) {
       return new Refusal('upstream_invalid', 'The upstream did not answer in HTTP/1.1.', { cause: error })
     }
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
@@ -164,6 +164,11 @@ class Attempt {
   #hasHeard(): boolean {
     return this.#socket !== undefined && this.#socket.bytesRead > this.#bytesReadBefore
   }
+}
+
+/** What came is not HTTP, or not that of its place. */
+function isUnreadable(error: NodeJS.ErrnoException): boolean {
+  return error.code?.startsWith('HPE_') === true
 }
 
 function startTimer(delayMs: number, onTime: () => void): NodeJS.Timeout | undefined {
