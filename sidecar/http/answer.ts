@@ -28,7 +28,8 @@ export interface AnswerEvents {
  * (RFC 9112 section 6.3), and what Node's parser reads but does not write.
  */
 export function beginAnswer(answer: IncomingMessage, response: ServerResponse, rules: AnswerRules): boolean {
-  if (!hasCertainEnd(answer)) return false
+  const isFinal = (answer.statusCode as number) >= 200
+  if (!isFinal || !hasCertainEnd(answer)) return false
   if (rules.isClosing() || !response.req.complete) response.shouldKeepAlive = false
   // Node would believe the TE of a client that cannot know of it (RFC 9112 section 7.1).
   if (response.req.httpVersion === '1.0') response.useChunkedEncodingByDefault = false

@@ -3,8 +3,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { endAtOnce, endLingering } from './linger.ts'
 
-/** So many requests may wait on one connection before it is read no further. */
-const maxWaiting = 32
+/** More requests than any client sends ahead. To read no further instead would also be not to notice that it leaves. */
+const maxWaiting = 1_000
 
 interface Turn {
   readonly request: IncomingMessage
@@ -51,7 +51,7 @@ export class ClientConnection {
     else if (this.#current === undefined) this.#begin(turn)
     else {
       this.#waiting.push(turn)
-      if (this.#waiting.length === maxWaiting) this.#pause()
+      if (this.#waiting.length > maxWaiting) this.#giveUp()
     }
   }
 
@@ -98,19 +98,14 @@ export class ClientConnection {
     this.#current = undefined
     if (this.#isEnding || this.#socket.destroyed) return
     const turn = this.#waiting.shift()
-    if (turn !== undefined) {
-      this.#beginSoon(turn)
-      if (this.#waiting.length < maxWaiting) this.#socket.resume()
-    } else if (this.#refusal !== undefined) this.#refuse(this.#refusal)
+    if (turn !== undefined) this.#beginSoon(turn)
+    else if (this.#refusal !== undefined) this.#refuse(this.#refusal)
   }
 
-  /** When what was read is parsed, and Node has begun to read on, as it does behind each whole request. */
-  #pause(): void {
-    process.nextTick(() =>
-      process.nextTick(() => {
-        if (this.#waiting.length >= maxWaiting) this.#socket.pause()
-      }),
-    )
+  #giveUp(): void {
+    this.#isEnding = true
+    this.#waiting.length = 0
+    this.#socket.destroy()
   }
 
   /** The rest of the body will never come; the upstream, which has a part of it, is to know at once. */

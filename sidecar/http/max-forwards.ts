@@ -5,8 +5,8 @@ import { headerValues } from '../../shared/head.ts'
 /** The hops that are left; undefined where the request does not say. TRACE is not served, and elsewhere it means nothing. */
 export function hopsLeft(method: string, headers: readonly string[]): number | undefined {
   if (method !== 'OPTIONS') return undefined
-  const [value = ''] = headerValues(headers, 'max-forwards')
-  return /^[0-9]{1,9}$/.test(value) ? Number(value) : undefined
+  const hops = headerValues(headers, 'max-forwards').filter((value) => /^[0-9]{1,9}$/.test(value))
+  return hops.length === 0 ? undefined : Math.min(...hops.map(Number))
 }
 
 /** As the next hop is to see it. */

@@ -32,9 +32,12 @@ export function isChunked(codings: readonly string[]): boolean {
 /** What clients offer beside every request over clear text, and get along without: Java's HttpClient, curl. */
 const ignoredUpgrades = /^h2c$/i
 
-/** RFC 9112 section 9.3: `close` wins, also beside the `keep-alive` that Node goes by in HTTP/1.0. */
+/**
+ * Whether the connection is to end after this request. RFC 9112 section 9.3: `close` wins, also beside the `keep-alive`
+ * that Node goes by in HTTP/1.0. Behind an offer of another protocol Node drops what it has read already.
+ */
 export function endsConnection({ rawHeaders }: IncomingMessage): boolean {
-  return tokensOf(rawHeaders, 'connection').some((option) => option.toLowerCase() === 'close')
+  return tokensOf(rawHeaders, 'connection').some((option) => /^(?:close|upgrade)$/i.test(option))
 }
 
 /** RFC 9110 section 7.8: an upgrade counts only where `Connection` names it, and in HTTP/1.0 never. */

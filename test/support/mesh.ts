@@ -1,5 +1,5 @@
 // A mesh for tests: a Pomerium stand-in, real apps, and real sidecars with real listeners, all on loopback.
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { X509Certificate } from 'node:crypto'
@@ -99,6 +99,7 @@ export async function startMesh(t: TestContext, options: MeshOptions = {}): Prom
     await writeFile(meshFile, JSON.stringify(mesh, undefined, 2))
   }
   await writeMeshFile(() => undefined)
+  await makeOld(folder)
 
   const running: Partial<Record<ServiceName, RunningSidecar>> = {}
   for (const service of options.run ?? (['App', 'API', 'Ledger'] as const)) {
@@ -116,6 +117,12 @@ export async function startMesh(t: TestContext, options: MeshOptions = {}): Prom
     minter: certificates.minter,
     writeMeshFile,
   }
+}
+
+/** As if the files had been there for a while: what is written just before a start is read once more. */
+async function makeOld(folder: string): Promise<void> {
+  const then = new Date(Date.now() - 60_000)
+  for (const name of await readdir(folder)) await utimes(join(folder, name), then, then)
 }
 
 /** user0@companydomain.com … user99@companydomain.com, each with an id of its own. */

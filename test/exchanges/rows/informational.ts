@@ -115,6 +115,7 @@ export const informationalRows: readonly Row[] = [
     undefined,
     {
       send: get('Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__'),
+      client: [{ status: 502, code: 'upstream_invalid', closes: true }],
     },
   ),
 ]
