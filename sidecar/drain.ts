@@ -5,6 +5,9 @@ import type { Admission } from './exchange.ts'
 import { stopAccepting } from './http/server.ts'
 import type { Log } from './telemetry/log.ts'
 
+/** So long connections that are idle stay open in the end. */
+const farewellMs = 250
+
 export interface Drained {
   readonly inbound: Admission
   readonly outbound: Admission
@@ -33,7 +36,22 @@ export async function drain({ inbound, outbound, inboundServers, timeouts, log }
   await untilIdle(outbound, late)
   outbound.draining = true
   const left = inbound.active + outbound.active
+  await untilConnectionsEnd(inboundServers)
   if (left > 0) log.write('warn', 'requests were still under way after timeouts.drain', { under_way: left })
+}
+
+/** A busy client's next request is told `draining`; its connection just ended would leave it in doubt. */
+async function untilConnectionsEnd(servers: readonly Server[]): Promise<void> {
+  const lateMs = performance.now() + farewellMs
+  while (performance.now() < lateMs) {
+    const open = await Promise.all(servers.map(countConnections))
+    if (open.every((count) => count === 0)) return
+    await sleep(10)
+  }
+}
+
+function countConnections(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_error, count = 0) => resolve(count)))
 }
 
 async function untilIdle(admission: Admission, late: AbortSignal): Promise<void> {

@@ -152,7 +152,8 @@ class Attempt {
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
     if (this.#phase === 'connecting' || !isReset) {
       const message = 'The upstream cannot be reached. The log of the sidecar says which and why.'
-      if (code === 'ECONNREFUSED') return new Unanswered('upstream_refused', message, false, error)
+      const isUnsent = code === 'ECONNREFUSED' || (this.#phase === 'connecting' && isReset)
+      if (isUnsent) return new Unanswered('upstream_refused', message, false, error)
       return new Refusal('upstream_refused', message, { cause: error })
     }
     const message = 'The upstream ended the connection before it answered.'

@@ -1,11 +1,18 @@
 // Whether a request that was not answered is sent again: where that is safe, and for a bounded time.
+import { setTimeout as pause } from 'node:timers/promises'
 import { Refusal, type RefusalCode } from '../../shared/errors.ts'
 import type { Upload } from './upload.ts'
 
 /** So long a refused connection is tried again: about what an app takes to start again. */
-const patienceMs = 1_000
+const patienceMs = 2_000
 const firstPauseMs = 10
 const longestPauseMs = 200
+/**
+ * So often a request that may have been carried out is sent again: at once, and once more a moment later, for the
+ * connection that was taken first can be one to a process that is just ending.
+ */
+const maxSentAgain = 2
+const momentMs = 50
 /** What was under way for longer is not sent again: its credential may be no longer good. */
 const youngMs = 10_000
 
@@ -25,7 +32,7 @@ export class Repetition {
   readonly #startedMs = performance.now()
   #refusedMs: number | undefined
   #pauseMs = firstPauseMs
-  #wasSentAgain = false
+  #sentAgain = 0
 
   /** @param isAwaited whether a refused connection is worth waiting for. */
   constructor(isAwaited: boolean) {
@@ -34,7 +41,7 @@ export class Repetition {
 
   /** Whether the next attempt is to be made on a new connection: an old one may have ended, as the last had. */
   get onNewConnection(): boolean {
-    return this.#wasSentAgain
+    return this.#sentAgain > 0
   }
 
   /**
@@ -45,13 +52,15 @@ export class Repetition {
     if (!(error instanceof Unanswered)) throw error
     const nowMs = performance.now()
     if (error.wasSent) {
-      if (!upload.isRepeatable || this.#wasSentAgain || nowMs - this.#startedMs > youngMs) throw error
-      this.#wasSentAgain = true
+      const isWorthIt = this.#sentAgain < maxSentAgain && nowMs - this.#startedMs < youngMs
+      if (!upload.isRepeatable || !isWorthIt) throw error
+      if (this.#sentAgain > 0) await pause(momentMs)
+      this.#sentAgain++
       return
     }
     this.#refusedMs ??= nowMs
     if (!this.#isAwaited || nowMs - this.#refusedMs > patienceMs) throw error
-    await new Promise((resolve) => setTimeout(resolve, this.#pauseMs))
+    await pause(this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
   }
 }

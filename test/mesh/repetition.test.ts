@@ -91,11 +91,11 @@ test('a body of which more was sent than is kept goes once', async (t) => {
   assert.equal(puts, 1)
 })
 
-test('a new connection that ends unanswered is tried once more, and then no more', async (t) => {
+test('a new connection that ends unanswered is tried twice more, and then no more', async (t) => {
   const app = await startUnsteady(t, (socket) => socket.resetAndDestroy())
   const mesh = await startBefore(t, app.port)
   assert.deepEqual(await ask(mesh, 'GET'), [502, 'upstream_reset'])
-  assert.equal(app.requests.length, 2)
+  assert.equal(app.requests.length, 3)
 })
 
 test('an answer that has begun is not asked for again', async (t) => {
@@ -133,7 +133,7 @@ test('a host that no route names is not waited for', async (t) => {
   assert.doesNotMatch(metrics.body, /^onbehalf_repeated_requests_total\{/m)
 })
 
-test('a request is sent again once, however many kept connections have ended', async (t) => {
+test('a request is sent again twice, however many kept connections have ended', async (t) => {
   let poisoned = 0
   const app = await startUnsteady(t, (socket, _nth, text) => {
     if (!text.includes('/poison')) socket.write(ok)
@@ -144,9 +144,9 @@ test('a request is sent again once, however many kept connections have ended', a
   const headers = [assertionName, await mesh.pomerium.assertion('alice', hosts.App)]
   const answer = await send({ port: mesh.sidecars.App.inbound, target: '/poison', headers })
   assert.equal(answer.code, 'upstream_reset')
-  assert.equal(poisoned, 2)
+  assert.equal(poisoned, 3)
   const metrics = await send({ port: mesh.sidecars.App.probes, target: '/metrics' })
-  assert.match(metrics.body, /^onbehalf_repeated_requests_total\{direction="inbound",route="App"\} 1$/m)
+  assert.match(metrics.body, /^onbehalf_repeated_requests_total\{direction="inbound",route="App"\} 2$/m)
 })
 
 for (const [name, begin] of [

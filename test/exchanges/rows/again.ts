@@ -62,6 +62,7 @@ function fresh(method: string, isRepeated: boolean): Row {
 }
 
 const twice = { upstream: [{}, {}] }
+const thrice = { upstream: [{}, {}, {}] }
 
 export const againRows: readonly Row[] = [
   ...idempotent.map((method) => stale(method, true)),
@@ -72,13 +73,13 @@ export const againRows: readonly Row[] = [
     answers: [[end], ok()],
     ...twice,
   }),
-  badGateway('no answer, twice', '9110 9.2.2', '', 'upstream_reset', {
-    answers: [[end], [end], ok('third')],
-    ...twice,
+  badGateway('no answer, three times', '9110 9.2.2', '', 'upstream_reset', {
+    answers: [[end], [end], [end], ok('fourth')],
+    ...thrice,
   }),
-  badGateway('a reset, twice', '9110 9.2.2', '', 'upstream_reset', {
-    answers: [[reset], [reset], ok('third')],
-    ...twice,
+  badGateway('a reset, three times', '9110 9.2.2', '', 'upstream_reset', {
+    answers: [[reset], [reset], [reset], ok('fourth')],
+    ...thrice,
   }),
   answered('chunks and trailers are sent again as they were', '9110 9.2.2', '', served, {
     send: request('PUT /x HTTP/1.1', ['Transfer-Encoding: chunked'], chunks('hello', 'X-A: b')),
