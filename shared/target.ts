@@ -37,6 +37,16 @@ export function readTarget(head: RequestHead): RequestTarget {
   return absolute
 }
 
+/** The same, where it is only to be recorded: undefined for what is refused. */
+export function targetOf(head: RequestHead): RequestTarget | undefined {
+  try {
+    return readTarget(head)
+  } catch (error) {
+    if (error instanceof Refusal) return undefined
+    throw error
+  }
+}
+
 interface Authority {
   readonly host: string
   readonly port: number | undefined

@@ -51,7 +51,7 @@ async function untilConnectionsEnd(servers: readonly Server[]): Promise<void> {
 }
 
 function countConnections(server: Server): Promise<number> {
-  return new Promise((resolve) => server.getConnections((_error, count = 0) => resolve(count)))
+  return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
 }
 
 async function untilIdle(admission: Admission, late: AbortSignal): Promise<void> {

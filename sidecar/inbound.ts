@@ -9,6 +9,7 @@ import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
+import { targetOf } from '../shared/target.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import type { Current, Runtime } from './runtime.ts'
@@ -54,7 +55,8 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
       const peer = { address: exchange.hop.peer }
-      const answer = { permitted: false, findings: {}, refusal } as const
+      const target = targetOf(exchange.head)
+      const answer = { permitted: false, findings: target === undefined ? {} : { target }, refusal } as const
       return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer)
     },
     serve,

@@ -13,7 +13,7 @@ import {
   type OutboundAnswer,
   type OutboundFindings,
 } from '../shared/outbound.ts'
-import type { RequestTarget } from '../shared/target.ts'
+import { targetOf, type RequestTarget } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
@@ -68,7 +68,8 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     recorder,
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
-      const answer = { permitted: false, findings: {}, refusal } as const
+      const target = targetOf(exchange.head)
+      const answer = { permitted: false, findings: target === undefined ? {} : { target }, refusal } as const
       return decisionOf(exchange, runtime.current(), runtime.now(), answer)
     },
     serve,

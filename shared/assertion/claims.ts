@@ -49,10 +49,18 @@ function optionalText(payload: Payload, claim: string): string | undefined {
   return value
 }
 
+/** The year 9999: what is later is no time, and a token that ended then would never end. */
+const latestSeconds = 253_402_300_799
+
 function requiredTime(payload: Payload, claim: string): number {
   const value = payload[claim]
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
-    throw new MalformedToken(`${claim} is not a time in whole seconds`)
+    throw new MalformedToken(
+      value === undefined ? `${claim} is missing` : `${claim} is not a time in whole seconds`,
+    )
+  }
+  if ((value as number) > latestSeconds) {
+    throw new MalformedToken(`${claim} is not a time in seconds: it looks like milliseconds`)
   }
   return value as number
 }

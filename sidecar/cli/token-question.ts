@@ -9,6 +9,7 @@ import { decideInbound, inboundHeaders, type InboundAnswer } from '../../shared/
 import { parseAuthority } from '../../shared/target.ts'
 import { makeTrust, type Snapshot } from '../../shared/trust.ts'
 import type { TrustMaterial } from '../material.ts'
+import { UsedTokens } from '../used-tokens.ts'
 import { decodeToken } from './token-decode.ts'
 import type { KeyRing } from './token-keys.ts'
 
@@ -47,12 +48,26 @@ export async function askSidecar(question: TokenQuestion): Promise<TokenAnswer> 
     try {
       const tooLarge = refuseTooLarge(head, mesh)
       const answer = tooLarge ?? decideInbound({ head, peer, snapshot, revocations, nowMs, missingKey })
-      return { answer, snapshot }
+      return { answer: usedUp(answer, mesh, nowMs), snapshot }
     } catch (error) {
       if (!(error instanceof KeyNeeded)) throw error
       const open = error.issuers.filter((issuer) => !keyRing.wasAsked(issuer))
       await Promise.all(open.map((issuer) => keyRing.load(issuer)))
     }
+  }
+}
+
+/** Of a token that is single-use only a running sidecar knows whether it was used, but any whether it can be. */
+function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer {
+  const { caller } = answer.findings
+  const issuer = mesh.issuers.find(({ name }) => name === caller?.principal.issuer)
+  if (!answer.permitted || caller === undefined || issuer?.singleUse !== true) return answer
+  try {
+    new UsedTokens().use(caller, nowMs)
+    return answer
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    return { permitted: false, findings: answer.findings, refusal: error }
   }
 }
 

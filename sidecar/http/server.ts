@@ -72,7 +72,8 @@ export function makeServer(options: ServerOptions): HttpServer {
     const socket = stream as Socket
     const refusal = unreadable(error)
     const connection = of(socket)
-    if (refusal === undefined) socket.destroy()
+    const hasLeft = codeOf(error) === 'HPE_INVALID_EOF_STATE' && connection.isBusy
+    if (refusal === undefined || hasLeft) socket.destroy()
     else if (!connection.isEnding) connection.refuseRest(refusalOn(socket, refusal))
   })
   server.on('connect', (request, stream, head) => {
@@ -100,9 +101,14 @@ function tooManyConnections(): Refusal {
   return new Refusal('overloaded', 'Too many connections are open (limits.connections). Try again shortly.')
 }
 
+function codeOf(error: NodeJS.ErrnoException): string {
+  return error.code ?? ''
+}
+
 /** Undefined for a connection that merely failed. */
-function unreadable(error: NodeJS.ErrnoException): Refusal | undefined {
-  switch (error.code) {
+function unreadable(error: Error): Refusal | undefined {
+  const code = codeOf(error)
+  switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return new Refusal('headers_too_large', 'The header section is too large (limits.header_bytes).', {
         cause: error,
@@ -110,7 +116,7 @@ function unreadable(error: NodeJS.ErrnoException): Refusal | undefined {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new Refusal('request_malformed', 'The header section did not arrive in time (timeouts.headers).')
     default:
-      if (error.code?.startsWith('HPE_') !== true) return undefined
+      if (!code.startsWith('HPE_')) return undefined
       return new Refusal('request_malformed', 'This is not an HTTP/1.1 request.', { cause: error })
   }
 }

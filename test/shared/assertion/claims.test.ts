@@ -94,9 +94,13 @@ for (const claim of ['iat', 'exp', 'nbf']) {
       assert.throws(() => readClaims({ ...least, [claim]: value }), MalformedToken, String(value))
   })
 
+  test(`${claim} in milliseconds is malformed: it would be far in the future for ever`, () => {
+    assert.throws(() => readClaims({ ...least, [claim]: Date.UTC(2026, 0, 1) }), /milliseconds/)
+  })
+
   test(`${claim} may be the first and the last second there is`, () => {
     assert.doesNotThrow(() => readClaims({ ...least, [claim]: 0 }))
-    assert.doesNotThrow(() => readClaims({ ...least, [claim]: Number.MAX_SAFE_INTEGER }))
+    assert.doesNotThrow(() => readClaims({ ...least, [claim]: Date.UTC(9999, 11, 31, 23, 59, 59) / 1000 }))
     assert.doesNotThrow(() => readClaims({ ...least, [claim]: JSON.parse('1.0e3') }))
   })
 }
