@@ -43,8 +43,11 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
         clients.delete(client)
         admission.leave()
       })
-      establish(runtime, admission, request).then(
+      const leaving = new AbortController()
+      const stopWatching = whenLeft(client, () => leaving.abort())
+      establish(runtime, admission, request, leaving.signal).then(
         (upstream) => {
+          stopWatching()
           const decision = decisionOf(request, requestId, mesh, runtime.now(), undefined)
           runtime.recorder.decided(decision)
           const end = () =>
@@ -56,6 +59,7 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
           join(client, upstream, head, mesh.timeouts.idleMs)
         },
         (error: unknown) => {
+          stopWatching()
           const refusal = asRefusal(error)
           runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
           // Of an answer to CONNECT many clients show its reason alone.
@@ -74,8 +78,28 @@ function asRefusal(error: unknown): Refusal {
   return new Refusal('upstream_refused', 'The upstream cannot be reached.', { cause: error })
 }
 
+/**
+ * Calls back when the client ends its connection before there is a tunnel. To see it one has to read; what it sends
+ * ahead stays in the socket's buffer.
+ * @returns what ends the watch.
+ */
+function whenLeft(client: Socket, onLeft: () => void): () => void {
+  const onReadable = () => {
+    if (client.readableLength === 0) client.read()
+  }
+  client.on('readable', onReadable).once('end', onLeft).once('close', onLeft)
+  return () => {
+    client.off('readable', onReadable).off('end', onLeft).off('close', onLeft)
+  }
+}
+
 /** @throws {Refusal} the tunnel is not permitted; or another error, where the upstream cannot be reached. */
-async function establish(runtime: Runtime, admission: Admission, request: IncomingMessage): Promise<Socket> {
+async function establish(
+  runtime: Runtime,
+  admission: Admission,
+  request: IncomingMessage,
+  leaving: AbortSignal,
+): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
   admission.admit(request, mesh.limits)
   const destination = permit(request, mesh)
@@ -89,6 +113,7 @@ async function establish(runtime: Runtime, admission: Admission, request: Incomi
   const { connectMs } = mesh.timeouts
   await new Promise<void>((resolve, reject) => {
     upstream.setTimeout(connectMs, () => upstream.destroy(timedOut()))
+    leaving.addEventListener('abort', () => upstream.destroy(new Error('the client left')), { once: true })
     upstream.once('connect', resolve)
     upstream.once('error', reject)
   })
