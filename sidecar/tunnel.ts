@@ -144,9 +144,10 @@ function permit(request: IncomingMessage, mesh: Mesh): Destination {
   return { host: authority.host, port: authority.port }
 }
 
-/** Passes bytes both ways; when one side is gone, so is the other. */
+/** Passes bytes both ways; when one side is gone, so is the other, and a reset stays one. */
 function join(client: Socket, upstream: Socket, head: Buffer, idleMs: number): void {
-  upstream.on('error', () => client.destroy())
+  upstream.on('error', () => client.resetAndDestroy())
+  client.on('error', () => upstream.resetAndDestroy())
   upstream.once('close', () => client.destroySoon())
   client.once('close', () => upstream.destroy())
   if (client.destroyed) {

@@ -101,8 +101,11 @@ class Attempt {
     })
   }
 
+  /** In HTTP/1.0 the end of the connection is the end of the answer: only a reset tells that it was not. */
   #breakOff(): void {
-    this.#forwarding.response.destroy()
+    const { response } = this.#forwarding
+    if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy()
+    response.destroy()
     this.#fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
   }
 
