@@ -8,7 +8,7 @@ CLIENTS := curl=curl wget=wget python3=python3 chromium=chromium
 SOURCES := $(shell find sidecar shared -name '*.ts') package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build unit bench clean
+.PHONY: help demo test check format build unit soak bench clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -26,6 +26,9 @@ check: node_modules/.installed ## Format, types and lint.
 unit: build ## Every test.
 	test/packages.sh $(CLIENTS)
 	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
+
+soak: build ## The endurance tests, ten times as long. SOAK=10
+	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
 
 bench: build ## CPU per request beside nginx and HAProxy, into test/bench/results.json. ROUNDS=5 SECONDS=10; PROFILE=1 for a CPU profile.
 	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
