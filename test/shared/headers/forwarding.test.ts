@@ -68,13 +68,13 @@ test('scheme and host are said where no edge said them, and left alone where one
   ])
 })
 
-function forwarded(headers: readonly string[], peer: string): string[] {
+function forwardedOf(headers: readonly string[], peer: string): string[] {
   return withForwarded(headers, { ...hop, peer }).filter((_, i, all) => all[i - 1] === 'Forwarded')
 }
 
 test('Forwarded goes on where there is one, and is never begun', () => {
-  assert.deepEqual(forwarded(['Host', 'h'], '10.0.0.7'), [])
-  assert.deepEqual(forwarded(['forwarded', 'for=a', 'Host', 'h', 'Forwarded', 'for=b'], '::1'), [
+  assert.deepEqual(forwardedOf(['Host', 'h'], '10.0.0.7'), [])
+  assert.deepEqual(forwardedOf(['forwarded', 'for=a', 'Host', 'h', 'Forwarded', 'for=b'], '::1'), [
     'for=a, for=b, for="[::1]";proto=http',
   ])
 })
