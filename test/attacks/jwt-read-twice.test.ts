@@ -174,12 +174,12 @@ const times: Row[] = [
   ['exp 0', (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), exp: 0 }), 'assertion_expired'],
   [
     'iat in the far future',
-    (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), iat: Number.MAX_SAFE_INTEGER }),
+    (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), iat: Date.UTC(9999, 0) / 1000 }),
     'assertion_not_yet_valid',
   ],
   [
     'nbf in the far future',
-    (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), nbf: Number.MAX_SAFE_INTEGER }),
+    (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), nbf: Date.UTC(9999, 0) / 1000 }),
     'assertion_not_yet_valid',
   ],
 ]
