@@ -141,6 +141,37 @@ class Protocol {
   }
 }
 
+/**
+ * Which documents have loaded. A load event alone does not say whose it is: that of the page which shows an
+ * error comes after the navigation to it was answered, and would pass for that of the next page.
+ */
+class Documents {
+  #expected = ''
+  readonly #loaded = new Set<string>()
+  #waiting = Promise.withResolvers<void>()
+
+  constructor(protocol: Protocol) {
+    protocol.on('Page.lifecycleEvent', ({ name, loaderId }) => {
+      if (name !== 'load') return
+      this.#loaded.add(loaderId as string)
+      this.#waiting.resolve()
+      this.#waiting = Promise.withResolvers()
+    })
+  }
+
+  /** Resolves when the document of a navigation has loaded. */
+  async expect(loaderId: string): Promise<void> {
+    this.#expected = loaderId
+    while (!this.#loaded.has(loaderId)) await this.#waiting.promise
+  }
+
+  /** Resolves when a document has loaded that is not the expected one. */
+  async expectAnother(): Promise<void> {
+    const known = new Set(this.#loaded).add(this.#expected)
+    while ([...this.#loaded].every((loaderId) => known.has(loaderId))) await this.#waiting.promise
+  }
+}
+
 interface Evaluated {
   readonly result: { readonly value?: unknown; readonly objectId?: string; readonly description?: string }
   readonly exceptionDetails?: unknown
@@ -158,23 +189,23 @@ async function openPage(protocol: Protocol): Promise<Page> {
     if (exceptionDetails !== undefined) throw new Error(`in the page: ${result.description}`)
     return result
   }
-  let loaded = Promise.withResolvers<void>()
-  protocol.on('Page.loadEventFired', () => loaded.resolve())
+  const documents = new Documents(protocol)
+  await send('Page.setLifecycleEventsEnabled', { enabled: true })
   return {
     async goto(url) {
-      loaded = Promise.withResolvers()
-      const { errorText = '' } = await send('Page.navigate', { url })
+      const { errorText = '', loaderId } = await send('Page.navigate', { url })
+      const document = documents.expect(loaderId as string)
       if (errorText !== '') return errorText as string
-      await within(loaded.promise, url)
+      await within(document, url)
       return ''
     },
     async evaluate(expression) {
       return (await run({ expression, awaitPromise: true, returnByValue: true })).value
     },
     async leave(expression) {
-      loaded = Promise.withResolvers()
+      const document = documents.expectAnother()
       await run({ expression })
-      await within(loaded.promise, expression)
+      await within(document, expression)
     },
     async chooseFile(input, file) {
       const { objectId } = await run({ expression: input })
