@@ -2,7 +2,8 @@
 import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
-import type { SourceName } from './sources.ts'
+import { isNobody, type Session } from './session.ts'
+import type { Source, SourceName } from './sources.ts'
 import type { RequestTarget } from './target.ts'
 
 /** A principal as it is recorded: never with its token. */
@@ -10,8 +11,20 @@ export interface RecordedPrincipal extends Principal {
   readonly kind: PrincipalKind
 }
 
+/** What one source said of the cause of a call. */
+export interface RecordedSource {
+  readonly name: SourceName
+  /** `ended`: the request that it names has ended, or never came here. */
+  readonly says: 'user' | 'own' | 'nobody' | 'ended'
+  readonly user: Principal | undefined
+  /** The inbound request that it names. */
+  readonly requestId: string | undefined
+}
+
 export interface Decision {
   readonly requestId: string
+  /** 32 hexadecimal digits: of the trace that the request is part of, as whoever sent it says. Nothing follows from it. */
+  readonly traceId: string | undefined
   readonly direction: 'inbound' | 'outbound'
   /** Milliseconds since the epoch. */
   readonly atMs: number
@@ -35,11 +48,14 @@ export interface Decision {
   readonly originalUser: RecordedPrincipal | undefined
   /** Outbound: which source named the original user, or that there was none. */
   readonly source: SourceName | 'none' | undefined
+  /** Outbound: all that the app carried, in the order in which sources count; undefined where nobody asked. */
+  readonly sources: readonly RecordedSource[] | undefined
 }
 
 /** What one side knows of a request when it has decided. */
 export interface DecisionFacts {
   readonly requestId: string
+  readonly traceId?: string | undefined
   readonly direction: 'inbound' | 'outbound'
   readonly atMs: number
   readonly mesh: Pick<Mesh, 'service' | 'mode'>
@@ -53,12 +69,14 @@ export interface DecisionFacts {
   readonly caller: Assertion | undefined
   readonly originalUser: Assertion | undefined
   readonly source: Decision['source']
+  readonly sources?: readonly Source[] | undefined
 }
 
 export function makeDecision(facts: DecisionFacts): Decision {
-  const { refusal, mesh, target, requestId, direction, atMs, method, peer, source } = facts
+  const { refusal, mesh, target, requestId, traceId, direction, atMs, method, peer, source } = facts
   return Object.freeze({
     requestId,
+    traceId,
     direction,
     atMs,
     service: mesh.service,
@@ -75,7 +93,22 @@ export function makeDecision(facts: DecisionFacts): Decision {
     caller: recordPrincipal(facts.caller),
     originalUser: recordPrincipal(facts.originalUser),
     source,
+    sources: facts.sources?.map(recordSource),
   })
+}
+
+function recordSource({ name, session }: Source): RecordedSource {
+  return {
+    name,
+    says: session === undefined ? 'ended' : kindOf(session),
+    user: session?.originalUser?.principal,
+    requestId: session?.requestId,
+  }
+}
+
+function kindOf(session: Session): RecordedSource['says'] {
+  if (session.originalUser !== undefined) return 'user'
+  return isNobody(session) ? 'nobody' : 'own'
 }
 
 function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {

@@ -4,6 +4,7 @@ import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
 import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
 import { identityHeaders } from './headers/identity-headers.ts'
+import { readTraceParent, withHandle, type TraceParent } from './headers/trace-context.ts'
 import { headerValues, type Peer, type RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
 import type { PolicyVerdict } from './policy/policy.ts'
@@ -28,6 +29,8 @@ export interface InboundQuestion {
 export interface InboundFindings {
   target?: RequestTarget
   sifted?: SiftedHeaders
+  /** The trace that the request is part of; undefined where it starts one. */
+  traceParent?: TraceParent | undefined
   caller?: Assertion
   route?: Route
   originalUser?: Assertion
@@ -59,6 +62,7 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   if (sifted.duplicated !== undefined) {
     throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
   }
+  findings.traceParent = readTraceParent(sifted.passing)
   const caller = verifyCaller(question, sifted)
   if (caller !== undefined) findings.caller = caller
   const candidates = routesFor(caller, target, snapshot)
@@ -216,8 +220,17 @@ function requireOriginalUser(
   )
 }
 
-/** The headers for the app: what passed the firewall, then what was verified, then the session's handle. */
-export function inboundHeaders(findings: InboundFindings, snapshot: Snapshot, handle: string): string[] {
+/**
+ * The headers for the app: what passed the firewall, then what was verified, then the session's handle, by itself and in
+ * the trace context, where an agent carries it.
+ */
+export function inboundHeaders(
+  findings: InboundFindings,
+  snapshot: Snapshot,
+  handle: string,
+  trace: TraceParent,
+): string[] {
   const passing = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
-  return [...passing, ...identityHeaders(findings, snapshot.mesh), 'x-onbehalf-handle', handle]
+  const identity = identityHeaders(findings, snapshot.mesh)
+  return withHandle([...passing, ...identity, 'x-onbehalf-handle', handle], handle, trace)
 }

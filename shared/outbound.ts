@@ -7,7 +7,8 @@ import type { RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
 import { matchRoute, readPath } from './routes.ts'
 import type { SessionIndex } from './session.ts'
-import { findCause, type Cause } from './sources.ts'
+import { agentSources, findCause, readSources, type Cause, type Reading, type SourceName } from './sources.ts'
+import { readTraceParent } from './headers/trace-context.ts'
 import { readTarget, type RequestTarget } from './target.ts'
 import type { Snapshot } from './trust.ts'
 
@@ -24,6 +25,10 @@ export interface OutboundFindings {
   sifted?: SiftedHeaders
   /** Missing for a host that no route names: such a call carries no identity at all. */
   route?: Route
+  /** The trace that the call is part of, as the app says. */
+  traceId?: string | undefined
+  /** What the app carried; missing where nobody asked. */
+  reading?: Reading
   cause?: Cause
   /** The original user whose JWT goes along. */
   originalUser?: Assertion
@@ -51,6 +56,7 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
   if (sifted.duplicated !== undefined) {
     throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
   }
+  findings.traceId = readTraceParent(sifted.passing)?.traceId
   const routes = mesh.routesByHost.get(target.host)
   if (routes === undefined) return permitUnlisted(question.snapshot)
   const route = matchRoute(routes, readPath(routes, target.originForm))
@@ -60,7 +66,8 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
     throw new Refusal('call_not_allowed', 'The mesh file does not let this service call this route (calls).')
   }
   if (route.originalUser === 'none') return 'as the service account; the route takes no original user'
-  const cause = (findings.cause = findCause(sifted.claimed, question.sessions))
+  const reading = (findings.reading = readSources(sifted.claimed, question.sessions))
+  const cause = (findings.cause = findCause(reading))
   if (cause.kind === 'user') findings.originalUser = notRevoked(cause.assertion, question.revocations)
   requireOriginalUser(route, cause)
   return reasonOf(cause)
@@ -81,7 +88,10 @@ function notRevoked(assertion: Assertion, revocations: Revocations): Assertion {
 }
 
 function requireOriginalUser(route: Route, cause: Cause): void {
-  if (cause.kind === 'user') return
+  if (cause.kind === 'user') {
+    requireExplicit(route, cause.source)
+    return
+  }
   if (cause.kind === 'nobody') {
     throw new Refusal(
       'original_user_required',
@@ -91,8 +101,18 @@ function requireOriginalUser(route: Route, cause: Cause): void {
   if (route.originalUser === 'optional') return
   throw new Refusal(
     'original_user_required',
-    'This route is called on behalf of a user only: copy X-Pomerium-Jwt-Assertion-For, or, where it is ' +
-      "the user's own, X-Pomerium-Jwt-Assertion, from the request that the call serves.",
+    'This route is called on behalf of a user only, and the app carried none: run it under an OpenTelemetry agent ' +
+      'or the preload, or copy x-onbehalf-handle from the request that the call serves.',
+  )
+}
+
+/** Some routes are worth more than an agent's word, which may be another request's. */
+function requireExplicit(route: Route, source: SourceName): void {
+  if (route.originalUser !== 'explicit' || !agentSources.has(source)) return
+  throw new Refusal(
+    'original_user_required',
+    'On this route the word of a tracing agent is not enough: load the preload, or copy x-onbehalf-handle from the ' +
+      'request that the call serves.',
   )
 }
 

@@ -3,6 +3,8 @@ import type { Assertion } from './identity.ts'
 
 export interface Session {
   readonly handle: string
+  /** Ours for the inbound request, as in its decision record. */
+  readonly requestId: string
   /** Undefined where the request came without an assertion. */
   readonly caller: Assertion | undefined
   /**
@@ -10,6 +12,11 @@ export interface Session {
    * Undefined for a service account's own call, and for nobody.
    */
   readonly originalUser: Assertion | undefined
+}
+
+/** Whether the request came in about nobody. */
+export function isNobody({ caller }: Session): boolean {
+  return caller === undefined || caller.kind === 'anonymous'
 }
 
 /** The live sessions that came in with one token as the caller's own. */

@@ -3,10 +3,13 @@
 import { Refusal } from './errors.ts'
 import type { ClaimedIdentity } from './headers/firewall.ts'
 import { samePrincipal, type Assertion } from './identity.ts'
-import type { AssertionSessions, Session, SessionIndex } from './session.ts'
+import { isNobody, type AssertionSessions, type Session, type SessionIndex } from './session.ts'
 
 /** Where a user was found, in the order in which sources count. */
-export type SourceName = 'assertion_for' | 'assertion' | 'handle'
+export type SourceName = 'assertion_for' | 'assertion' | 'handle' | 'tracestate' | 'baggage'
+
+/** Those that an agent carries by itself; the others were copied by the app, or by the preload in its place. */
+export const agentSources: ReadonlySet<SourceName> = new Set(['tracestate', 'baggage'])
 
 /** What the sources say together. */
 export type Cause =
@@ -16,40 +19,29 @@ export type Cause =
   | { readonly kind: 'own'; readonly source: SourceName }
   /** Caused by a request that came in about nobody. */
   | { readonly kind: 'nobody'; readonly source: SourceName }
-  /** The app says nothing: a call of its own, or an app that does not copy. */
+  /** The app says nothing: a call of its own, or an app that carries nothing. */
   | { readonly kind: 'none' }
 
 /** A source that names a request by itself; without a session the request has ended, or never came here. */
-interface Source {
+export interface Source {
   readonly name: SourceName
   readonly session: Session | undefined
 }
 
-/**
- * @throws {Refusal} `original_user_lost`: what the app carried names no live session;
- * `original_user_ambiguous`: the sources disagree, or there is only a service account's assertion, which all of
- * its users share.
- */
-export function findCause(claimed: ClaimedIdentity, index: SessionIndex): Cause {
-  const came = claimed.assertion === undefined ? undefined : index.byAssertion(claimed.assertion)
-  // A service account's assertion is one string for all users whom it carries: copied, it names no user.
-  const shared = came?.sample.caller?.kind === 'service_account' ? came : undefined
-  const sources = readSources(claimed, index, came, shared)
-  const first = sources[0]
-  if (first === undefined) return shared === undefined ? { kind: 'none' } : causeOfShared(shared)
-  const session = liveSession(sources, shared)
-  if (sources.some((source) => !sameCause(source.session, session))) throw disagreement()
-  if (shared !== undefined && !sources.every((source) => cameWith(source, claimed, index)))
-    throw disagreement()
-  return causeOf(session, first.name)
+/** All that a call carries about its cause, looked up. */
+export interface Reading {
+  /** In the order in which they count. */
+  readonly sources: readonly Source[]
+  /** A service account's assertion is one string for all users whom it carries: copied, it names no user. */
+  readonly shared: AssertionSessions | undefined
+  /** Whether every source names a request that came in with the shared assertion, where there is one. */
+  readonly cameTogether: boolean
 }
 
-function readSources(
-  claimed: ClaimedIdentity,
-  index: SessionIndex,
-  came: AssertionSessions | undefined,
-  shared: AssertionSessions | undefined,
-): readonly Source[] {
+/** Looks up what an app carried. Another service's handle is no source: this sidecar cannot know what it stands for. */
+export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Reading {
+  const came = claimed.assertion === undefined ? undefined : index.byAssertion(claimed.assertion)
+  const shared = came?.sample.caller?.kind === 'service_account' ? came : undefined
   const sources: Source[] = []
   if (claimed.assertionFor !== undefined) {
     sources.push({ name: 'assertion_for', session: index.byUserToken(claimed.assertionFor) })
@@ -57,10 +49,27 @@ function readSources(
   if (claimed.assertion !== undefined && shared === undefined) {
     sources.push({ name: 'assertion', session: came?.sample })
   }
-  if (claimed.handle !== undefined && !index.isForeign(claimed.handle)) {
-    sources.push({ name: 'handle', session: index.byHandle(claimed.handle) })
+  const add = (name: SourceName, handle: string) => {
+    if (!index.isForeign(handle)) sources.push({ name, session: index.byHandle(handle) })
   }
-  return sources
+  if (claimed.handle !== undefined) add('handle', claimed.handle)
+  for (const handle of claimed.tracestate) add('tracestate', handle)
+  for (const handle of claimed.baggage) add('baggage', handle)
+  const cameTogether = shared === undefined || sources.every((source) => cameWith(source, claimed, index))
+  return { sources, shared, cameTogether }
+}
+
+/**
+ * @throws {Refusal} `original_user_lost`: what the app carried names no live session;
+ * `original_user_ambiguous`: the sources disagree, or there is only a service account's assertion, which all of
+ * its users share.
+ */
+export function findCause({ sources, shared, cameTogether }: Reading): Cause {
+  const first = sources[0]
+  if (first === undefined) return shared === undefined ? { kind: 'none' } : causeOfShared(shared)
+  const session = liveSession(sources, shared)
+  if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()
+  return causeOf(session, first.name)
 }
 
 /** The session of the first source, if every source has one. */
@@ -91,10 +100,6 @@ function causeOf(session: Session, source: SourceName): Cause {
   return { kind: isNobody(session) ? 'nobody' : 'own', source }
 }
 
-function isNobody(session: Session): boolean {
-  return session.caller === undefined || session.caller.kind === 'anonymous'
-}
-
 /** The same user by the same entry route, or the same absence of one. */
 function sameCause(a: Session | undefined, b: Session): boolean {
   if (a === undefined) return false
@@ -107,8 +112,9 @@ function sameCause(a: Session | undefined, b: Session): boolean {
 
 /** Whether a source names a request that came in with the copied assertion. */
 function cameWith(source: Source, claimed: ClaimedIdentity, index: SessionIndex): boolean {
-  if (source.name === 'handle') return source.session?.caller?.token === claimed.assertion
-  return index.cameTogether(claimed.assertion ?? '', claimed.assertionFor ?? '')
+  if (source.name === 'assertion_for')
+    return index.cameTogether(claimed.assertion ?? '', claimed.assertionFor ?? '')
+  return source.session?.caller?.token === claimed.assertion
 }
 
 function disagreement(): Refusal {

@@ -12,6 +12,7 @@ import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '.
 import { targetOf } from '../shared/target.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
+import type { TraceParent } from '../shared/headers/trace-context.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -22,11 +23,13 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   async function serve(exchange: Exchange): Promise<number> {
     const peer = { address: exchange.hop.peer }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
-    const { answer, sending } = plan(runtime, current, decided, exchange.request.socket.localPort)
+    const { answer, sending } = plan(runtime, current, decided, exchange)
+    if (sending !== undefined) answer.findings.traceParent = sending.trace
     exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
-    const headers = inboundHeaders(answer.findings, current.snapshot, sending.session.handle)
+    const { session, trace } = sending
+    const headers = inboundHeaders(answer.findings, current.snapshot, session.handle, trace)
     try {
       return await forward({
         request: exchange.request,
@@ -44,7 +47,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
         timeouts: mesh.timeouts,
       })
     } finally {
-      sending.session.end()
+      session.end()
     }
   }
 
@@ -103,6 +106,8 @@ type Refused = Extract<InboundAnswer, { permitted: false }>
 interface Sending {
   readonly app: Endpoint
   readonly session: KeptSession
+  /** The trace that the request continues, or starts. */
+  readonly trace: TraceParent
 }
 
 /** What is done about a request: without `sending` nothing reaches the app. */
@@ -111,33 +116,35 @@ type Plan =
   | { readonly answer: Refused; readonly sending: Sending }
   | { readonly answer: Refused; readonly sending: undefined }
 
-function plan(runtime: Runtime, current: Current, decided: InboundAnswer, port: number | undefined): Plan {
-  if (!decided.permitted) return planRefused(runtime, current, decided, port)
-  const { caller, originalUser } = decided.findings
+function plan(runtime: Runtime, current: Current, decided: InboundAnswer, exchange: Exchange): Plan {
+  if (!decided.permitted) return planRefused(runtime, current, decided, exchange)
+  const { caller, originalUser, traceParent } = decided.findings
   let session: KeptSession | undefined
   try {
-    const app = appFor(current, port)
-    session = runtime.sessions.keep(caller, originalUser)
+    const app = appFor(current, exchange.request.socket.localPort)
+    session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId })
     if (caller !== undefined) useUp(runtime, current, caller)
-    return { answer: decided, sending: { app, session } }
+    return { answer: decided, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     session?.discard()
     // Nothing of a request whose assertion does not count is verified any more.
     const { caller: _caller, originalUser: _user, ...findings } = decided.findings
-    return planRefused(runtime, current, { permitted: false, findings, refusal: error }, port)
+    return planRefused(runtime, current, { permitted: false, findings, refusal: error }, exchange)
   }
 }
 
 /** In report mode a refused request reaches the app all the same, with what of it was verified. */
-function planRefused(runtime: Runtime, current: Current, answer: Refused, port: number | undefined): Plan {
+function planRefused(runtime: Runtime, current: Current, answer: Refused, exchange: Exchange): Plan {
   const { findings, refusal } = answer
   const isReported = current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
-  const { caller, originalUser } = findings
+  const { caller, originalUser, traceParent } = findings
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
-  const app = appFor(current, port)
-  return { answer, sending: { app, session: runtime.sessions.keep(caller, originalUser, isUserLost) } }
+  const app = appFor(current, exchange.request.socket.localPort)
+  const { requestId } = exchange
+  const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost })
+  return { answer, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
 }
 
 /** A single-use assertion is used up when all else is decided, by the request that is let in. */
@@ -160,9 +167,10 @@ function decisionOf(
   atMs: number,
   answer: InboundAnswer,
 ): Decision {
-  const { target, route, caller, originalUser } = answer.findings
+  const { target, route, caller, originalUser, traceParent } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
+    traceId: traceParent?.traceId,
     direction: 'inbound',
     atMs,
     mesh: current.snapshot.mesh,

@@ -170,9 +170,10 @@ function upstreamOf(route: Route): Endpoint {
 }
 
 function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {
-  const { target, route, originalUser, cause } = answer.findings
+  const { target, route, originalUser, cause, reading, traceId } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
+    traceId,
     direction: 'outbound',
     atMs,
     mesh: current.snapshot.mesh,
@@ -185,5 +186,6 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: 
     caller: undefined,
     originalUser,
     source: cause?.kind === 'none' ? 'none' : cause?.source,
+    sources: reading?.sources,
   })
 }

@@ -1,6 +1,7 @@
 // What both sides of the sidecar work with: the snapshot in effect, and the live state beside it.
 import type { Snapshot } from '../shared/trust.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
+import type { TraceParent } from '../shared/headers/trace-context.ts'
 import type { Issuer } from '../shared/config/mesh.ts'
 import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
@@ -19,6 +20,8 @@ export interface Runtime {
   readonly recorder: Recorder
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** For a request that is part of no trace. */
+  readonly startTrace: () => TraceParent
   /** Where calls to unlisted hosts may go now. */
   readonly egressRule: () => EgressRule
 }

@@ -1,10 +1,11 @@
 // The live sessions of this sidecar: kept while their request runs, then for a while, in bounded memory.
-import { createHash, randomFillSync } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { LinkedList, type Link } from '../shared/linked-list.ts'
 import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
+import { RandomBits } from './random-bits.ts'
 
 export interface SessionOptions {
   /** The name of the service; a hash of it tags every handle. */
@@ -43,8 +44,18 @@ interface UserEntry {
   readonly countByAssertion: Map<string, number>
 }
 
+/** 128 bits: nobody guesses one while it lives. */
+const handleBytes = 16
+
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
 const overheadBytes = 1_650
+
+/** What else is known of the request that a session is kept for. */
+export interface Origin {
+  readonly requestId?: string
+  /** There was a user, who could not be verified: calls must not be made as if there had been none. */
+  readonly isUserLost?: boolean
+}
 
 export interface KeptSession {
   readonly handle: string
@@ -69,7 +80,7 @@ export class Sessions implements SessionIndex {
   readonly #remembered = new Map<string, TokenEntry>()
   /** Until when some that had to be forgotten for lack of memory could come again. */
   #forgetfulUntilMs = 0
-  readonly #random = new RandomHandles()
+  readonly #random = new RandomBits(handleBytes, 'base64url')
   #bytes = 0
 
   constructor(options: SessionOptions) {
@@ -92,17 +103,18 @@ export class Sessions implements SessionIndex {
   /**
    * Keeps a session for a request that reaches the app.
    * @param carried the original user of a `-For`.
-   * @param isUserLost there was a user, who could not be verified: calls must not be made as if there had been none.
+   * @param of the request.
    * @throws {Refusal} `session_unavailable`: memory is full of sessions whose requests still run.
    */
-  keep(caller: Assertion | undefined, carried: Assertion | undefined, isUserLost = false): KeptSession {
+  keep(caller: Assertion | undefined, carried: Assertion | undefined, of: Origin = {}): KeptSession {
     const originalUser = caller?.kind === 'user' ? caller : carried
     this.#makeRoom(overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0))
     const entry: Entry = {
       handle: this.#tag + this.#random.next(),
+      requestId: of.requestId ?? '',
       caller,
       originalUser,
-      isUserLost: isUserLost && originalUser === undefined,
+      isUserLost: of.isUserLost === true && originalUser === undefined,
       expiresAtMs: expiryOf(originalUser),
       lingersUntilMs: Infinity,
     }
@@ -278,21 +290,6 @@ function expiryOf(originalUser: Assertion | undefined): number {
 /** Four characters that tell this service's handles from another's. */
 function serviceTag(service: string): string {
   return createHash('sha256').update(service).digest('base64url').slice(0, 4)
-}
-
-/** Draws 128 random bits at a time as 22 characters; in bulk, for one call to the system serves 256 of them. */
-class RandomHandles {
-  readonly #pool = Buffer.alloc(4096)
-  #used = this.#pool.length
-
-  next(): string {
-    if (this.#used === this.#pool.length) {
-      randomFillSync(this.#pool)
-      this.#used = 0
-    }
-    this.#used += 16
-    return this.#pool.toString('base64url', this.#used - 16, this.#used)
-  }
 }
 
 function isLive(entry: Entry, nowMs: number): boolean {

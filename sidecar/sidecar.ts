@@ -17,6 +17,7 @@ import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { createTraceStart } from './telemetry/trace-start.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
 import { UsedTokens } from './used-tokens.ts'
 
@@ -120,7 +121,7 @@ interface Parts {
   setOwnPorts(ports: readonly number[]): void
 }
 
-function assemble(configuration: Configuration, log: Log, { now, output }: SidecarOptions): Parts {
+function assemble(configuration: Configuration, log: Log, { now, output, env }: SidecarOptions): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
   const metrics = new Metrics()
   const recorder = new Recorder({ log, metrics, access: () => meshNow().log.access, output })
@@ -141,6 +142,7 @@ function assemble(configuration: Configuration, log: Log, { now, output }: Sidec
     revocations,
     recorder,
     now,
+    startTrace: createTraceStart(env),
     egressRule: () => ({ local: meshNow().egress.local, localAddresses, ownPorts }),
   }
   const inbound = createInbound(runtime, new Admission())

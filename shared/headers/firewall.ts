@@ -1,5 +1,6 @@
 // The header firewall: what a peer or an app sent is set aside, and only what was verified is set.
 import { filterHeaders, headerValues, type HeaderList } from '../head.ts'
+import { carrierOf, stripHandles } from './trace-context.ts'
 import { canonicalName, headerNames, hopByHopNames, isIdentityName, isTrailerName } from './names.ts'
 
 /** What a request said about identity, before any of it is believed. */
@@ -7,10 +8,13 @@ export interface ClaimedIdentity {
   readonly assertion: string | undefined
   readonly assertionFor: string | undefined
   readonly handle: string | undefined
+  /** Handles in the trace context, which an agent carries. */
+  readonly tracestate: readonly string[]
+  readonly baggage: readonly string[]
 }
 
 export interface SiftedHeaders {
-  /** What may pass on: end-to-end fields that no reader could take for an identity. */
+  /** What may pass on: end-to-end fields that no reader could take for an identity, with no handle in them. */
   readonly passing: string[]
   readonly claimed: ClaimedIdentity
   /** The name of an identity header that was there more than once; such a request is ambiguous. */
@@ -24,6 +28,7 @@ export interface SiftedHeaders {
 export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<string>): SiftedHeaders {
   const dropped = hopByHopNames(headerValues(headers, 'connection'))
   const claims = new Map<string, string>()
+  const carried = { tracestate: [] as string[], baggage: [] as string[] }
   const passing: string[] = []
   let duplicated: string | undefined
   for (let i = 0; i < headers.length; i += 2) {
@@ -34,9 +39,16 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
       if (!isClaim(lower)) continue
       if (claims.has(lower)) duplicated = lower
       claims.set(lower, value)
-    } else if (!dropped.has(lower)) {
-      passing.push(name, value)
+      continue
     }
+    const carrier = carrierOf(lower)
+    if (carrier === undefined) {
+      if (!dropped.has(lower)) passing.push(name, value)
+      continue
+    }
+    const { rest, handles } = stripHandles(value)
+    carried[carrier].push(...handles)
+    if (rest !== '' && !dropped.has(lower)) passing.push(name, rest)
   }
   return {
     passing,
@@ -44,6 +56,7 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
       assertion: claims.get(headerNames.assertion) || undefined,
       assertionFor: claims.get(headerNames.assertionFor) || undefined,
       handle: claims.get(headerNames.handle) || undefined,
+      ...carried,
     },
     duplicated,
   }
@@ -66,14 +79,25 @@ export function withoutPomeriumAuthorization(headers: readonly string[]): string
   return filterHeaders(headers, (name, value) => name !== 'authorization' || !isPomeriumAuthorization(value))
 }
 
-/** What of a response passes on: end-to-end fields; `x-onbehalf-*` only where the answering side is one of ours. */
+/** What of a response passes on: end-to-end fields without a handle; `x-onbehalf-*` only where the answering side is one of ours. */
 export function siftResponseHeaders(headers: HeaderList, keepOurs: boolean): string[] {
   const dropped = hopByHopNames(headerValues(headers, 'connection'))
-  return filterHeaders(headers, (name) => {
-    if (dropped.has(name)) return false
-    const canonical = canonicalName(name)
-    return keepOurs ? canonical !== headerNames.handle : !canonical.startsWith('x-onbehalf-')
-  })
+  const passing: string[] = []
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    const value = headers[i + 1] as string
+    const lower = name.toLowerCase()
+    if (dropped.has(lower) || isOursInResponse(lower, keepOurs)) continue
+    const rest = carrierOf(lower) === undefined ? value : stripHandles(value).rest
+    if (rest !== '' || value === '') passing.push(name, rest)
+  }
+  return passing
+}
+
+function isOursInResponse(lower: string, keepOurs: boolean): boolean {
+  const canonical = canonicalName(lower)
+  if (canonical === headerNames.handle || canonical.endsWith('-onbehalf')) return true
+  return !keepOurs && canonical.startsWith('x-onbehalf-')
 }
 
 /**

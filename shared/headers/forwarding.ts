@@ -1,7 +1,7 @@
 // What one hop says of itself to the next: Via, X-Forwarded-* and Forwarded.
 import { Refusal } from '../errors.ts'
 import { hasHeader, headerValues, type HeaderList } from '../head.ts'
-import { canonicalName } from './names.ts'
+import { takeOut } from './take-out.ts'
 
 /** One passage of a request through one side of a sidecar. */
 export interface Hop {
@@ -68,21 +68,4 @@ function isClosed(value: string): boolean {
 /** RFC 7239 section 6: an IPv6 address stands in brackets, and so in quotes. */
 function forwardedNode(address: string): string {
   return address.includes(':') ? `"[${address}]"` : address
-}
-
-/**
- * Parts the fields of these names from all others; what an app could take for one of them (`X_Forwarded_For`) is none
- * of either. An empty field is no member of a list.
- */
-function takeOut<Name extends string>(headers: HeaderList, names: readonly Name[]) {
-  const values = Object.fromEntries(names.map((name) => [name, [] as string[]])) as Record<Name, string[]>
-  const others: string[] = []
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string
-    const value = headers[i + 1] as string
-    const like = names.find((each) => each.length === name.length && each === canonicalName(name))
-    if (like === undefined) others.push(name, value)
-    else if (value !== '' && like === name.toLowerCase()) values[like].push(value)
-  }
-  return { others, values }
 }

@@ -17,11 +17,17 @@ export function canonicalName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
 }
 
-/** Whether a header, whatever its spelling, could be taken for an identity header or for one of ours. */
+/**
+ * Whether a header, whatever its spelling, could be taken for an identity header or for one of ours. Propagators that
+ * give each member of baggage a header of its own (`uberctx-onbehalf`, `ot-baggage-onbehalf`) make one of our handle.
+ */
 export function isIdentityName(name: string, claimHeaders: ReadonlySet<string>): boolean {
   const canonical = canonicalName(name)
   return (
-    canonical.startsWith('x-pomerium-') || canonical.startsWith('x-onbehalf-') || claimHeaders.has(canonical)
+    canonical.startsWith('x-pomerium-') ||
+    canonical.startsWith('x-onbehalf-') ||
+    canonical.endsWith('-onbehalf') ||
+    claimHeaders.has(canonical)
   )
 }
 
@@ -62,6 +68,7 @@ const forbiddenInTrailers: ReadonlySet<string> = new Set([
   'age',
   'allow',
   'authorization',
+  'baggage',
   'cache-control',
   'content-encoding',
   'content-length',
@@ -73,6 +80,7 @@ const forbiddenInTrailers: ReadonlySet<string> = new Set([
   'expires',
   'forwarded',
   'host',
+  'jaeger-baggage',
   'location',
   'max-forwards',
   'origin',
@@ -81,6 +89,8 @@ const forbiddenInTrailers: ReadonlySet<string> = new Set([
   'referer',
   'retry-after',
   'set-cookie',
+  'traceparent',
+  'tracestate',
   'trailer',
   'vary',
   'via',

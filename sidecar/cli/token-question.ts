@@ -5,7 +5,8 @@ import type { Mesh } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
 import type { Peer, RequestHead } from '../../shared/head.ts'
 import { headerNames } from '../../shared/headers/names.ts'
-import { decideInbound, inboundHeaders, type InboundAnswer } from '../../shared/inbound.ts'
+import { identityHeaders } from '../../shared/headers/identity-headers.ts'
+import { decideInbound, type InboundAnswer } from '../../shared/inbound.ts'
 import { parseAuthority } from '../../shared/target.ts'
 import { makeTrust, type Snapshot } from '../../shared/trust.ts'
 import type { TrustMaterial } from '../material.ts'
@@ -94,11 +95,8 @@ function refuseTooLarge({ headers }: RequestHead, { limits }: Mesh): InboundAnsw
   return { permitted: false, findings: {}, refusal }
 }
 
-const exampleHandle = 'handle'
-
 /** The names of the headers that tell the app who calls. */
 export function appHeaderNames({ findings }: InboundAnswer, snapshot: Snapshot): string[] {
-  return inboundHeaders(findings, snapshot, exampleHandle).filter(
-    (name, i) => i % 2 === 0 && name.toLowerCase() !== 'host',
-  )
+  const names = identityHeaders(findings, snapshot.mesh).filter((_, i) => i % 2 === 0)
+  return [...names, headerNames.handle]
 }

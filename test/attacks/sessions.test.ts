@@ -25,6 +25,8 @@ async function comeIn(t: Parameters<typeof startMesh>[0], options: MeshOptions =
 
 const ways = ({ token, handle }: Came) => [
   [handleName, handle],
+  ['tracestate', `onbehalf=${handle}`],
+  ['baggage', `onbehalf=${handle}`],
   [forName, token],
   [assertionName, token],
 ]
@@ -157,9 +159,12 @@ test('a handle leaves by no way: not to a listed host, not to another, not in an
     settings: { egress: { local: 'allow' }, log: { level: 'debug', access: 'json' } },
   })
   const { mesh, handle } = came
-  const headers = [handleName, handle, 'X_Onbehalf_Handle', handle, 'x.onbehalf.handle', handle]
+  const own = `onbehalf=${handle}`
+  const spellings = [handleName, 'X_Onbehalf_Handle', 'x.onbehalf.handle', 'uberctx-onbehalf']
+  const lists = ['tracestate', 'a=1,' + own, 'Baggage', own, 'baggage', `b=2,%6fnbehalf=${handle}`]
+  const headers = [...spellings.flatMap((name) => [name, handle]), ...lists, 'jaeger-baggage', own]
   mesh.apps.API.handler = (request, response) => {
-    response.writeHead(200, [handleName, handle, 'x_onbehalf_handle', handle])
+    response.writeHead(200, headers)
     response.end(JSON.stringify(request.rawHeaders))
   }
   const answers = [

@@ -448,11 +448,19 @@ test('what was found before a refusal is recorded, and nothing that was not veri
 
 // The headers for the app.
 
+const startedTrace = { traceId: '1'.repeat(32), text: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` }
+const carriers = {
+  'x-onbehalf-handle': ['the-handle'],
+  traceparent: [startedTrace.text],
+  tracestate: ['onbehalf=the-handle'],
+  baggage: ['onbehalf=the-handle'],
+}
+
 function headersFor(setting: Setting): Readonly<Record<string, string[]>> {
   const snapshot = snapshotFor(setting)
   const { findings } = decide(setting)
   const values: Record<string, string[]> = {}
-  const headers = inboundHeaders(findings, snapshot, 'the-handle')
+  const headers = inboundHeaders(findings, snapshot, 'the-handle', startedTrace)
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase()
     values[name] = [...(values[name] ?? []), headers[i + 1] as string]
@@ -487,7 +495,7 @@ test('the app gets both JWTs byte for byte, and what they say, each once', () =>
     'x-pomerium-original-user-id': ['alice'],
     'x-pomerium-original-user-email': ['alice@example.com'],
     'x-pomerium-original-user-groups': ['staff'],
-    'x-onbehalf-handle': ['the-handle'],
+    ...carriers,
   })
 })
 
@@ -496,7 +504,7 @@ test('on a route without pass_identity_headers the app gets the handle and nothi
     headers: [...direct(), 'Accept', '*'],
     routes: [routeOf({ passIdentityHeaders: false })],
   })
-  assert.deepEqual(headers, { host: [hosts.API], accept: ['*'], 'x-onbehalf-handle': ['the-handle'] })
+  assert.deepEqual(headers, { host: [hosts.API], accept: ['*'], ...carriers })
 })
 
 test('on a public route the app gets no identity', () => {
@@ -505,7 +513,7 @@ test('on a public route the app gets no identity', () => {
     host: 'www.example.com',
     headers: ['x-pomerium-authenticated-user-id', 'root'],
   })
-  assert.deepEqual(headers, { host: ['www.example.com'], 'x-onbehalf-handle': ['the-handle'] })
+  assert.deepEqual(headers, { host: ['www.example.com'], ...carriers })
 })
 
 test('who is anonymous is shown with empty claims', () => {
@@ -545,5 +553,5 @@ test('a request that was refused for its assertion goes on, in report mode, as n
       '*',
     ],
   })
-  assert.deepEqual(headers, { host: [hosts.API], accept: ['*'], 'x-onbehalf-handle': ['the-handle'] })
+  assert.deepEqual(headers, { host: [hosts.API], accept: ['*'], ...carriers })
 })

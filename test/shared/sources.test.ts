@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { ClaimedIdentity } from '../../shared/headers/firewall.ts'
 import type { Assertion } from '../../shared/identity.ts'
-import { findCause } from '../../shared/sources.ts'
+import { findCause, readSources } from '../../shared/sources.ts'
 import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
 import { clockMs } from '../support/certificates.ts'
 import { assertionOf, hosts, nowS, refusalOf } from '../support/tokens.ts'
@@ -26,7 +26,13 @@ const bob = user('bob')
 const app = assertionOf('service_account', 'api-access', { token: 'jwt of api-access' })
 const batch = assertionOf('service_account', 'batch-access', { token: 'jwt of batch-access' })
 const nobody = assertionOf('anonymous', '', { token: 'jwt about nobody' })
-const none: ClaimedIdentity = { assertion: undefined, assertionFor: undefined, handle: undefined }
+const none: ClaimedIdentity = {
+  assertion: undefined,
+  assertionFor: undefined,
+  handle: undefined,
+  tracestate: [],
+  baggage: [],
+}
 
 /** The sessions that the table speaks of; all of them live but `ended`. */
 function scene() {
@@ -301,11 +307,91 @@ const rows: readonly Row[] = [
     claims: (of) => ({ assertion: 'forged', handle: of.foreign }),
     expected: lost,
   },
+
+  // What an agent carries.
+  {
+    name: 'a handle in tracestate',
+    claims: (of) => ({ tracestate: [of.bobByApp] }),
+    expected: 'bob by tracestate',
+  },
+  {
+    name: 'a handle in baggage',
+    claims: (of) => ({ baggage: [of.aliceDirect] }),
+    expected: 'alice by baggage',
+  },
+  {
+    name: 'one handle in all three places',
+    claims: (of) => ({ handle: of.bobByApp, tracestate: [of.bobByApp], baggage: [of.bobByApp] }),
+    expected: 'bob by handle',
+  },
+  {
+    name: 'two handles of one user, from two requests',
+    claims: (of) => ({ tracestate: [of.aliceDirect], baggage: [of.aliceByApp] }),
+    expected: 'alice by tracestate',
+  },
+  {
+    name: 'another user in tracestate than in baggage',
+    claims: (of) => ({ tracestate: [of.aliceDirect], baggage: [of.bobByApp] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'another user in tracestate than in the header',
+    claims: (of) => ({ handle: of.aliceDirect, tracestate: [of.bobByApp] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'another user in baggage than in -For',
+    claims: (of) => ({ assertionFor: bob.token, baggage: [of.aliceDirect] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'two users in one tracestate',
+    claims: (of) => ({ tracestate: [of.aliceDirect, of.bobByApp] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'a dead handle behind a live one in one baggage',
+    claims: (of) => ({ baggage: [of.aliceDirect, of.ended] }),
+    expected: ambiguous,
+  },
+  { name: 'a dead handle in tracestate', claims: (of) => ({ tracestate: [of.ended] }), expected: lost },
+  { name: 'a dead handle in baggage', claims: (of) => ({ baggage: [of.ended] }), expected: lost },
+  { name: 'a member of ours that is empty', claims: () => ({ tracestate: [''] }), expected: lost },
+  {
+    name: 'another service’s handle in both',
+    claims: (of) => ({ tracestate: [of.foreign], baggage: [of.foreign] }),
+    expected: 'none',
+  },
+  {
+    name: 'another service’s handle beside ours in one tracestate',
+    claims: (of) => ({ tracestate: [of.foreign, of.bobByApp] }),
+    expected: 'bob by tracestate',
+  },
+  {
+    name: 'a service account’s assertion beside the tracestate of its session',
+    claims: (of) => ({ assertion: app.token, tracestate: [of.bobByApp] }),
+    expected: 'bob by tracestate',
+  },
+  {
+    name: 'a service account’s assertion beside the baggage of another’s session',
+    claims: (of) => ({ assertion: batch.token, baggage: [of.bobByApp] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'the tracestate of an anonymous call',
+    claims: (of) => ({ tracestate: [of.anonymous] }),
+    expected: 'nobody by tracestate',
+  },
+  {
+    name: 'the baggage of a service account’s own call and the tracestate of an anonymous one',
+    claims: (of) => ({ tracestate: [of.anonymous], baggage: [of.batchOwn] }),
+    expected: ambiguous,
+  },
 ]
 
 function outcome(claims: ClaimedIdentity, sessions: Sessions): string {
   const find = () => {
-    const cause = findCause(claims, sessions)
+    const cause = findCause(readSources(claims, sessions))
     if (cause.kind === 'none') return 'none'
     return `${cause.kind === 'user' ? cause.assertion.principal.subject : cause.kind} by ${cause.source}`
   }
@@ -328,7 +414,7 @@ for (const { name, claims, expected } of rows) {
 
 test('the assertion that goes on is the very one that came in', () => {
   const { sessions, kept } = scene()
-  const cause = findCause({ ...none, handle: kept.bobByApp.handle }, sessions)
+  const cause = findCause(readSources({ ...none, handle: kept.bobByApp.handle }, sessions))
   assert.ok(cause.kind === 'user' && cause.assertion === bob)
 })
 
@@ -396,7 +482,7 @@ test('no refusal names a user, a token or a handle', () => {
     { assertion: alice.token, handle: kept.bobByApp.handle },
   ]) {
     assert.throws(
-      () => findCause({ ...none, ...claims }, sessions),
+      () => findCause(readSources({ ...none, ...claims }, sessions)),
       ({ message }: Error) =>
         !/SECRET|alice|bob|jwt of/.test(message) &&
         !message.includes(kept.ended.handle) &&
@@ -469,41 +555,45 @@ test('whatever is claimed, the user that is found is the one to whom every given
     ...userTokens.map(({ token }) => token),
   )
   const choice = fc.nat(9)
+  const place = fc.constantFrom('handle', 'tracestate', 'baggage')
   let found = 0
   fc.assert(
     fc.property(
       anyScene,
       maybe(tokens),
       maybe(tokens),
-      fc.option(choice, { nil: undefined }),
+      fc.array(fc.tuple(place, choice), { maxLength: 3 }),
       choice,
-      (given, assertion, assertionFor, handleOf, bias) => {
+      (given, assertion, assertionFor, carried, bias) => {
         const { sessions, live, dead, foreign } = play(given)
         const all = [...live, ...dead]
         const picked = live[bias % Math.max(live.length, 1)]
+        const handleOf = (which: number) =>
+          which === 9 ? foreign : bias % 2 === 0 ? picked?.handle : all[which % all.length]?.handle
+        const inPlace = (where: string) =>
+          carried.flatMap(([each, which]) => (each === where ? (handleOf(which) ?? []) : []))
         // Half of the claims come from one live session, or agreement would be too rare to be seen.
         const claims: ClaimedIdentity = {
           assertion: bias % 2 === 0 && assertion !== undefined ? picked?.caller?.token : assertion,
           assertionFor:
             bias % 3 === 0 && assertionFor !== undefined ? picked?.originalUser?.token : assertionFor,
-          handle:
-            handleOf === undefined
-              ? undefined
-              : handleOf === 9
-                ? foreign
-                : all[handleOf % all.length]?.handle,
+          handle: inPlace('handle').at(-1),
+          tracestate: inPlace('tracestate'),
+          baggage: inPlace('baggage'),
         }
         const text = outcome(claims, sessions)
         if (text === lost || text === ambiguous) return
-        const cause = findCause(claims, sessions)
-        const ours = claims.handle !== undefined && claims.handle !== foreign ? claims.handle : undefined
-        const session = live.find(({ handle }) => handle === ours)
+        const cause = findCause(readSources(claims, sessions))
+        const ours = [claims.handle, ...claims.tracestate, ...claims.baggage].filter(
+          (handle) => handle !== undefined && handle !== foreign,
+        )
+        const named = live.filter(({ handle }) => ours.includes(handle))
         const account = accounts.find(({ token }) => token === claims.assertion)
-        if (ours !== undefined) assert.ok(session, 'a dead handle was accepted')
+        assert.equal(named.length, new Set(ours).size, 'a dead handle was accepted')
         if (cause.kind === 'user') {
           found++
           const belongs = isBelongingTo(cause.assertion)
-          if (session !== undefined) assert.ok(belongs(session))
+          assert.ok(named.every(belongs))
           if (claims.assertionFor !== undefined) {
             assert.ok(
               live.filter(({ originalUser }) => originalUser?.token === claims.assertionFor).some(belongs),
@@ -515,7 +605,7 @@ test('whatever is claimed, the user that is found is the one to whom every given
           if (account !== undefined) {
             const together = live.filter(({ caller }) => caller === account).filter(belongs)
             assert.ok(together.length > 0)
-            if (session !== undefined) assert.equal(session.caller, account)
+            assert.ok(named.every(({ caller }) => caller === account))
             if (claims.assertionFor !== undefined)
               assert.ok(together.some(({ originalUser }) => originalUser?.token === claims.assertionFor))
           }
@@ -523,9 +613,9 @@ test('whatever is claimed, the user that is found is the one to whom every given
         }
         // No user is found only where no source names one.
         assert.equal(claims.assertionFor, undefined)
-        assert.equal(session?.originalUser, undefined)
+        assert.ok(named.every(({ originalUser }) => originalUser === undefined))
         assert.ok(!userTokens.some(({ token }) => token === claims.assertion))
-        if (cause.kind === 'none') assert.deepEqual([claims.assertion, ours], [undefined, undefined])
+        if (cause.kind === 'none') assert.deepEqual([claims.assertion, ours], [undefined, []])
       },
     ),
     { numRuns: 2_000 },
@@ -538,8 +628,8 @@ test('what comes from one live session is never refused, but for a shared assert
     fc.property(
       anyScene,
       fc.nat(20),
-      fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
-      (given, which, [withAssertion, withFor, withHandle]) => {
+      fc.tuple(fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean(), fc.boolean()),
+      (given, which, [withAssertion, withFor, withHandle, withState, withBaggage]) => {
         const { sessions, live } = play(given)
         fc.pre(live.length > 0)
         const came = live[which % live.length] as Came
@@ -547,12 +637,16 @@ test('what comes from one live session is never refused, but for a shared assert
           assertion: withAssertion ? came.caller?.token : undefined,
           assertionFor: withFor ? came.originalUser?.token : undefined,
           handle: withHandle ? came.handle : undefined,
+          tracestate: withState ? [came.handle] : [],
+          baggage: withBaggage ? [came.handle] : [],
         }
-        const isAnythingGiven = Object.values(claims).some((value) => value !== undefined)
+        const isHandleGiven = withHandle || withState || withBaggage
+        const isAnythingGiven =
+          isHandleGiven || claims.assertion !== undefined || claims.assertionFor !== undefined
         const isSharedAlone =
-          came.caller?.kind === 'service_account' && claims.assertionFor === undefined && !withHandle
+          came.caller?.kind === 'service_account' && claims.assertionFor === undefined && !isHandleGiven
         fc.pre(isAnythingGiven && !isSharedAlone)
-        const cause = findCause(claims, sessions)
+        const cause = findCause(readSources(claims, sessions))
         if (came.originalUser !== undefined)
           assert.ok(cause.kind === 'user' && isBelongingTo(cause.assertion)(came))
         else assert.equal(cause.kind, came.caller?.kind === 'service_account' ? 'own' : 'nobody')

@@ -88,21 +88,21 @@ test('a service account and nobody have no original user of their own', () => {
 
 test('a session whose user could not be verified is lost, and is nobody’s own call', () => {
   const { sessions } = makeSessions()
-  const { handle } = sessions.keep(app, undefined, true)
+  const { handle } = sessions.keep(app, undefined, { isUserLost: true })
   assert.equal(sessions.byHandle(handle), undefined)
   assert.equal(sessions.byAssertion(app.token)?.carriesUsers, true)
-  assert.equal(sessions.byHandle(sessions.keep(undefined, undefined, true).handle), undefined)
+  assert.equal(sessions.byHandle(sessions.keep(undefined, undefined, { isUserLost: true }).handle), undefined)
 })
 
 test('a user who called directly is not lost, whatever else could not be verified', () => {
   const { sessions } = makeSessions()
-  const { handle } = sessions.keep(alice, undefined, true)
+  const { handle } = sessions.keep(alice, undefined, { isUserLost: true })
   assert.equal(sessions.byHandle(handle)?.originalUser, alice)
 })
 
 test('a session whose user could not be verified ends as any other, and leaves nothing behind', () => {
   const { sessions, live } = makeSessions()
-  sessions.keep(undefined, undefined, true).end()
+  sessions.keep(undefined, undefined, { isUserLost: true }).end()
   live.nowMs += lingerMs
   sessions.sweep()
   assert.deepEqual({ size: sessions.size, bytes: sessions.bytes }, { size: 0, bytes: 0 })

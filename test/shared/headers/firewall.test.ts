@@ -11,6 +11,13 @@ import {
 } from '../../../shared/headers/firewall.ts'
 
 const claimHeaders = new Set(['x-pomerium-claim-email', 'authenticated-user', 'x-team'])
+const nothing = {
+  assertion: undefined,
+  assertionFor: undefined,
+  handle: undefined,
+  tracestate: [],
+  baggage: [],
+}
 const sift = (...headers: string[]) => siftHeaders(headers, claimHeaders)
 const namesOf = (headers: readonly string[]) => headers.filter((_, i) => i % 2 === 0)
 
@@ -41,7 +48,7 @@ test('the three claims are read and do not pass', () => {
     'x-onbehalf-handle',
     'h',
   )
-  assert.deepEqual(sifted.claimed, { assertion: 'a', assertionFor: 'f', handle: 'h' })
+  assert.deepEqual(sifted.claimed, { ...nothing, assertion: 'a', assertionFor: 'f', handle: 'h' })
   assert.deepEqual(sifted.passing, [])
   assert.equal(sifted.duplicated, undefined)
 })
@@ -90,7 +97,7 @@ test('a look-alike is dropped and claims nothing', () => {
     'x_onbehalf_handle',
   ]) {
     const { claimed, duplicated } = sift(name, 'evil')
-    assert.deepEqual(claimed, { assertion: undefined, assertionFor: undefined, handle: undefined }, name)
+    assert.deepEqual(claimed, nothing, name)
     assert.equal(duplicated, undefined)
   }
 })
@@ -131,7 +138,7 @@ test('an empty claim is none', () => {
     'x-onbehalf-handle',
     '',
   )
-  assert.deepEqual(claimed, { assertion: undefined, assertionFor: undefined, handle: undefined })
+  assert.deepEqual(claimed, nothing)
 })
 
 test('a claim is read byte for byte: what surrounds it is not cut off, so that nothing but the claim is one', () => {
@@ -423,4 +430,68 @@ test('other trailers pass, repeated ones too, but for the claims that the mesh f
     ['X-T', '1'],
     ['X-T', '2'],
   ])
+})
+
+// The trace context.
+
+test('a handle is taken out of the trace context, and the rest passes in its place', () => {
+  const sifted = sift(
+    'Accept',
+    '*',
+    'TraceState',
+    'a=1,onbehalf=h1,b=2',
+    'baggage',
+    'onbehalf=h2;p=1, c=3',
+    'X-Own',
+    '1',
+  )
+  assert.deepEqual(sifted.passing, ['Accept', '*', 'TraceState', 'a=1,b=2', 'baggage', 'c=3', 'X-Own', '1'])
+  assert.deepEqual(sifted.claimed, { ...nothing, tracestate: ['h1'], baggage: ['h2'] })
+})
+
+test('a trace context that holds a handle alone is dropped whole', () => {
+  const sifted = sift('tracestate', 'onbehalf=h', 'baggage', 'onbehalf=h', 'traceparent', 'p')
+  assert.deepEqual(sifted.passing, ['traceparent', 'p'])
+})
+
+test('Connection cannot nominate a handle away', () => {
+  const sifted = sift(
+    'Connection',
+    'tracestate, baggage',
+    'tracestate',
+    'onbehalf=h1',
+    'baggage',
+    'onbehalf=h2,c=3',
+  )
+  assert.deepEqual(sifted.claimed, { ...nothing, tracestate: ['h1'], baggage: ['h2'] })
+  assert.deepEqual(sifted.passing, [])
+})
+
+for (const name of ['uberctx-onbehalf', 'ot-baggage-onbehalf', 'Baggage_Onbehalf']) {
+  test(`a handle in a header of its own, as some propagators make it, does not pass: ${name}`, () => {
+    assert.deepEqual(sift(name, 'h', 'X-Own', '1').passing, ['X-Own', '1'])
+    assert.deepEqual(siftResponseHeaders([name, 'h', 'X-Own', '1'], true), ['X-Own', '1'])
+  })
+}
+
+test('a handle in jaeger-baggage is taken out, too', () => {
+  assert.deepEqual(sift('jaeger-baggage', 'a=1, onbehalf=h').passing, ['jaeger-baggage', 'a=1'])
+})
+
+test('no handle gets out with a response', () => {
+  for (const keepOurs of [true, false]) {
+    const headers = ['tracestate', 'a=1,onbehalf=h', 'baggage', 'onbehalf=h', 'X-Own', '1']
+    assert.deepEqual(siftResponseHeaders(headers, keepOurs), ['tracestate', 'a=1', 'X-Own', '1'])
+  }
+})
+
+test('a trace context is nothing for trailers', () => {
+  const names = ['traceparent', 'tracestate', 'baggage', 'jaeger-baggage', 'uberctx-onbehalf']
+  assert.deepEqual(
+    siftTrailers(
+      names.flatMap((name) => [name, 'onbehalf=h']),
+      claimHeaders,
+    ),
+    [],
+  )
 })

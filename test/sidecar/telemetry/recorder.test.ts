@@ -10,6 +10,7 @@ import { clockMs } from '../../support/certificates.ts'
 
 const allowed: Decision = {
   requestId: 'r1',
+  traceId: undefined,
   direction: 'inbound',
   atMs: clockMs,
   service: 'API',
@@ -26,6 +27,7 @@ const allowed: Decision = {
   caller: { issuer: 'mesh', subject: 'api-access', kind: 'service_account' },
   originalUser: { issuer: 'pomerium', subject: 'alice', kind: 'user' },
   source: undefined,
+  sources: undefined,
 }
 const refused: Decision = {
   ...allowed,

@@ -1,0 +1,160 @@
+// The trace context in which a handle travels through an app (W3C Trace Context, W3C Baggage): put in, and taken out.
+import { headerValues, type HeaderList } from '../head.ts'
+import { takeOut } from './take-out.ts'
+
+/** The key of our member in `tracestate` and in `baggage`. */
+const ownKey = 'onbehalf'
+
+/**
+ * Fields that are lists of members with keys, in lower case. `jaeger-baggage` is read as baggage by Jaeger's
+ * propagators.
+ */
+const carriers: ReadonlyMap<string, 'tracestate' | 'baggage'> = new Map([
+  ['tracestate', 'tracestate'],
+  ['baggage', 'baggage'],
+  ['jaeger-baggage', 'baggage'],
+])
+
+/** Which source a field could carry a handle for; undefined for every other field. */
+export function carrierOf(lowerName: string): 'tracestate' | 'baggage' | undefined {
+  return carriers.get(lowerName)
+}
+
+export interface Stripped {
+  /** Without our members; byte for byte as it was where there were none, empty where nothing is left. */
+  readonly rest: string
+  /** What our members held, each once. */
+  readonly handles: readonly string[]
+}
+
+const noHandles: readonly string[] = []
+const mayBeOurs = /onbehalf|%/i
+
+/**
+ * Takes our members out of a list, under every spelling that an agent could read as our key: whatever its case,
+ * percent-encoded, without a value, more than once.
+ */
+export function stripHandles(value: string): Stripped {
+  if (!mayBeOurs.test(value)) return { rest: value, handles: noHandles }
+  const members = value.split(',')
+  const others = members.filter((member) => !isOurs(member))
+  if (others.length === members.length) return { rest: value, handles: noHandles }
+  const handles = new Set(members.filter(isOurs).map(valueOf))
+  const rest = others.filter((member) => member.trim() !== '')
+  return { rest: rest.join(',').trim(), handles: [...handles] }
+}
+
+function isOurs(member: string): boolean {
+  const key = member.split(/[=;]/, 1)[0] as string
+  return decode(key).trim().toLowerCase() === ownKey
+}
+
+/** What stands behind the key, without properties. */
+function valueOf(member: string): string {
+  const [pair = ''] = member.split(';', 1)
+  const at = pair.indexOf('=')
+  return at === -1 ? '' : decode(pair.slice(at + 1)).trim()
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** A valid `traceparent`. */
+export interface TraceParent {
+  /** 32 hexadecimal digits, in lower case. */
+  readonly traceId: string
+  /** As it is passed on: version 00, flags 00 or 01; some agents drop a whole context over another flag. */
+  readonly text: string
+}
+
+const traceParentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+const zeros = /^0+$/
+
+/** Reads `traceparent` (W3C Trace Context 3.2); undefined where there is none, several, or one that is not valid. */
+export function readTraceParent(headers: HeaderList): TraceParent | undefined {
+  const values = headerValues(headers, 'traceparent')
+  const match = values.length === 1 ? traceParentForm.exec((values[0] as string).trim()) : null
+  if (match === null) return undefined
+  const [, version, traceId, parentId, flags, more] = match as unknown as [string, ...string[]]
+  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
+  if (zeros.test(traceId as string) || zeros.test(parentId as string)) return undefined
+  const sampled = Number.parseInt(flags as string, 16) & 1
+  return { traceId: traceId as string, text: `00-${traceId}-${parentId}-0${sampled}` }
+}
+
+/**
+ * The headers with a trace context that every agent takes, our handle in it. A context without a valid `traceparent`
+ * is none, and its `tracestate` nobody's: there is a new one then.
+ * @param headers without any handle.
+ * @param parent what was read of them, or the one that was started.
+ */
+export function withHandle(headers: HeaderList, handle: string, parent: TraceParent): string[] {
+  const { others, values } = takeOut(headers, ['traceparent', 'tracestate', 'baggage'])
+  const isContinued = readTraceParent(headers)?.traceId === parent.traceId
+  const own = `${ownKey}=${handle}`
+  others.push('traceparent', parent.text)
+  others.push('tracestate', joinTraceState(own, isContinued ? values.tracestate : []))
+  others.push('baggage', joinBaggage(own, values.baggage))
+  return others
+}
+
+const traceStateKey = /^(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})$/
+const traceStateValue = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
+const maxTraceStateMembers = 32
+const maxTraceStateBytes = 512
+/** W3C Trace Context 3.3.1.5: members longer than this go first. */
+const longMember = 128
+
+/** Ours first, then what is valid of the others, in their order. The first of a key is the latest. */
+function joinTraceState(own: string, fields: readonly string[]): string {
+  const members = new Map<string, string>()
+  for (const member of membersOf(fields)) {
+    const at = member.indexOf('=')
+    const key = member.slice(0, at)
+    if (at === -1 || members.has(key) || !traceStateKey.test(key)) continue
+    if (traceStateValue.test(member.slice(at + 1))) members.set(key, member)
+  }
+  return fit(own, [...members.values()], maxTraceStateMembers, maxTraceStateBytes)
+}
+
+const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
+const octets = '[\\x21\\x23-\\x2b\\x2d-\\x3a\\x3c-\\x5b\\x5d-\\x7e]*'
+const baggageMember = new RegExp(
+  `^(${token})[ \\t]*=[ \\t]*${octets}(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*${octets})?)*$`,
+)
+/** W3C Baggage 3.3.2. */
+const maxBaggageMembers = 64
+const maxBaggageBytes = 8_192
+
+/** Ours first, then what is valid of the others. Of a key the last counts, as agents read it. */
+function joinBaggage(own: string, fields: readonly string[]): string {
+  const members = new Map<string, string>()
+  for (const member of membersOf(fields)) {
+    const key = baggageMember.exec(member)?.[1]
+    if (key !== undefined) members.set(key, member)
+  }
+  return fit(own, [...members.values()], maxBaggageMembers, maxBaggageBytes)
+}
+
+function membersOf(fields: readonly string[]): string[] {
+  return fields.flatMap((field) => field.split(',')).map((member) => member.trim())
+}
+
+/** Within the limits: what is long goes first, then what stands last. */
+function fit(own: string, others: readonly string[], maxMembers: number, maxBytes: number): string {
+  const all = [own, ...others].join(',')
+  if (others.length < maxMembers && all.length <= maxBytes) return all
+  let kept = own
+  let count = 1
+  for (const member of others.filter(({ length }) => length <= longMember)) {
+    if (count === maxMembers || kept.length + 1 + member.length > maxBytes) break
+    kept += `,${member}`
+    count++
+  }
+  return kept
+}
