@@ -3,7 +3,7 @@ import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
 import { isNobody, type Session } from './session.ts'
-import type { Source, SourceName } from './sources.ts'
+import type { Cause, Source, SourceName } from './sources.ts'
 import type { RequestTarget } from './target.ts'
 
 /** A principal as it is recorded: never with its token. */
@@ -46,7 +46,9 @@ export interface Decision {
   readonly peer: string
   readonly caller: RecordedPrincipal | undefined
   readonly originalUser: RecordedPrincipal | undefined
-  /** Outbound: which source named the original user, or that there was none. */
+  /** Outbound: what caused the call, where that could be told. */
+  readonly cause: Cause['kind'] | undefined
+  /** Outbound: which source said so, or that there was none. */
   readonly source: SourceName | 'none' | undefined
   /** Outbound: all that the app carried, in the order in which sources count; undefined where nobody asked. */
   readonly sources: readonly RecordedSource[] | undefined
@@ -68,12 +70,12 @@ export interface DecisionFacts {
   readonly peer: string
   readonly caller: Assertion | undefined
   readonly originalUser: Assertion | undefined
-  readonly source: Decision['source']
+  readonly cause?: Cause | undefined
   readonly sources?: readonly Source[] | undefined
 }
 
 export function makeDecision(facts: DecisionFacts): Decision {
-  const { refusal, mesh, target, requestId, traceId, direction, atMs, method, peer, source } = facts
+  const { refusal, mesh, target, requestId, traceId, direction, atMs, method, peer, cause } = facts
   return Object.freeze({
     requestId,
     traceId,
@@ -92,9 +94,19 @@ export function makeDecision(facts: DecisionFacts): Decision {
     peer,
     caller: recordPrincipal(facts.caller),
     originalUser: recordPrincipal(facts.originalUser),
-    source,
+    cause: cause?.kind,
+    source: cause?.kind === 'none' ? 'none' : cause?.source,
     sources: facts.sources?.map(recordSource),
   })
+}
+
+/**
+ * Whether a request is part of what an id is asked about: it is the request, it is part of that trace, or that request
+ * caused it.
+ * @param id of a request, as a refusal names it, or of a trace.
+ */
+export function isAbout({ requestId, traceId, sources = [] }: Decision, id: string): boolean {
+  return requestId === id || traceId === id || sources.some((source) => source.requestId === id)
 }
 
 function recordSource({ name, session }: Source): RecordedSource {

@@ -182,6 +182,5 @@ function decisionOf(
     peer: peer.address,
     caller,
     originalUser,
-    source: undefined,
   })
 }

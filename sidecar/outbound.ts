@@ -185,7 +185,7 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: 
     peer: exchange.hop.peer,
     caller: undefined,
     originalUser,
-    source: cause?.kind === 'none' ? 'none' : cause?.source,
+    cause,
     sources: reading?.sources,
   })
 }

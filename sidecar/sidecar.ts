@@ -180,7 +180,7 @@ function adminSubject(
     keys: () => describeKeys(configuration.current),
     keySet: () => publishedKeySet(configuration.current),
     sessions: () => describeSessions(runtime.sessions),
-    decisions: () => runtime.recorder.recent(),
+    decisions: (id) => (id === undefined ? runtime.recorder.recent() : runtime.recorder.about(id)),
     drain: () => controls.onDrain(),
     shutdown: () => controls.onShutdown(),
     setLogLevel(level) {

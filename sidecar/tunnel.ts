@@ -181,6 +181,5 @@ function decisionOf(
     peer: peerAddress(request.socket),
     caller: undefined,
     originalUser: undefined,
-    source: undefined,
   })
 }

@@ -13,13 +13,19 @@ export interface AdminSubject {
   keys(): unknown
   keySet(): unknown
   sessions(): unknown
-  decisions(): readonly Decision[]
+  /** The last decisions, newest first; those about a request or a trace, where an id is given. */
+  decisions(id?: string): readonly Decision[]
   drain(): void
   shutdown(): void
   setLogLevel(level: LogLevel): void
   /** The names of issuers whose assertions can be revoked. */
   issuerNames(): readonly string[]
   revoke(revocation: Revocation): void
+}
+
+interface Asked {
+  readonly body: string
+  readonly query: URLSearchParams
 }
 
 interface Answer {
@@ -30,7 +36,7 @@ interface Answer {
 interface Endpoint {
   readonly method: 'GET' | 'POST' | 'PUT'
   readonly needsToken: boolean
-  answer(subject: AdminSubject, body: string): Answer
+  answer(subject: AdminSubject, asked: Asked): Answer
 }
 
 const maxBodyBytes = 16 * 1024
@@ -45,7 +51,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
     needsToken: false,
     answer: (subject) => ok(subject.keySet()),
   },
-  '/decisions': { method: 'GET', needsToken: true, answer: (subject) => ok(subject.decisions()) },
+  '/decisions': { method: 'GET', needsToken: true, answer: showDecisions },
   '/drain': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.drain()) },
   '/shutdown': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.shutdown()) },
   '/log-level': { method: 'PUT', needsToken: true, answer: setLogLevel },
@@ -62,7 +68,7 @@ export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
 }
 
 async function respond(request: IncomingMessage, subject: AdminSubject, token: TokenCheck): Promise<Answer> {
-  const path = (request.url ?? '').replace(/\?.*$/, '')
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2)
   const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined
   const foreign = denyForeign(request)
   if (foreign !== undefined) return fault(foreign.status, foreign.message)
@@ -71,7 +77,9 @@ async function respond(request: IncomingMessage, subject: AdminSubject, token: T
   const denial = endpoint.needsToken ? denyWithoutToken(request, token) : undefined
   if (denial !== undefined) return fault(denial.status, denial.message)
   const body = await readBody(request)
-  return body === undefined ? fault(413, 'The body is too large.') : endpoint.answer(subject, body)
+  return body === undefined
+    ? fault(413, 'The body is too large.')
+    : endpoint.answer(subject, { body, query: new URLSearchParams(query) })
 }
 
 async function readBody(request: IncomingMessage): Promise<string | undefined> {
@@ -104,14 +112,20 @@ function done(act: () => void): Answer {
   return { status: 202, body: { message: 'done' } }
 }
 
-function setLogLevel(subject: AdminSubject, body: string): Answer {
+function showDecisions(subject: AdminSubject, { query }: Asked): Answer {
+  const unknown = [...query.keys()].find((name) => name !== 'id')
+  if (unknown !== undefined) return fault(400, 'The only parameter is id: that of a request, or of a trace.')
+  return ok(subject.decisions(query.get('id') ?? undefined))
+}
+
+function setLogLevel(subject: AdminSubject, { body }: Asked): Answer {
   const level = body.trim()
   if (!isLogLevel(level)) return fault(400, 'Send one of: debug, info, warn, error.')
   subject.setLogLevel(level)
   return ok({ level })
 }
 
-function revoke(subject: AdminSubject, body: string): Answer {
+function revoke(subject: AdminSubject, { body }: Asked): Answer {
   const revocation = parseRevocation(body)
   if (revocation === undefined) {
     return fault(

@@ -25,6 +25,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'mint, inspect and verify tokens: why is this one refused?',
     load: async () => (await import('./token.ts')).token,
   },
+  explain: {
+    summary: 'why did this call carry, or not carry, this user?',
+    load: async () => (await import('./explain.ts')).explain,
+  },
 }
 
 const usage = `onbehalf: a service always knows which service calls it, and on whose behalf

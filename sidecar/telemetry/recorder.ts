@@ -1,5 +1,5 @@
 // Takes each decision once, and derives from it all that is seen of it: ring, log, access log, counters.
-import type { Decision } from '../../shared/decision.ts'
+import { isAbout, type Decision } from '../../shared/decision.ts'
 import type { Refusal, RefusalCode } from '../../shared/errors.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
@@ -46,7 +46,7 @@ export class Recorder {
     )
     this.#sources = metrics.counter(
       'onbehalf_outbound_calls_total',
-      'Calls to routes, by what named the original user.',
+      'Calls to routes, by what caused them, by which source said so, and by outcome.',
     )
     this.#ended = metrics.counter(
       'onbehalf_responses_total',
@@ -80,7 +80,7 @@ export class Recorder {
     this.#next = (this.#next + 1) % maxDecisions
     const { direction, outcome, code = '', route = '', mode } = decision
     this.#requests.add({ direction, outcome, code, route, mode })
-    if (decision.source !== undefined) this.#sources.add({ source: decision.source, outcome, route })
+    if (decision.sources !== undefined) this.#sources.add({ ...causeLabels(decision), outcome, route })
     if (outcome === 'refused') this.#options.log.write('warn', 'refused', logFields(decision))
     else this.#options.log.write('debug', 'allowed', logFields(decision))
   }
@@ -96,6 +96,14 @@ export class Recorder {
       this.#options.log.write('warn', 'failed', { ...logFields(decision), code, status: sent, cause: error })
     }
     this.#writeAccess(decision, ending)
+  }
+
+  /** Those of the last decisions that an id is about, and the requests that caused them; newest first. */
+  about(id: string): readonly Decision[] {
+    const all = this.recent()
+    const found = all.filter((decision) => isAbout(decision, id))
+    const causes = new Set(found.flatMap(({ sources = [] }) => sources.map(({ requestId }) => requestId)))
+    return all.filter((decision) => found.includes(decision) || causes.has(decision.requestId))
   }
 
   /** The last decisions, newest first. */
@@ -121,11 +129,18 @@ export class Recorder {
   }
 }
 
+/** What is not the client's to choose: of a call whose cause could not be told, why not. */
+function causeLabels({ cause, code, source, sources = [] }: Decision) {
+  const untold = code === 'original_user_lost' ? 'lost' : 'ambiguous'
+  return { cause: cause ?? untold, source: source ?? sources[0]?.name ?? 'assertion' }
+}
+
 /** One spelling of a decision's fields, for every log. */
 export function logFields(decision: Decision): LogFields {
   const { caller, originalUser } = decision
   return {
     request_id: decision.requestId,
+    trace_id: decision.traceId,
     direction: decision.direction,
     outcome: decision.outcome,
     code: decision.code,
@@ -139,6 +154,8 @@ export function logFields(decision: Decision): LogFields {
     caller: caller === undefined ? undefined : `${caller.issuer}/${caller.subject}`,
     original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
     source: decision.source,
+    sources: decision.sources?.map(({ name, says }) => `${name}=${says}`).join(' ') || undefined,
+    caused_by: decision.sources?.find(({ requestId }) => requestId !== undefined)?.requestId,
     mode: decision.mode === 'report' ? 'report' : undefined,
   }
 }

@@ -26,6 +26,7 @@ const allowed: Decision = {
   peer: '192.0.2.7',
   caller: { issuer: 'mesh', subject: 'api-access', kind: 'service_account' },
   originalUser: { issuer: 'pomerium', subject: 'alice', kind: 'user' },
+  cause: undefined,
   source: undefined,
   sources: undefined,
 }
@@ -109,14 +110,25 @@ test('decisions are counted by what is not the client’s to choose', () => {
   recorder.decided(allowed)
   recorder.decided({ ...allowed, path: '/b', host: 'x', method: 'PUT', peer: '::1', requestId: 'r2' })
   recorder.decided(refused)
-  recorder.decided({ ...allowed, direction: 'outbound', source: 'handle' })
-  recorder.decided({ ...allowed, direction: 'outbound', source: 'none' })
+  const call = { ...allowed, direction: 'outbound', sources: [] } as const
+  recorder.decided({ ...call, cause: 'user', source: 'handle' })
+  recorder.decided({ ...call, cause: 'none', source: 'none' })
+  const ended = { name: 'tracestate', says: 'ended', user: undefined, requestId: undefined } as const
+  const lost = { ...refused, ...call, outcome: 'refused', sources: [ended] } as const
+  recorder.decided({ ...lost, code: 'original_user_lost' })
+  recorder.decided({ ...lost, code: 'original_user_ambiguous' })
+  // A call that nobody asked about is none of a route.
+  recorder.decided({ ...call, sources: undefined })
   assert.deepEqual(samples(), [
     'onbehalf_decisions_total{direction="inbound",outcome="allowed",code="",route="API",mode="enforce"} 2',
     'onbehalf_decisions_total{direction="inbound",outcome="refused",code="policy_denied",route="API",mode="enforce"} 1',
-    'onbehalf_decisions_total{direction="outbound",outcome="allowed",code="",route="API",mode="enforce"} 2',
-    'onbehalf_outbound_calls_total{source="handle",outcome="allowed",route="API"} 1',
-    'onbehalf_outbound_calls_total{source="none",outcome="allowed",route="API"} 1',
+    'onbehalf_decisions_total{direction="outbound",outcome="allowed",code="",route="API",mode="enforce"} 3',
+    'onbehalf_decisions_total{direction="outbound",outcome="refused",code="original_user_lost",route="API",mode="enforce"} 1',
+    'onbehalf_decisions_total{direction="outbound",outcome="refused",code="original_user_ambiguous",route="API",mode="enforce"} 1',
+    'onbehalf_outbound_calls_total{cause="user",source="handle",outcome="allowed",route="API"} 1',
+    'onbehalf_outbound_calls_total{cause="none",source="none",outcome="allowed",route="API"} 1',
+    'onbehalf_outbound_calls_total{cause="lost",source="tracestate",outcome="refused",route="API"} 1',
+    'onbehalf_outbound_calls_total{cause="ambiguous",source="tracestate",outcome="refused",route="API"} 1',
   ])
 })
 
