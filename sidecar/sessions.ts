@@ -48,7 +48,7 @@ interface UserEntry {
 const handleBytes = 16
 
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
-const overheadBytes = 1_650
+const overheadBytes = 2_200
 
 /** What else is known of the request that a session is kept for. */
 export interface Origin {

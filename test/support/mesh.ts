@@ -125,10 +125,10 @@ async function makeOld(folder: string): Promise<void> {
   for (const name of await readdir(folder)) await utimes(join(folder, name), then, then)
 }
 
-/** user0@companydomain.com … user99@companydomain.com, each with an id of its own. */
+/** user0@companydomain.com … user499@companydomain.com, each with an id of its own. */
 function manyUsers() {
   return Object.fromEntries(
-    Array.from({ length: 100 }, (_, i) => {
+    Array.from({ length: 500 }, (_, i) => {
       const user = { sub: `user${i}-id`, email: `user${i}@companydomain.com`, groups: [], name: `User ${i}` }
       return [`user${i}`, user] as const
     }),
