@@ -4,6 +4,7 @@ SHELL := /bin/sh
 BIN := node_modules/.bin
 NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
+APPS := test/apps/node_modules/.installed
 CLIENTS := curl=curl wget=wget python3=python3 chromium=chromium
 SOURCES := $(shell find sidecar shared -name '*.ts') package.json
 
@@ -23,11 +24,11 @@ check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/tsc -p .
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
-unit: build ## Every test.
+unit: build $(APPS) ## Every test.
 	test/packages.sh $(CLIENTS)
 	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
 
-soak: build ## The endurance tests, ten times as long. SOAK=10
+soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
 
 bench: build ## CPU per request beside nginx and HAProxy, into test/bench/results.json. ROUNDS=5 SECONDS=10; PROFILE=1 for a CPU profile.
@@ -47,5 +48,10 @@ node_modules/.installed: package-lock.json package.json
 	npm ci --no-audit --no-fund
 	touch $@
 
+# The apps that tests run are a package of their own, with agents and older Nodes: 1 GB.
+$(APPS): test/apps/package-lock.json test/apps/package.json
+	npm ci --prefix test/apps
+	touch $@
+
 clean: ## Remove what was built and installed.
-	rm -rf dist node_modules
+	rm -rf dist node_modules test/apps/node_modules
