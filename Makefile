@@ -6,7 +6,7 @@ NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
 APPS := test/apps/node_modules/.installed
 CLIENTS := curl=curl wget=wget python3=python3 chromium=chromium
-SOURCES := $(shell find sidecar shared -name '*.ts') package.json
+SOURCES := $(shell find sidecar shared deploy/preload -name '*.ts') package.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format build unit soak bench clean
@@ -38,7 +38,7 @@ bench: build ## CPU per request beside nginx and HAProxy, into test/bench/result
 format: node_modules/.installed ## Rewrite the sources in the one format.
 	$(BIN)/oxfmt .
 
-build: $(BUNDLE) ## Bundle the sidecar into one file.
+build: $(BUNDLE) ## Bundle the sidecar into one file, and the preload into another.
 
 $(BUNDLE): node_modules/.installed $(SOURCES)
 	npm run -s build
