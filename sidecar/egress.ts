@@ -2,6 +2,7 @@
 import { lookup as lookupName, type LookupAddress } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
 
 /** Loopback, link-local and unspecified addresses (RFC 6890), and those of this host; IPv4-mapped ones included. */
@@ -54,16 +55,34 @@ export interface EgressRule {
  * @throws {Refusal} `route_not_found` (421) for the sidecar's own ports, `egress_denied` for other local addresses.
  */
 export function judgeAddress(address: string, port: number, rule: EgressRule): void {
-  if (!rule.localAddresses.has(address)) return
-  if (rule.ownPorts.has(port)) {
-    throw new Refusal('route_not_found', 'This destination is the sidecar itself.', { status: 421 })
-  }
-  if (rule.local === 'deny') {
+  refuseSelf(address, port, rule)
+  if (rule.local === 'deny' && rule.localAddresses.has(address)) {
     throw new Refusal(
       'egress_denied',
       'The mesh file lets no call to an unlisted host go to a local address (egress.local).',
     )
   }
+}
+
+/** @throws {Refusal} `route_not_found` (421): going there, a call would come round in circles. */
+export function refuseSelf(address: string, port: number, rule: Omit<EgressRule, 'local'>): void {
+  if (rule.ownPorts.has(port) && rule.localAddresses.has(address)) throw isSelf()
+}
+
+export function isSelf(): Refusal {
+  return new Refusal('route_not_found', 'This destination is the sidecar itself.', { status: 421 })
+}
+
+/**
+ * Judges bytes of which nothing but where they go is known.
+ * @throws {Refusal} `egress_denied` where the mesh file lets calls go to routes only.
+ */
+export function refuseUnlisted({ egress, mode }: Mesh): void {
+  if (egress.unlisted === 'allow' || mode === 'report') return
+  throw new Refusal(
+    'egress_denied',
+    'No route names this host, and the mesh file lets calls go to routes only.',
+  )
 }
 
 /** Resolves a name and judges each address, so that no name can stand for what an address may not. */

@@ -10,6 +10,7 @@ import { ClientGone } from './http/attempt.ts'
 import { refuse } from './http/refuse.ts'
 import { peerAddress } from './http/server.ts'
 import { endsConnection, refuseUnserved } from './http/served.ts'
+import type { OriginalDestination } from './interception/original-destination.ts'
 import { describeError } from './telemetry/log.ts'
 import type { Ending, Recorder } from './telemetry/recorder.ts'
 
@@ -27,7 +28,7 @@ export class Admission {
   }
 
   /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
-  admit(request: IncomingMessage, limits: Limits): void {
+  admit(request: Pick<IncomingMessage, 'rawHeaders'>, limits: Limits): void {
     if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
     if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
       throw new Refusal(
@@ -65,6 +66,8 @@ export interface Exchange {
   readonly response: ServerResponse
   readonly head: RequestHead
   readonly hop: Hop
+  /** Undefined: the connection was not redirected here. */
+  readonly originalDestination: OriginalDestination | undefined
   /** To be called once, when it is decided. */
   readonly record: (decision: Decision) => void
   /** To be called each time that it is sent to its upstream again. */
@@ -89,7 +92,12 @@ export interface Side {
 }
 
 /** Serves one request from its head to its end; never rejects. */
-export async function handle(side: Side, request: IncomingMessage, response: ServerResponse): Promise<void> {
+export async function handle(
+  side: Side,
+  request: IncomingMessage,
+  response: ServerResponse,
+  originalDestination?: OriginalDestination,
+): Promise<void> {
   const { admission, recorder } = side
   const peer = peerAddress(request.socket)
   if (peer === '') {
@@ -106,6 +114,7 @@ export async function handle(side: Side, request: IncomingMessage, response: Ser
     response,
     head: { method: request.method as string, target: request.url as string, headers: request.rawHeaders },
     hop: { name: side.name, httpVersion: request.httpVersion, peer },
+    originalDestination,
     record(decision) {
       recorded.decision = decision
       recorder.decided(decision)

@@ -8,11 +8,13 @@ import type { Peer } from '../shared/head.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
+import type { TraceParent } from '../shared/headers/trace-context.ts'
 import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
 import { targetOf } from '../shared/target.ts'
+import { isSelf } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
-import type { TraceParent } from '../shared/headers/trace-context.ts'
+import type { OriginalDestination } from './interception/original-destination.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -21,6 +23,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   const { recorder } = runtime
 
   async function serve(exchange: Exchange): Promise<number> {
+    refuseOwnPort(runtime, exchange.originalDestination)
     const peer = { address: exchange.hop.peer }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const { answer, sending } = plan(runtime, current, decided, exchange)
@@ -121,7 +124,7 @@ function plan(runtime: Runtime, current: Current, decided: InboundAnswer, exchan
   const { caller, originalUser, traceParent } = decided.findings
   let session: KeptSession | undefined
   try {
-    const app = appFor(current, exchange.request.socket.localPort)
+    const app = appFor(current, calledPort(exchange))
     session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId })
     if (caller !== undefined) useUp(runtime, current, caller)
     return { answer: decided, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
@@ -141,7 +144,7 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, exchan
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
   const { caller, originalUser, traceParent } = findings
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
-  const app = appFor(current, exchange.request.socket.localPort)
+  const app = appFor(current, calledPort(exchange))
   const { requestId } = exchange
   const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost })
   return { answer, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
@@ -151,6 +154,21 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, exchan
 function useUp(runtime: Runtime, current: Current, caller: Assertion): void {
   const issuer = current.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
   if (issuer?.singleUse === true) runtime.usedTokens.use(caller, runtime.now())
+}
+
+/** The port that the caller called, redirected or not. */
+function calledPort({ originalDestination, request }: Exchange): number | undefined {
+  return originalDestination?.port ?? request.socket.localPort
+}
+
+/**
+ * What was redirected from another port of this sidecar must not reach the app in the place of that port.
+ * @throws {Refusal} `route_not_found` (421).
+ */
+function refuseOwnPort(runtime: Runtime, destination: OriginalDestination | undefined): void {
+  if (destination === undefined || !runtime.egressRule().ownPorts.has(destination.port)) return
+  const { inbound } = runtime.current().snapshot.mesh.listen
+  if (!inbound.some(({ port }) => port === destination.port)) throw isSelf()
 }
 
 function appFor(current: Current, port: number | undefined): Endpoint {

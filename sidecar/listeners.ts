@@ -7,6 +7,8 @@ import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
 import { listen, makeServer, type ServerOptions } from './http/server.ts'
+import type { Interception } from './interception/interception.ts'
+import type { OriginalDestinations } from './interception/original-destination.ts'
 import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
@@ -15,6 +17,8 @@ export type Addresses = Readonly<Record<Listener, readonly AddressInfo[]>>
 
 export interface Served {
   readonly tunnels: Tunnels
+  readonly originalDestinations: OriginalDestinations
+  readonly interception: Interception
   readonly inbound: Side
   readonly outbound: Side
   readonly admin: AdminSubject
@@ -24,20 +28,39 @@ export interface Served {
 
 /** One server for each address of `listen`. */
 export function makeServers(mesh: Mesh, served: Served): Servers {
-  const { tunnels, inbound, outbound } = served
-  const serve = (direction: 'inbound' | 'outbound', side: Side, onConnect?: ServerOptions['onConnect']) =>
+  const { tunnels, inbound, outbound, originalDestinations, interception } = served
+  const serve = (
+    direction: 'inbound' | 'outbound',
+    side: Side,
+    how: Pick<ServerOptions, 'onConnection' | 'onConnect'>,
+  ) =>
     makeServer({
       limits: mesh.limits,
       timeouts: mesh.timeouts,
       onUnreadable: (refusal, peer, requestId) =>
         side.recorder.unreadable(direction, refusal, peer, requestId),
-      onRequest: (request, response) => void handle(side, request, response),
-      ...(onConnect && { onConnect }),
+      onRequest: (request, response) =>
+        void handle(side, request, response, originalDestinations.of(request.socket)),
+      ...how,
     })
-  const onConnect: ServerOptions['onConnect'] = (request, socket, head) => tunnels.open(request, socket, head)
+  const forInbound: Pick<ServerOptions, 'onConnection'> = {
+    onConnection(socket, serveHttp) {
+      originalDestinations.read(socket)
+      serveHttp()
+    },
+  }
+  const forOutbound: Pick<ServerOptions, 'onConnection' | 'onConnect'> = {
+    onConnection(socket, serveHttp) {
+      const destination = originalDestinations.read(socket)
+      if (destination === undefined) serveHttp()
+      else interception.take(socket, destination, serveHttp)
+    },
+    onConnect: (request, socket, head) =>
+      tunnels.open(request, socket, head, originalDestinations.of(socket) !== undefined),
+  }
   return {
-    inbound: mesh.listen.inbound.map(() => serve('inbound', inbound)),
-    outbound: mesh.listen.outbound.map(() => serve('outbound', outbound, onConnect)),
+    inbound: mesh.listen.inbound.map(() => serve('inbound', inbound, forInbound)),
+    outbound: mesh.listen.outbound.map(() => serve('outbound', outbound, forOutbound)),
     admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
     probes: mesh.listen.probes.map(() => createProbes(served.probes)),
   }

@@ -14,10 +14,11 @@ import {
   type OutboundFindings,
 } from '../shared/outbound.ts'
 import { targetOf, type RequestTarget } from '../shared/target.ts'
-import { judgeAddress, judgingLookup, type EgressRule } from './egress.ts'
+import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import type { Forwarding } from './http/forwarding.ts'
+import type { OriginalDestination } from './interception/original-destination.ts'
 import type { Current, Runtime } from './runtime.ts'
 
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
@@ -39,12 +40,17 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     const { snapshot } = current
     const { sessions, revocations } = runtime
     const rule = runtime.egressRule()
+    const { originalDestination } = exchange
+    if (originalDestination !== undefined) {
+      refuseSelf(originalDestination.address, originalDestination.port, rule)
+    }
     const decided = decideOutbound({ head: exchange.head, snapshot, sessions, revocations })
-    const { answer, sending } = await plan(current, decided, (findings) =>
-      findings.route === undefined
-        ? toOther(findings, rule, toOthers[rule.local])
-        : toRoute(findings, toRoutes),
-    )
+    const { answer, sending } = await plan(current, decided, (findings) => {
+      if (findings.route !== undefined) return toRoute(findings, toRoutes)
+      const agents = toOthers[rule.local]
+      if (originalDestination === undefined) return toOther(findings, rule, agents)
+      return toOriginal(originalDestination, exchange.head.target, rule, agents)
+    })
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { headers, ...destination } = sending
@@ -159,6 +165,27 @@ function toOther(findings: OutboundFindings, rule: EgressRule, agents: Agents): 
     agent: upstream.tls ? agents.tls : agents.plain,
     path: target.originForm,
     lookup: judgingLookup(upstream.port, rule),
+    isAwaited: false,
+    siftResponse: (headers) => siftResponseHeaders(headers, false),
+  }
+}
+
+/**
+ * Where a redirected call that no route names was going, whatever it says of itself: it may be for another proxy, so
+ * its target stays as it came.
+ * @throws {Refusal} what {@link judgeAddress} refuses.
+ */
+function toOriginal(
+  { address, port }: OriginalDestination,
+  target: string,
+  rule: EgressRule,
+  agents: Agents,
+): Destination {
+  judgeAddress(address, port, rule)
+  return {
+    upstream: { tls: false, host: address, port },
+    agent: agents.plain,
+    path: target,
     isAwaited: false,
     siftResponse: (headers) => siftResponseHeaders(headers, false),
   }

@@ -8,6 +8,8 @@ import { drain } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
+import { createInterception, type Interception } from './interception/interception.ts'
+import { createOriginalDestinations, type OriginalDestinations } from './interception/original-destination.ts'
 import { describeAddresses, makeServers, openAll, type Addresses, type Servers } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { RevocationList } from './revocations.ts'
@@ -118,6 +120,8 @@ interface Parts {
   readonly inbound: Side & { close(): void }
   readonly outbound: Side & { close(): void }
   readonly tunnels: Tunnels
+  readonly originalDestinations: OriginalDestinations
+  readonly interception: Interception
   setOwnPorts(ports: readonly number[]): void
 }
 
@@ -148,11 +152,23 @@ function assemble(configuration: Configuration, log: Log, { now, output, env }: 
   const inbound = createInbound(runtime, new Admission())
   const outbound = createOutbound(runtime, new Admission())
   const tunnels = createTunnels(runtime, outbound.admission)
+  const interception = createInterception(runtime, outbound.admission, metrics)
+  const originalDestinations = createOriginalDestinations(log)
   addGauges(metrics, configuration, sessions, { inbound, outbound })
   const setOwnPorts = (ports: readonly number[]) => {
     ownPorts = new Set(ports)
   }
-  return { runtime, metrics, revocations, inbound, outbound, tunnels, setOwnPorts }
+  return {
+    runtime,
+    metrics,
+    revocations,
+    inbound,
+    outbound,
+    tunnels,
+    originalDestinations,
+    interception,
+    setOwnPorts,
+  }
 }
 
 function reasonsNotReady(configuration: Configuration, stopping: boolean, nowMs: number): readonly string[] {
@@ -221,6 +237,7 @@ async function closeAll(
     server.closeAllConnections()
   }
   parts.tunnels.close()
+  parts.interception.close()
   parts.inbound.close()
   parts.outbound.close()
   await Promise.all([configuration.close(), adminToken.remove()])

@@ -1,26 +1,25 @@
 // CONNECT on the outbound side: bytes to unlisted hosts pass untouched; listed hosts are to be called by http://.
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { connect, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { parseAuthority } from '../shared/target.ts'
-import { judgeAddress, judgingLookup } from './egress.ts'
+import { judgeAddress, judgingLookup, refuseUnlisted } from './egress.ts'
 import type { Admission } from './exchange.ts'
 import { endAtOnce } from './http/linger.ts'
 import { rawRefusal } from './http/refuse.ts'
 import { peerAddress } from './http/server.ts'
+import { asUpstreamRefusal, dial, passOn, relay, type Destination } from './relay.ts'
 import type { Runtime } from './runtime.ts'
 
-interface Destination {
-  readonly host: string
-  readonly port: number
-}
-
 export interface Tunnels {
-  /** Serves one CONNECT request (RFC 9110 section 9.3.6). */
-  open(request: IncomingMessage, client: Socket, head: Buffer): void
+  /**
+   * Serves one CONNECT request (RFC 9110 section 9.3.6).
+   * @param isRedirected it comes behind other requests, for a proxy of the app's own.
+   */
+  open(request: IncomingMessage, client: Socket, head: Buffer, isRedirected: boolean): void
   /** Ends those that are open. */
   close(): void
 }
@@ -29,7 +28,7 @@ export interface Tunnels {
 export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
   const clients = new Set<Socket>()
   return {
-    open(request, client, head) {
+    open(request, client, head, isRedirected) {
       if (peerAddress(client) === '') {
         client.destroy()
         return
@@ -45,7 +44,7 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
       })
       const leaving = new AbortController()
       const stopWatching = whenLeft(client, () => leaving.abort())
-      establish(runtime, admission, request, leaving.signal).then(
+      establish(runtime, admission, request, isRedirected, leaving.signal).then(
         (upstream) => {
           stopWatching()
           const decision = decisionOf(request, requestId, mesh, runtime.now(), undefined)
@@ -56,11 +55,13 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
               durationMs: performance.now() - startedMs,
             })
           client.once('close', end)
-          join(client, upstream, head, mesh.timeouts.idleMs)
+          relay(client, upstream, mesh.timeouts.idleMs)
+          if (!client.destroyed) client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
+          passOn(client, upstream, head)
         },
         (error: unknown) => {
           stopWatching()
-          const refusal = asRefusal(error)
+          const refusal = asUpstreamRefusal(error)
           runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
           // Of an answer to CONNECT many clients show its reason alone.
           endAtOnce(client, rawRefusal(refusal, requestId, refusal.message))
@@ -71,11 +72,6 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
       for (const client of clients) client.destroy()
     },
   }
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
-  return new Refusal('upstream_refused', 'The upstream cannot be reached.', { cause: error })
 }
 
 /**
@@ -98,30 +94,22 @@ async function establish(
   runtime: Runtime,
   admission: Admission,
   request: IncomingMessage,
+  isRedirected: boolean,
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
   admission.admit(request, mesh.limits)
+  if (isRedirected) {
+    throw new Refusal(
+      'request_malformed',
+      'CONNECT to a proxy needs a connection on which nothing came before.',
+    )
+  }
   const destination = permit(request, mesh)
   const rule = runtime.egressRule()
   if (isIP(destination.host) !== 0) judgeAddress(destination.host, destination.port, rule)
-  const upstream = connect({
-    ...destination,
-    lookup: judgingLookup(destination.port, rule),
-    allowHalfOpen: true,
-  })
-  const { connectMs } = mesh.timeouts
-  await new Promise<void>((resolve, reject) => {
-    upstream.setTimeout(connectMs, () => upstream.destroy(timedOut()))
-    leaving.addEventListener('abort', () => upstream.destroy(new Error('the client left')), { once: true })
-    upstream.once('connect', resolve)
-    upstream.once('error', reject)
-  })
-  return upstream
-}
-
-function timedOut(): Refusal {
-  return new Refusal('upstream_timeout', 'The upstream did not answer in time (timeouts.connect).')
+  const lookup = judgingLookup(destination.port, rule)
+  return dial({ ...destination, lookup }, mesh.timeouts.connectMs, leaving)
 }
 
 function permit(request: IncomingMessage, mesh: Mesh): Destination {
@@ -135,30 +123,8 @@ function permit(request: IncomingMessage, mesh: Mesh): Destination {
       `Nothing can be attached inside a tunnel. Call http://${authority.host}/ instead: the sidecar makes it TLS where the route says so.`,
     )
   }
-  if (mesh.egress.unlisted === 'deny' && mesh.mode === 'enforce') {
-    throw new Refusal(
-      'egress_denied',
-      'No route names this host, and the mesh file lets calls go to routes only.',
-    )
-  }
+  refuseUnlisted(mesh)
   return { host: authority.host, port: authority.port }
-}
-
-/** Passes bytes both ways; when one side is gone, so is the other, and a reset stays one. */
-function join(client: Socket, upstream: Socket, head: Buffer, idleMs: number): void {
-  upstream.on('error', () => client.resetAndDestroy())
-  client.on('error', () => upstream.resetAndDestroy())
-  upstream.once('close', () => client.destroySoon())
-  client.once('close', () => upstream.destroy())
-  if (client.destroyed) {
-    upstream.destroy()
-    return
-  }
-  for (const socket of [client, upstream]) socket.setTimeout(idleMs, () => socket.destroy())
-  client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-  if (head.length > 0) upstream.write(head)
-  client.pipe(upstream)
-  upstream.pipe(client)
 }
 
 function decisionOf(
