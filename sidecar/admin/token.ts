@@ -1,7 +1,7 @@
 // The admin token: in a file that only this sidecar's user can read; made at the start and removed at the end, or given.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 export interface AdminToken {
@@ -15,11 +15,16 @@ export type TokenCheck = Pick<AdminToken, 'file' | 'matches'>
 /** Where the command line looks for it, and so where it lies unless `admin_token_file` says otherwise. */
 export function defaultAdminTokenFile(service: string, env: NodeJS.ProcessEnv): string {
   const name = `${encodeURIComponent(service)}.admin-token`
-  const { uid } = userInfo()
+  const uid = ownUid()
   const base = env['XDG_RUNTIME_DIR']
   return base === undefined || base === ''
     ? join(tmpdir(), `onbehalf-${uid}`, name)
     : join(base, 'onbehalf', name)
+}
+
+/** Of a container's user, which may have no entry in the list of users. */
+function ownUid(): number {
+  return process.geteuid?.() ?? -1
 }
 
 const minTokenLength = 32
@@ -77,7 +82,7 @@ function tokenIn(file: string, token: string, remove: () => Promise<void>): Admi
 async function makePrivateFolder(folder: string): Promise<void> {
   const made = await mkdir(folder, { recursive: true, mode: 0o700 })
   if (made !== undefined) await chmod(folder, 0o700)
-  const { uid } = userInfo()
+  const uid = ownUid()
   const state = await lstat(folder)
   if (!state.isDirectory() || (uid !== -1 && state.uid !== uid && state.uid !== 0)) {
     throw new Error(`${folder} is not a folder of this user: set admin_token_file to a file in one that is`)
