@@ -4,12 +4,13 @@
 export type Protocol = 'http' | 'tls' | 'other'
 
 const handshakeRecord = 0x16
-const methodThenBlank = /^[\w!#$%&'*+.^`|~-]{1,32}(?:[ \t]|$)/
+/** Blanks as lenient readers take them (RFC 9112 section 3). */
+const methodThenBlank = /^[\w!#$%&'*+.^`|~-]+(?:[ \t\v\f\r]|$)/
 /** What nothing but HTTP begins with: known without the rest of the line. */
 const certainly = /^[A-Z-]+ (?:\/|\*|https?:\/\/)/
-const version = /[ \t]HTTP\/\d/i
+const version = /[ \t\v\f\r]HTTP\/\d/i
 // eslint-disable-next-line no-control-regex
-const binary = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/
+const binary = /[\0-\x08\x0e-\x1f\x7f]/
 
 /**
  * Judges what has come so far. What could be a request line to any reader, however lenient (RFC 9112 section 3), is

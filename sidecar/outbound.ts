@@ -5,6 +5,7 @@ import { isIP } from 'node:net'
 import type { Endpoint, Route } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
+import { filterHeaders } from '../shared/head.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withVia } from '../shared/headers/forwarding.ts'
 import {
@@ -59,7 +60,10 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       response: exchange.response,
       ...destination,
       // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
-      headers: answer.findings.route === undefined ? headers : withVia(headers, exchange.hop),
+      headers:
+        answer.findings.route === undefined
+          ? [...headers, ...forOtherProxy(exchange, answer.findings)]
+          : withVia(headers, exchange.hop),
       siftTrailers: (raw) => siftTrailers(raw, snapshot.mesh.claimHeaderNames),
       isClosing: () => admission.closing,
       onRepeat: exchange.onRepeat,
@@ -187,8 +191,17 @@ function toOriginal(
     agent: agents.plain,
     path: target,
     isAwaited: false,
-    siftResponse: (headers) => siftResponseHeaders(headers, false),
+    siftResponse: (headers) => [
+      ...siftResponseHeaders(headers, false),
+      ...filterHeaders(headers, (name) => name === 'proxy-authenticate'),
+    ],
   }
+}
+
+/** A redirected call in the form for proxies is for another one; what the app says to that, passes. */
+function forOtherProxy({ originalDestination, head }: Exchange, { target }: OutboundFindings): string[] {
+  if (originalDestination === undefined || target?.absoluteForm !== true) return []
+  return filterHeaders(head.headers, (name) => name === 'proxy-authorization')
 }
 
 /** Through a Pomerium the call goes to the route's public address, else straight to the sidecar at `to`. */

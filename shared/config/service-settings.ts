@@ -67,7 +67,10 @@ export function checkApp(settings: EffectiveSettings, problems: ProblemSink): vo
     if (!/^[1-9][0-9]{0,4}$/.test(key) || Number(key) > 65_535)
       problems.error(path, 'must be a port from 1 to 65535')
     else if (!inboundPorts.has(Number(key)))
-      problems.warn(path, `has no effect: nothing listens on port ${key}; add it to listen.inbound`)
+      problems.warn(
+        path,
+        `counts only for connections that are redirected here: nothing listens on port ${key}`,
+      )
     if (isOwnListener(endpoint, listen))
       problems.error(path, `is one of this sidecar's own listeners; give the port of the application`)
   }

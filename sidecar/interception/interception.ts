@@ -263,6 +263,5 @@ function decisionOf(
     peer,
     caller: undefined,
     originalUser: undefined,
-    source: undefined,
   })
 }

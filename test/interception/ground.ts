@@ -17,7 +17,7 @@ export const redirect = join(root, 'deploy/interception/redirect.sh')
 
 export const sidecarUid = 15_000
 const appUid = 15_100
-export const ports = { app: 8080, echo: 7000, greeting: 3306, reset: 7001, tls: 8443 } as const
+export const ports = { app: 8080, echo: 7000, greeting: 3306, reset: 7001, tls: 8443, second: 9090 } as const
 /** By the family that its name resolves to. */
 export const apiHosts: Readonly<Record<Family, string>> = { ipv4: 'api.test', ipv6: 'api6.test' }
 
@@ -87,6 +87,7 @@ export async function startGround(settings: object = {}): Promise<Ground> {
       await peer.tell('serveApp', ports.app)
     }
     const { outside } = peers
+    await peers.app.tell('serveApp', ports.second)
     await outside.tell('serveEcho', ports.echo)
     await outside.tell('serveGreeting', ports.greeting)
     await outside.tell('serveReset', ports.reset)
@@ -195,6 +196,7 @@ function meshObject(pods: Readonly<Record<PodName, Pod>>) {
     services: {
       App: {
         ...common,
+        ports: { [ports.second]: `http://127.0.0.1:${ports.second}` },
         credential: { certificate: 'app.pem', key: 'app-key.pem' },
         admin_token_file: 'App.token',
       },

@@ -27,7 +27,7 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
     const missing = missingProgram(command)
     if (missing !== undefined) return missing
   }
-  const name = `onbehalf-${process.pid}-probe`
+  const name = nameOf('probe')
   try {
     await run('ip', ['netns', 'add', name])
     await run('ip', ['netns', 'exec', name, 'iptables', '-t', 'nat', '-S'])
@@ -37,6 +37,11 @@ export async function whyNoNamespaces(): Promise<string | undefined> {
   } finally {
     await run('ip', ['netns', 'delete', name]).catch(() => undefined)
   }
+}
+
+/** Two tests run beside each other. */
+function nameOf(name: string): string {
+  return `onbehalf-${process.pid}-${name}`
 }
 
 export interface Network<Name extends string> {
@@ -49,7 +54,6 @@ export async function makeNetwork<Name extends string>(
   names: readonly Name[],
   hosts: readonly string[] = [],
 ): Promise<Network<Name>> {
-  const nameOf = (name: string) => `onbehalf-${process.pid}-${name}`
   const spaces = ['bridge', ...names].map(nameOf)
   const close = async () => {
     for (const space of spaces) {

@@ -10,12 +10,15 @@ export interface Received {
   readonly method: string
   readonly url: string
   readonly rawHeaders: readonly string[]
+  /** Where it came in. */
+  readonly port: number
 }
 
 export interface Answer {
   readonly status: number
   /** `x-onbehalf-error`, or empty. */
   readonly code: string
+  readonly proxyAuthenticate: string | undefined
   readonly body: string
 }
 
@@ -66,10 +69,12 @@ export interface TlsTold {
 const received: Received[] = []
 /** By port. */
 const accepted: Record<number, number> = {}
+const servers = new Map<number, Server>()
 const deadlineMs = 15_000
 
 async function listen(server: Server, port: number): Promise<void> {
   accepted[port] = 0
+  servers.set(port, server)
   server.on('connection', () => (accepted[port] = (accepted[port] ?? 0) + 1))
   server.listen(port, '::')
   await once(server, 'listening')
@@ -79,9 +84,11 @@ async function listen(server: Server, port: number): Promise<void> {
 function serveApp(port: number): Promise<void> {
   const server = createHttp((request, response) => {
     const { method = '', url = '', rawHeaders, headers } = request
-    received.push({ method, url, rawHeaders })
+    received.push({ method, url, rawHeaders, port })
     const called = new URL(url, 'http://app/').searchParams.get('call')
     if (called === null) {
+      if (rawHeaders.includes('refuse'))
+        response.writeHead(407, { 'Proxy-Authenticate': 'Basic realm="other"' })
       response.end('served')
       return
     }
@@ -110,7 +117,8 @@ async function ask({ address, port, headers = ['Host', 'test'], target = '/' }: 
 async function answerTo(request: ReturnType<typeof requestHttp>): Promise<Answer> {
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   const code = String(response.headers['x-onbehalf-error'] ?? '')
-  return { status: response.statusCode ?? 0, code, body: await text(response) }
+  const proxyAuthenticate = response.headers['proxy-authenticate']?.toString()
+  return { status: response.statusCode ?? 0, code, proxyAuthenticate, body: await text(response) }
 }
 
 /** Gives everything back, and ends when the other side has. */
@@ -123,17 +131,17 @@ function serveEcho(port: number): Promise<void> {
 
 /** Speaks first, as SMTP and MySQL do; then echoes. */
 function serveGreeting(port: number): Promise<void> {
-  const greet = (socket: Socket) => {
+  const server = createTcp({ allowHalfOpen: true }, (socket) => {
     quietly(socket).write('220 welcome\r\n')
     socket.pipe(socket)
-  }
-  return listen(createTcp({ allowHalfOpen: true }, greet), port)
+  })
+  return listen(server, port)
 }
 
 /** Resets what has said something. */
 function serveReset(port: number): Promise<void> {
-  const reset = (socket: Socket) => quietly(socket).once('data', () => socket.resetAndDestroy())
-  return listen(createTcp(reset), port)
+  const server = createTcp((socket) => quietly(socket).once('data', () => socket.resetAndDestroy()))
+  return listen(server, port)
 }
 
 function serveTls(port: number, ca: string, certificate: string, key: string): Promise<void> {
@@ -205,6 +213,9 @@ const orders = {
   talk,
   received: async () => received.splice(0),
   accepted: async (port: number) => accepted[port],
+  /** How many connections are open. */
+  open: (port: number) =>
+    new Promise<number>((resolve) => servers.get(port)?.getConnections((_, count) => resolve(count))),
 }
 
 /** What a peer can be told to do. */

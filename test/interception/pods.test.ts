@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { after, before, test, type TestContext } from 'node:test'
-import { apiHosts, ports, redirect, sidecarUid, startGround, type Ground } from './ground.ts'
+import { apiHosts, ports, redirect, sidecarUid, startGround, type Ground, type PodName } from './ground.ts'
 import { families, whyNoNamespaces, type Family } from './network.ts'
 import type { Answer, Received } from './peer.ts'
 
@@ -29,10 +29,17 @@ function valuesOf({ rawHeaders }: Received, name: string): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name)
 }
 
-async function received(): Promise<{ api: readonly Received[]; outside: readonly Received[] }> {
-  const { api, outside } = ground.peers
-  await ground.peers.app.tell('received')
-  return { api: await api.tell('received'), outside: await outside.tell('received') }
+function subjectOf(token = ''): string {
+  return (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }).sub
+}
+
+async function received(): Promise<Readonly<Record<PodName, readonly Received[]>>> {
+  const { app, api, outside } = ground.peers
+  return {
+    app: await app.tell('received'),
+    api: await api.tell('received'),
+    outside: await outside.tell('received'),
+  }
 }
 
 const of = (pod: 'app' | 'api' | 'outside', family: Family) => ground.pods[pod].addresses[family]
@@ -51,6 +58,8 @@ async function callFor(family: Family, url: string): Promise<Answer> {
 }
 
 const decided = /^onbehalf_decisions_total/
+const countPassed = (labels: string) =>
+  ground.count('app', new RegExp(`^onbehalf_passed_connections_total{${labels}`))
 const accepted = (port: number) => ground.peers.outside.tell('accepted', port)
 
 testEach('a call by plain name carries the account and the original user', async (family) => {
@@ -59,19 +68,17 @@ testEach('a call by plain name carries the account and the original user', async
   const { api } = await received()
   assert.equal(api.length, 1)
   const [request] = api as [Received]
-  const subjectOf = (token = '') =>
-    (JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { sub: string }).sub
   assert.equal(subjectOf(valuesOf(request, 'x-pomerium-jwt-assertion')[0]), 'api-access')
   assert.equal(subjectOf(valuesOf(request, 'x-pomerium-jwt-assertion-for')[0]), 'alice')
 })
 
 testEach('the sidecars’ own connections are not redirected to themselves', async (family) => {
-  const before = [await ground.count('app', decided), await ground.count('api', decided)]
+  const earlier = [await ground.count('app', decided), await ground.count('api', decided)]
   for (let i = 0; i < 5; i++) await callFor(family, `http://${apiHosts[family]}/`)
-  const after = [await ground.count('app', decided), await ground.count('api', decided)]
+  const later = [await ground.count('app', decided), await ground.count('api', decided)]
   // One inbound and one outbound beside the app, one inbound beside the API.
   assert.deepEqual(
-    after.map((count, i) => count - (before[i] as number)),
+    later.map((count, i) => count - (earlier[i] as number)),
     [10, 5],
   )
 })
@@ -90,7 +97,7 @@ testEach('TLS of the app itself passes untouched, with the certificates of both 
 })
 
 testEach('TLS to a host that a route names passes untouched too', async (family) => {
-  const before = await accepted(ports.tls)
+  const earlier = await accepted(ports.tls)
   const hello = '\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00'
   const address = of('outside', family)
   // The name is inside the TLS; whoever resolves it to here is connected to here.
@@ -107,11 +114,11 @@ testEach('TLS to a host that a route names passes untouched too', async (family)
   const echoed = await ground.peers.app.tell('talk', {
     address,
     port: ports.echo,
-    parts: [...hello],
+    parts: hello.split(''),
     enough: hello.length,
   })
   assert.equal(echoed.heard, hello)
-  assert.equal(await accepted(ports.tls), (before ?? 0) + 1)
+  assert.equal(await accepted(ports.tls), (earlier ?? 0) + 1)
 })
 
 testEach('a server that speaks first is heard, and answered', async (family) => {
@@ -148,9 +155,14 @@ testEach('CONNECT to a proxy of the app’s own passes untouched', async (family
 
 testEach('HTTP that comes byte by byte, after a silence, is served as HTTP', async (family) => {
   const request = `GET /late HTTP/1.1\r\nHost: ${apiHosts[family]}\r\nConnection: close\r\n\r\n`
-  const talk = { address: of('outside', family), port: ports.echo, parts: [...request], silentMs: 400 }
+  const talk = { address: of('outside', family), port: ports.echo, parts: request.split(''), silentMs: 400 }
+  const earlier = (await accepted(ports.echo)) ?? 0
   const { heard } = await ground.peers.app.tell('talk', talk)
   assert.match(heard, /^HTTP\/1\.1 200 /)
+  // The connection that waited for the server to speak is gone.
+  assert.equal(await accepted(ports.echo), earlier + 1)
+  for (let tries = 0; (await ground.peers.outside.tell('open', ports.echo)) > 0; tries++)
+    assert.ok(tries < 1_000)
   const { api } = await received()
   assert.deepEqual(
     api.map(({ url }) => url),
@@ -171,11 +183,11 @@ testEach('HTTP does not get out by way of a server that speaks first', async (fa
 
 testEach('HTTP/2 with prior knowledge is refused', async (family) => {
   const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-  const before = await accepted(ports.echo)
+  const earlier = await accepted(ports.echo)
   const talk = { address: of('outside', family), port: ports.echo, parts: [preface] }
   const { heard } = await ground.peers.app.tell('talk', talk)
   assert.match(heard, /^HTTP\/1\.1 400 /)
-  assert.equal(await accepted(ports.echo), before)
+  assert.equal(await accepted(ports.echo), earlier)
 })
 
 testEach('who begins a request and does not go on is cut off', async (family) => {
@@ -229,6 +241,34 @@ testEach('a destination that cannot be reached is a reset to bytes', async (fami
   await ground.sidecars.app.logged(like)
 })
 
+testEach('credentials for another proxy reach it, and what it says to them comes back', async (family) => {
+  const target = 'http://no-such-host.invalid/'
+  const headers = ['Host', 'no-such-host.invalid', 'Proxy-Authorization', 'refuse']
+  const call = { address: of('outside', family), port: ports.app, target, headers }
+  const answer = await ground.peers.app.tell('ask', call)
+  assert.deepEqual([answer.status, answer.proxyAuthenticate], [407, 'Basic realm="other"'])
+  const [request] = (await received()).outside
+  assert.deepEqual(request && valuesOf(request, 'proxy-authorization'), ['refuse'])
+})
+
+testEach('credentials for a proxy stay here where nothing says that there is another', async (family) => {
+  const headers = ['Host', 'elsewhere', 'Proxy-Authorization', 'refuse']
+  const call = { address: of('outside', family), port: ports.app, headers }
+  assert.equal((await ground.peers.app.tell('ask', call)).status, 200)
+})
+
+testEach('of several apps behind one sidecar, the port that was called names the one', async (family) => {
+  for (const port of [ports.second, ports.app, 1234]) {
+    const headers = ['Host', 'app.test', 'X-Pomerium-Jwt-Assertion', ground.userToken()]
+    const answer = await ground.peers.outside.tell('ask', { address: of('app', family), port, headers })
+    assert.equal(answer.status, 200, answer.body)
+  }
+  assert.deepEqual(
+    (await received()).app.map(({ port }) => port),
+    [ports.second, ports.app, ports.app],
+  )
+})
+
 testEach('the callee’s app cannot be reached around its sidecar', async (family) => {
   const answer = await ground.peers.outside.tell('ask', {
     address: of('api', family),
@@ -240,7 +280,7 @@ testEach('the callee’s app cannot be reached around its sidecar', async (famil
 })
 
 testEach('the outbound and the admin listener cannot be reached from outside the pod', async (family) => {
-  const before = await ground.count('app', decided)
+  const earlier = await ground.count('app', decided)
   for (const port of [15_001, 15_000]) {
     const answer = await ground.peers.outside.tell('ask', {
       address: of('app', family),
@@ -249,16 +289,16 @@ testEach('the outbound and the admin listener cannot be reached from outside the
     })
     assert.deepEqual([answer.status, answer.code], [421, 'route_not_found'])
   }
-  assert.equal((await ground.count('app', decided)) - before, 2)
+  assert.equal((await ground.count('app', decided)) - earlier, 2)
 })
 
 testEach('another pod’s own ports are refused there, once', async (family) => {
-  const before = [await ground.count('app', decided), await ground.count('api', decided)]
+  const earlier = [await ground.count('app', decided), await ground.count('api', decided)]
   const answer = await callFor(family, `http://${inUrl(of('api', family))}:15001/`)
   assert.deepEqual([answer.status, answer.code], [421, ''])
-  const after = [await ground.count('app', decided), await ground.count('api', decided)]
+  const later = [await ground.count('app', decided), await ground.count('api', decided)]
   assert.deepEqual(
-    after.map((count, i) => count - (before[i] as number)),
+    later.map((count, i) => count - (earlier[i] as number)),
     [2, 1],
   )
 })
@@ -272,7 +312,7 @@ testEach(
     const to = ['-p', 'tcp', '-d', of('app', family), ...owner, '-j', 'REDIRECT', '--to-ports', '15001']
     await pod.exec(tool, '-t', 'nat', '-I', 'OUTPUT', ...to)
     t.after(() => pod.exec(tool, '-t', 'nat', '-D', 'OUTPUT', ...to))
-    const before = await ground.count('app', decided)
+    const earlier = await ground.count('app', decided)
     for (const host of ['elsewhere', apiHosts[family]]) {
       for (const port of [15_006, 15_001, 15_000]) {
         const asked = { address: of('app', family), port, headers: ['Host', host] }
@@ -286,7 +326,7 @@ testEach(
       parts: ['\0'],
     })
     assert.equal(told.ended, 'ECONNRESET')
-    assert.equal((await ground.count('app', decided)) - before, 7)
+    assert.equal((await ground.count('app', decided)) - earlier, 7)
   },
 )
 
@@ -314,11 +354,9 @@ testEach('a direct connection to the listeners is served as ever', async (family
 })
 
 test('what passed is counted by what it was and how it ended', { skip }, async () => {
-  const counted = (labels: string) =>
-    ground.count('app', new RegExp(`^onbehalf_passed_connections_total{${labels}`))
   for (const protocol of ['tls', 'other', 'server_first'])
-    assert.ok((await counted(`protocol="${protocol}",outcome="allowed"`)) > 0, protocol)
-  assert.ok((await counted('protocol="other",outcome="refused",code="egress_denied"')) > 0)
+    assert.ok((await countPassed(`protocol="${protocol}",outcome="allowed"`)) > 0, protocol)
+  assert.ok((await countPassed('protocol="other",outcome="refused",code="egress_denied"')) > 0)
 })
 
 test('the sidecar says nothing of what is experimental in Node, and no handle', { skip }, () => {
@@ -338,12 +376,12 @@ async function reload(changes: object): Promise<void> {
 test('egress.unlisted: deny closes the way for bytes, and leaves routes open', { skip }, async () => {
   await reload({ egress: { unlisted: 'deny' } })
   const address = of('outside', 'ipv4')
-  const before = [await accepted(ports.echo), await accepted(ports.greeting)]
+  const earlier = [await accepted(ports.echo), await accepted(ports.greeting)]
   const told = await ground.peers.app.tell('talk', { address, port: ports.echo, parts: ['\0'] })
   assert.deepEqual(told, { heard: '', ended: 'ECONNRESET' })
   const silent = await ground.peers.app.tell('talk', { address, port: ports.greeting })
   assert.deepEqual(silent, { heard: '', ended: 'ECONNRESET' })
-  assert.deepEqual([await accepted(ports.echo), await accepted(ports.greeting)], before)
+  assert.deepEqual([await accepted(ports.echo), await accepted(ports.greeting)], earlier)
   const unlisted = await ground.peers.app.tell('ask', { address, port: ports.app })
   assert.deepEqual([unlisted.status, unlisted.code], [403, 'egress_denied'])
   assert.equal((await callFor('ipv4', `http://${apiHosts.ipv4}/`)).status, 200)
@@ -363,10 +401,10 @@ test('what passes ends with the sidecar, and keeps it no longer than timeouts.dr
 })
 
 testEach('without its sidecar nothing leaves the pod, and nothing enters it', async (family) => {
-  const before = await accepted(ports.app)
+  const earlier = await accepted(ports.app)
   const call = { address: of('outside', family), port: ports.app }
   await assert.rejects(ground.peers.app.tell('ask', call), /ECONNREFUSED/)
-  assert.equal(await accepted(ports.app), before)
+  assert.equal(await accepted(ports.app), earlier)
   const enter = ground.peers.outside.tell('ask', { address: of('app', family), port: ports.app })
   await assert.rejects(enter, /ECONNREFUSED/)
 })
