@@ -1,4 +1,5 @@
-// An ordinary company app: it answers who is calling on whose behalf, and asks the next service the same.
+// An ordinary company app: it answers who is calling on whose behalf, and asks the next service the same. It copies no
+// header: that the user follows its calls is none of its business.
 import { Agent, createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { decodeJwt } from 'jose'
@@ -27,8 +28,7 @@ process.once('SIGTERM', () => server.close())
 
 async function answer(request: IncomingMessage): Promise<{ status: number; body: string }> {
   const path = request.url ?? '/'
-  const next =
-    NEXT === undefined ? undefined : await ask(new URL(path, NEXT), documentedHeaders(request.headers))
+  const next = NEXT === undefined ? undefined : await ask(new URL(path, NEXT))
   const seen = { service: NAME, path, calledBy: caller(request.headers), onBehalfOf: user(request.headers) }
   const whole: AppAnswer = next === undefined ? seen : { ...seen, next: next.answer }
   return { status: next?.status ?? 200, body: JSON.stringify(whole) }
@@ -45,15 +45,9 @@ function user(headers: IncomingHttpHeaders): string {
   )
 }
 
-/** What Pomerium's documentation tells an app to pass on, and nothing else. */
-function documentedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
-  const names = ['x-pomerium-jwt-assertion', 'x-pomerium-jwt-assertion-for']
-  return Object.fromEntries(names.flatMap((name) => (headers[name] ? [[name, String(headers[name])]] : [])))
-}
-
-async function ask(url: URL, headers: Record<string, string>): Promise<{ status: number; answer: unknown }> {
+async function ask(url: URL): Promise<{ status: number; answer: unknown }> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { agent, headers }, resolve).on('error', reject)
+    get(url, { agent }, resolve).on('error', reject)
   })
   return { status: response.statusCode ?? 502, answer: JSON.parse(await text(response)) }
 }

@@ -17,8 +17,10 @@ export function drawing({ pomeriumPort, services: { App, API, Ledger } }: Topolo
   return [line(0, ' --> '), line(1, '     '), line(2, '     ')].join('\n')
 }
 
+const exampleTrace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+
 /** curl lines with the ports filled in. */
-export function thingsToTry({ pomeriumPort, services }: Topology): string {
+export function thingsToTry({ pomeriumPort, services, meshFile }: Topology): string {
   const { App } = services
   const through = `-H 'Host: ${App.host}' http://127.0.0.1:${pomeriumPort}/hello`
   const each = Object.values(services).flatMap(({ name, probesPort, adminPort, adminTokenFile }) => [
@@ -33,6 +35,9 @@ export function thingsToTry({ pomeriumPort, services }: Topology): string {
     '# attacks: around Pomerium; and as alice for someone else, which Pomerium itself lets through',
     `curl -si http://127.0.0.1:${App.inboundPort}/hello`,
     `curl -si -b _pomerium=alice -H 'X-Pomerium-Jwt-Assertion-For: anyone' ${through}`,
+    '# why did App call on behalf of whom? The id is that of a request or of a trace, here of one made for this',
+    `curl -s -b _pomerium=alice -H 'traceparent: ${exampleTrace}' ${through}`,
+    `npm run -s onbehalf -- explain ${exampleTrace} --config ${meshFile} --service App`,
     ...each,
   ]
     .map((text) => `  ${text}`)

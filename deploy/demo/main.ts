@@ -9,10 +9,11 @@ import { startPomerium } from './pomerium.ts'
 import { heading } from './print.ts'
 import { createProcesses, type Processes } from './processes.ts'
 import { waitUntilListening, waitUntilReady } from './ready.ts'
-import { showAttacks, showChains } from './report.ts'
+import { showAttacks, showChains, showSources } from './report.ts'
 import { layOut, type Service, type Topology } from './topology.ts'
 
 const onbehalf = path.resolve(import.meta.dirname, '../../dist/onbehalf.cjs')
+const preload = path.resolve(import.meta.dirname, '../../dist/preload.cjs')
 const app = path.join(import.meta.dirname, 'app.ts')
 const unattended = ['1', 'true'].includes(process.env['CI'] ?? '')
 
@@ -22,8 +23,8 @@ const staff = {
 }
 const users = { ...staff, mallory: { sub: 'user-3', email: 'mallory@elsewhere.com', name: 'Mallory' } }
 
-if (!existsSync(onbehalf)) {
-  console.error('dist/onbehalf.cjs is missing: run `make build` first')
+if (![onbehalf, preload].every(existsSync)) {
+  console.error('dist/ is missing: run `make build` first')
   process.exit(2)
 }
 process.exitCode = await main()
@@ -74,8 +75,9 @@ async function show(folder: string, processes: Processes, interrupted: Promise<n
   console.log(`${heading('What runs here')}\n${drawing(topology)}`)
 
   const chainsRight = await showChains(topology, staff)
+  const sourcesRight = await showSources(topology, Object.keys(staff).length)
   const attacksRight = await showAttacks(topology, pomerium)
-  const right = chainsRight && attacksRight
+  const right = chainsRight && sourcesRight && attacksRight
   console.log(heading(right ? 'All as expected.' : 'Not all as expected.'))
   if (unattended) return right ? 0 : 1
 
@@ -97,6 +99,6 @@ async function startService(
     ...(next === undefined ? {} : { NEXT: `http://${next.host}` }),
   }
   const run = [onbehalf, 'run', '--config', topology.meshFile, '--service', name]
-  await waitUntilListening(processes.start(`app-${name}`, [app], environment), appPort)
+  await waitUntilListening(processes.start(`app-${name}`, ['--require', preload, app], environment), appPort)
   await waitUntilReady(processes.start(`sidecar-${name}`, run), probesPort)
 }

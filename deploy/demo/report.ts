@@ -6,6 +6,7 @@ import { strangerFolder } from './certificates.ts'
 import { walkChains } from './chains.ts'
 import type { Pomerium, PomeriumUser } from './pomerium.ts'
 import { heading, table, verdict } from './print.ts'
+import { countSources } from './sources.ts'
 import { startStranger } from './stranger.ts'
 import type { Topology } from './topology.ts'
 
@@ -31,6 +32,30 @@ export async function showChains(
   const wrongAnswer = hops.find((hop) => hop.wrongAnswer !== undefined)?.wrongAnswer
   if (wrongAnswer !== undefined) console.log(`\n  An answer that differs: ${wrongAnswer}`)
   return hops.every((hop) => hop.right === hop.sent)
+}
+
+/**
+ * Prints what carried the user over each call of the chains: the apps copy nothing, the preload does.
+ * @returns whether it was the one handle for every call
+ */
+export async function showSources({ services }: Topology, users: number): Promise<boolean> {
+  const { App, API, Ledger } = services
+  const sent = users * requestsEach
+  const rows: { row: string[]; right: boolean }[] = []
+  for (const [caller, callee] of [
+    [App, API],
+    [API, Ledger],
+  ] as const) {
+    for (const { source, calls } of await countSources(caller, callee.name)) {
+      const right = source === 'handle' && calls === sent
+      const row = [`${caller.name} calls ${callee.name}`, source, `${calls} of ${sent}`, verdict(right)]
+      rows.push({ row, right })
+    }
+  }
+  const title = 'What carried the user: no app copies a header, the preload carries the handle'
+  const cells = rows.map(({ row }) => row)
+  console.log(`${heading(title)}\n${table(['call', 'source', 'calls', ''], cells)}`)
+  return rows.length === 2 && rows.every(({ right }) => right)
 }
 
 /** Prints a row for each attack. @returns whether every one ended as it should */

@@ -67,33 +67,17 @@ test('an app that is told nothing says nobody', async () => {
   assert.deepEqual([calledBy, onBehalfOf], ['', ''])
 })
 
-test('an app calls the next service through its proxy and passes on the documented headers alone', async () => {
+test('an app calls the next service through its proxy, and copies nothing by itself', async () => {
   const proxy = await startUpstream(echo)
   await using app = await startApp({ NEXT: 'http://api.localhost.pomerium.io', HTTP_PROXY: proxy.url })
-  const token = await aliceToken()
   const { next } = await ask(app.port, [
-    ['X-Pomerium-Jwt-Assertion', token],
+    ['X-Pomerium-Jwt-Assertion', await aliceToken()],
     ['X-Pomerium-Jwt-Assertion-For', 'for-alice'],
     ['X-Onbehalf-Handle', 'handle'],
     ['Traceparent', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
   ])
   const { path: target, headers } = next as Echo
   assert.equal(target, 'http://api.localhost.pomerium.io/hello')
-  assert.deepEqual(Object.keys(headers).sort(), [
-    'connection',
-    'host',
-    'proxy-connection',
-    'x-pomerium-jwt-assertion',
-    'x-pomerium-jwt-assertion-for',
-  ])
-  assert.equal(headers['x-pomerium-jwt-assertion'], token)
-  await proxy.close()
-})
-
-test('an app without a -For passes on none', async () => {
-  const proxy = await startUpstream(echo)
-  await using app = await startApp({ NEXT: 'http://api.localhost.pomerium.io', HTTP_PROXY: proxy.url })
-  const { next } = await ask(app.port, [['X-Pomerium-Jwt-Assertion', await aliceToken()]])
-  assert.equal((next as Echo).headers['x-pomerium-jwt-assertion-for'], undefined)
+  assert.deepEqual(Object.keys(headers).sort(), ['connection', 'host', 'proxy-connection'])
   await proxy.close()
 })

@@ -43,7 +43,9 @@ test(
     assert.match(output, /All as expected\./)
     assert.match(output, /alice +Ledger +ledger-access +alice@companydomain\.com +20 of 20 +ok/)
     assert.match(output, /bob +Ledger +ledger-access +bob@companydomain\.com +20 of 20 +ok/)
-    assert.equal(output.match(/ ok$/gm)?.length, 6 + 19)
+    assert.match(output, /App calls API +handle +40 of 40 +ok/)
+    assert.match(output, /API calls Ledger +handle +40 of 40 +ok/)
+    assert.equal(output.match(/ ok$/gm)?.length, 6 + 2 + 19)
     assert.equal(output.includes('\u001B'), false)
     assert.deepEqual(await portsLeftOpen(output), [])
   },

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { soak } from './soak.ts'
 import { load, startGround } from './users-apart.ts'
 
-const preload = join(import.meta.dirname, '../../deploy/preload/preload.cjs')
+const preload = join(import.meta.dirname, '../../dist/preload.cjs')
 const lastWins = join(import.meta.dirname, 'programs/last-wins.cjs')
 
 /** `make soak` makes it a million. */

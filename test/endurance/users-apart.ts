@@ -13,6 +13,8 @@ const users = 500
 const deadlineMs = 30_000
 /** One of so many clients leaves before it has its answer. */
 const leavesOneOf = 50
+/** The share of its requests that the last service fails: who calls it tries again. */
+const failingShare = 0.02
 
 export interface Tally {
   /** What reached the last service with exactly the user who started it: of the request itself, and of later work. */
@@ -33,19 +35,21 @@ export interface Ground {
 
 const program = join(import.meta.dirname, 'programs/untouched-app.mjs')
 
+const at = (port: number) => ({ app: `http://127.0.0.1:${port}` })
+
 /** @param correlator what the apps are started with: the preload, or one that is wrong on purpose. */
 export async function startGround(t: TestContext, correlator: string): Promise<Ground> {
   const [appPort = 0, apiPort = 0] = await freePorts(2)
-  const service = (port: number) => ({ app: `http://127.0.0.1:${port}` })
   const mesh = await startMesh(t, {
     run: [],
-    services: { App: service(appPort), API: service(apiPort) },
+    services: { App: at(appPort), API: at(apiPort) },
     settings: { limits: { concurrent_requests: 0, connections: 0 } },
     routes: { API: { original_user: 'required' }, Ledger: { original_user: 'required' } },
   })
   const tally: Tally = { arrived: 0, late: 0, wrong: [], ends: new Map() }
   mesh.apps.Ledger.handler = (request, response) => {
     check(tally, request)
+    if (Math.random() < failingShare) response.statusCode = 503
     setTimeout(() => response.end('end'), Math.random() * 8)
   }
   const [entry, api, ledger] = await Promise.all([
@@ -131,7 +135,7 @@ async function ask(
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
     await text(response)
-    return `${response.statusCode} ${response.headers['x-onbehalf-error'] ?? ''}`.trim()
+    return `${response.statusCode} ${String(response.headers['x-onbehalf-error'] ?? '')}`.trim()
   } catch (error) {
     return isLeaving ? 'left' : String(error)
   }

@@ -24,13 +24,10 @@ async function call(path, signal) {
 
 /** Once more, later, where it did not go well. */
 async function callWithRetry(path, signal) {
-  try {
-    return await call(path, signal)
-  } catch (error) {
-    if (signal.aborted) throw error
-    await pause(random(20))
-    return call(path, signal)
-  }
+  const first = await call(path, signal)
+  if (first.status < 500) return first
+  await pause(random(20))
+  return call(path, signal)
 }
 
 async function answer(request, response) {
