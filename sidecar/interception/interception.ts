@@ -25,7 +25,7 @@ const silenceMs = 200
 /** Where `limits.header_bytes` is 0. */
 const maxOpeningBytes = 64 * 1024
 
-/** Who has the word, and how it is seen: what passes untouched. */
+/** What passes untouched, as it is counted. */
 type Passing = Exclude<Protocol, 'http'> | 'server_first'
 
 const described: Readonly<Record<Passing, string>> = {
@@ -64,7 +64,8 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
     const opening = readOpening(client, limits.headerBytes || maxOpeningBytes)
     const atOnce = await within(silenceMs, opening.said)
     const early = atOnce === undefined && !opening.hasBegun() ? callEarly(connection) : undefined
-    const first = atOnce ?? (await within(timeouts.headersMs, firstToSpeak(opening, early)))
+    const first =
+      atOnce ?? (await within(timeouts.headersMs || timeouts.idleMs, firstToSpeak(opening, early)))
     if (first === 'server') {
       await pass(connection, 'server_first', opening, early)
       return
@@ -154,6 +155,7 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
 
   function handOver(client: Socket, serveHttp: () => void): void {
     clients.delete(client)
+    if (client.destroyed) return
     client.off('error', onError)
     serveHttp()
     // Node's parser does not let a paused connection flow by itself.
@@ -179,8 +181,16 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
       client.on('error', onError)
       clients.add(client)
       client.once('close', () => clients.delete(client))
-      if (peer === '') client.destroy()
-      else void serve({ client, destination, peer, startedMs: performance.now() }, serveHttp)
+      // Reset already.
+      if (peer === '') {
+        client.destroy()
+        return
+      }
+      const connection = { client, destination, peer, startedMs: performance.now() }
+      // A fault of our own is no way out.
+      serve(connection, serveHttp).catch((error: unknown) =>
+        refuse(connection, 'other', asUpstreamRefusal(error)),
+      )
     },
     close() {
       for (const client of clients) client.destroy()
@@ -215,9 +225,7 @@ async function reach(runtime: Runtime, connection: Connection, early: Early | un
   const anew = () => connectTo(runtime, connection, leaving.signal)
   client.once('close', onClose)
   try {
-    if (early === undefined) return await anew()
-    // Who listens for what can be read keeps it from flowing.
-    return await early.upstream.then((socket) => socket.removeAllListeners('readable'), anew)
+    return await (early === undefined ? anew() : early.upstream.catch(anew))
   } finally {
     client.off('close', onClose)
   }

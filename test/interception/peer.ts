@@ -39,6 +39,8 @@ export interface Talk {
   readonly silentMs?: number
   /** Waits for the server to say something before it says anything. */
   readonly isPolite?: boolean
+  /** Said when it has heard something. */
+  readonly answer?: string
   /** Ends its side after the last part. */
   readonly endsFirst?: boolean
   /** Leaves when it has heard so many bytes. */
@@ -195,6 +197,10 @@ async function talk(how: Talk): Promise<Told> {
       socket.write(part, 'latin1')
       // Packets of their own: what is to be seen is what comes of each.
       if (parts.length > 1) await pause(2)
+    }
+    if (how.answer !== undefined) {
+      await first
+      socket.write(how.answer, 'latin1')
     }
     if (endsFirst) socket.end()
   }

@@ -171,6 +171,34 @@ testEach('HTTP that comes byte by byte, after a silence, is served as HTTP', asy
   assert.notEqual(valuesOf(api[0] as Received, 'x-pomerium-jwt-assertion')[0], undefined)
 })
 
+testEach('what is not HTTP, after a silence, goes by the connection that waited', async (family) => {
+  const earlier = (await accepted(ports.echo)) ?? 0
+  const talk = {
+    address: of('outside', family),
+    port: ports.echo,
+    parts: ['\0a', 'b'],
+    silentMs: 400,
+    enough: 3,
+  }
+  assert.equal((await ground.peers.app.tell('talk', talk)).heard, '\0ab')
+  assert.equal(await accepted(ports.echo), earlier + 1)
+})
+
+testEach(
+  'CONNECT behind another request, for another proxy, is not taken for one to this',
+  async (family) => {
+    const parts = ['GET http://elsewhere/ HTTP/1.1\r\nHost: elsewhere\r\n\r\n']
+    const answer = 'CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n'
+    const told = await ground.peers.app.tell('talk', {
+      address: of('outside', family),
+      port: ports.app,
+      parts,
+      answer,
+    })
+    assert.match(told.heard, /^HTTP\/1\.1 200 [^]*HTTP\/1\.1 400 [^]*x-onbehalf-error: request_malformed/)
+  },
+)
+
 testEach('HTTP does not get out by way of a server that speaks first', async (family) => {
   const request = 'GET / HTTP/1.1\r\nHost: elsewhere\r\nX-Onbehalf-Handle: secret\r\n\r\n'
   const talk = { address: of('outside', family), port: ports.greeting, isPolite: true, parts: [request] }
