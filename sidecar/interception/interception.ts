@@ -12,6 +12,7 @@ import type { Runtime } from '../runtime.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { readOpening, type Opening, type Said } from './opening.ts'
 import type { OriginalDestination } from './original-destination.ts'
+import { watchOwnConnections } from './own-connections.ts'
 
 export interface Interception {
   /** Takes a connection over; `serveHttp` reads requests on it. */
@@ -25,13 +26,14 @@ const silenceMs = 200
 /** Where `limits.header_bytes` is 0. */
 const maxOpeningBytes = 64 * 1024
 
-/** What passes untouched, as it is counted. */
-type Passing = Exclude<Protocol, 'http'> | 'server_first'
+/** What passes untouched, or would, as it is counted. */
+type Passing = Exclude<Protocol, 'http'> | 'server_first' | 'own'
 
 const described: Readonly<Record<Passing, string>> = {
   tls: 'TLS of the app itself passes untouched',
   other: 'what is not HTTP passes untouched',
   server_first: 'a server that speaks first: bytes pass untouched',
+  own: 'a connection of the sidecar itself',
 }
 
 interface Connection {
@@ -53,6 +55,7 @@ interface Early {
 /** A connection whose bytes pass counts as a request under way. */
 export function createInterception(runtime: Runtime, admission: Admission, metrics: Metrics): Interception {
   const clients = new Set<Socket>()
+  const own = watchOwnConnections()
   const passed = metrics.counter(
     'onbehalf_passed_connections_total',
     'Redirected connections that are not HTTP, by what they are, outcome and refusal code.',
@@ -63,6 +66,11 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
     const { timeouts, limits } = runtime.current().snapshot.mesh
     const opening = readOpening(client, limits.headerBytes || maxOpeningBytes)
     const atOnce = await within(silenceMs, opening.said)
+    // By now its other end, if that is here, has heard that it is connected.
+    if (own.has(client, connection.destination)) {
+      refuse(connection, 'own', isOwn())
+      return
+    }
     const early = atOnce === undefined && !opening.hasBegun() ? callEarly(connection) : undefined
     const first =
       atOnce ?? (await within(timeouts.headersMs || timeouts.idleMs, firstToSpeak(opening, early)))
@@ -193,6 +201,7 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
       )
     },
     close() {
+      own.close()
       for (const client of clients) client.destroy()
     },
   }
@@ -200,6 +209,11 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
 
 /** Node destroys it; here it is only that somebody has to hear of it. */
 function onError(): void {}
+
+function isOwn(): Refusal {
+  const message = 'This connection is from the sidecar itself: the redirect rules do not exempt its user.'
+  return new Refusal('route_not_found', message, { status: 421 })
+}
 
 /** @throws {Refusal} `egress_denied`, and what {@link judgeAddress} refuses. */
 function permit(runtime: Runtime, { address, port }: OriginalDestination): void {

@@ -211,11 +211,10 @@ testEach('HTTP does not get out by way of a server that speaks first', async (fa
 
 testEach('HTTP/2 with prior knowledge is refused', async (family) => {
   const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-  const earlier = await accepted(ports.echo)
   const talk = { address: of('outside', family), port: ports.echo, parts: [preface] }
-  const { heard } = await ground.peers.app.tell('talk', talk)
+  const { heard, ended } = await ground.peers.app.tell('talk', talk)
   assert.match(heard, /^HTTP\/1\.1 400 /)
-  assert.equal(await accepted(ports.echo), earlier)
+  assert.equal(ended, 'end')
 })
 
 testEach('who begins a request and does not go on is cut off', async (family) => {
@@ -414,6 +413,28 @@ test('egress.unlisted: deny closes the way for bytes, and leaves routes open', {
   assert.deepEqual([unlisted.status, unlisted.code], [403, 'egress_denied'])
   assert.equal((await callFor('ipv4', `http://${apiHosts.ipv4}/`)).status, 200)
   await reload({})
+})
+
+testEach('rules that do not exempt the sidecar’s user bring nothing round in circles', async (family, t) => {
+  await ground.pods.app.exec(redirect, 'apply', '--uid', '1')
+  t.after(() => ground.pods.app.exec(redirect, 'apply', '--uid', String(sidecarUid)))
+  const earlier = await ground.count('app', decided)
+  const address = of('outside', family)
+  // A port to which no connection is open from before.
+  const http = await ground.peers.app.tell('ask', { address, port: ports.second })
+  assert.equal(http.status, 502)
+  for (const parts of [['\0'], []]) {
+    const told = await ground.peers.app.tell('talk', { address, port: ports.greeting, parts })
+    assert.deepEqual(told, { heard: '', ended: 'ECONNRESET' })
+  }
+  await ground.sidecars.app.logged({
+    outcome: 'refused',
+    method: 'TCP',
+    code: 'route_not_found',
+    host: address,
+  })
+  const { log } = ground.sidecars.app
+  assert.ok((await ground.count('app', decided)) - earlier < 12, JSON.stringify(log.slice(-20)))
 })
 
 test('what passes ends with the sidecar, and keeps it no longer than timeouts.drain', { skip }, async () => {
