@@ -7,9 +7,8 @@ import { connect, type ClientHttp2Session } from 'node:http2'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
-import type { TestContext } from 'node:test'
 import { appsFolder, type Node } from '../support/nodes.ts'
-import { handleName, type Upstream } from './upstream.ts'
+import { handleName, type Scope, type Upstream } from './upstream.ts'
 
 export const preload = join(import.meta.dirname, '../../dist/preload.cjs')
 
@@ -27,25 +26,28 @@ export interface Started {
   /** How the preload is loaded, and whatever is loaded beside it. */
   readonly args?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** Where the names of packages in `args` are looked up; default: `test/apps`. */
+  readonly cwd?: string
 }
 
 const deadlineMs = 60_000
 
 /** Nothing of this process's own environment: an agent or a proxy set there would change what is tested. */
-export async function startPreloadedApp(t: TestContext, started: Started): Promise<App> {
-  const { node, program, upstream, args = ['--require', preload], env = {} } = started
+export async function startPreloadedApp(scope: Scope, started: Started): Promise<App> {
+  const { node, program, upstream, args = ['--require', preload], env = {}, cwd = appsFolder } = started
   const told = {
     UPSTREAM: upstream.origin,
     GRPC_UPSTREAM: upstream.grpc,
     SECURE_UPSTREAM: upstream.secureOrigin,
+    SECURE_GRPC_UPSTREAM: upstream.secureGrpc,
     CA_PEM: upstream.caPem,
   }
   const child = spawn(node.path, [...args, join(appsFolder, 'preload', program)], {
-    cwd: appsFolder,
+    cwd,
     env: { PATH: process.env['PATH'], ...told, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  t.after(() => child.kill('SIGKILL'))
+  scope.after(() => child.kill('SIGKILL'))
   const late = setTimeout(() => child.kill('SIGKILL'), deadlineMs)
   for await (const line of createInterface({ input: child.stdout })) {
     if (!line.startsWith('{')) continue
@@ -97,9 +99,9 @@ export async function ask({
 }
 
 /** A connection over which gRPC requests are made. */
-export function openGrpc(t: TestContext, port: number): ClientHttp2Session {
+export function openGrpc(scope: Scope, port: number): ClientHttp2Session {
   const session = connect(`http://127.0.0.1:${port}`)
-  t.after(() => session.destroy())
+  scope.after(() => session.destroy())
   return session
 }
 

@@ -2,19 +2,24 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { createSecureServer, createServer as createH2cServer, type ServerHttp2Stream } from 'node:http2'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
-import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 
 export const handleName = 'x-onbehalf-handle'
 
+/** A test, or whatever else ends. */
+export interface Scope {
+  after(end: () => unknown): void
+}
+
 export interface Upstream {
   readonly origin: string
   /** An authority for grpc-js, in the clear. */
   readonly grpc: string
-  /** HTTP/1.1 and HTTP/2 within TLS, gRPC included. */
   readonly secureOrigin: string
+  readonly secureGrpc: string
   readonly caPem: string
   /** The handles of all calls to a path, in the order of their arrival; a call without one has `undefined`. */
   readonly calls: Map<string, (string | undefined)[]>
@@ -24,7 +29,7 @@ export interface Upstream {
 
 const grpcMessage = Buffer.from([0, 0, 0, 0, 1, 65])
 
-export async function startUpstream(t: TestContext): Promise<Upstream> {
+export async function startUpstream(scope: Scope): Promise<Upstream> {
   const calls: Upstream['calls'] = new Map()
   const rawHeaders: Upstream['rawHeaders'] = new Map()
   const keep = (path: string, raw: readonly string[]) => {
@@ -36,7 +41,9 @@ export async function startUpstream(t: TestContext): Promise<Upstream> {
   const answer: RequestListener = (request, response) => {
     const { url = '' } = request
     keep(url, request.rawHeaders)
-    const target = new URL(url, 'http://upstream').searchParams.get('redirect')
+    const { searchParams } = new URL(url, 'http://upstream')
+    const target = searchParams.get('redirect')
+    if (searchParams.has('never')) return
     request.resume().once('end', () => {
       void sleep(Math.random() * 4).then(() => {
         if (target !== null) response.writeHead(307, { location: target })
@@ -62,20 +69,18 @@ export async function startUpstream(t: TestContext): Promise<Upstream> {
   const plain = createServer(answer)
   const h2c = createH2cServer().on('stream', answerGrpc)
   const { caPem, cert, key } = await certify()
-  const secure = createSecureServer({ cert, key, allowHTTP1: true }, (request, response) => {
-    if (request.httpVersion === '1.1') answer(request as never, response as never)
-  })
-  secure.on('stream', answerGrpc)
-  const [port, grpcPort, securePort] = await Promise.all([plain, h2c, secure].map(listen))
-  t.after(() => {
-    plain.close()
-    plain.closeAllConnections()
-    for (const server of [h2c, secure]) server.close()
+  const secure = createHttpsServer({ cert, key }, answer)
+  const h2 = createSecureServer({ cert, key }).on('stream', answerGrpc)
+  const [port, grpcPort, securePort, secureGrpcPort] = await Promise.all([plain, h2c, secure, h2].map(listen))
+  scope.after(() => {
+    for (const server of [plain, h2c, secure, h2]) server.close()
+    for (const server of [plain, secure]) server.closeAllConnections()
   })
   return {
     origin: `http://127.0.0.1:${port}`,
     grpc: `127.0.0.1:${grpcPort}`,
     secureOrigin: `https://localhost:${securePort}`,
+    secureGrpc: `localhost:${secureGrpcPort}`,
     caPem,
     calls,
     rawHeaders,
