@@ -1,25 +1,41 @@
 // Packages as they are loaded, each copy of them: their exports are handed over before the app sees them.
 import module from 'node:module'
-import { replace, type Callable } from './replace.ts'
+import { replace } from './replace.ts'
 
 type Adapt = (exported: object) => void
 
-/** @param adapters what to do with the exports of a file, by the end of its path with `/` between folders. */
-export function adaptWhenLoaded(adapters: Readonly<Record<string, Adapt>>): void {
-  const ends = Object.entries(adapters)
-  const compile = (original: Callable): Callable =>
-    function (this: unknown, ...args) {
-      const result = Reflect.apply(original, this, args)
-      const file = String(args[1]).replaceAll('\\', '/')
-      for (const [end, adapt] of ends) {
-        if (file.endsWith(end)) adaptExports(this, adapt)
-      }
-      return result
-    }
-  replace((module as unknown as { prototype: object }).prototype, '_compile', compile)
+interface Loaded {
+  readonly exports: unknown
 }
 
-function adaptExports(loaded: unknown, adapt: Adapt): void {
-  const { exports } = loaded as { exports: unknown }
-  if (exports !== null && (typeof exports === 'object' || typeof exports === 'function')) adapt(exports)
+/** Of Node's loader for CommonJS, which also loads what ES modules import of it. */
+interface Internals {
+  readonly prototype: object
+  readonly _cache?: Readonly<Record<string, Loaded | undefined>>
 }
+
+/** @param adapters what to do with the exports of a file, by the end of its path with `/` between folders. */
+export function adaptWhenLoaded(adapters: Readonly<Record<string, Adapt>>): void {
+  const { prototype, _cache: cache } = module as unknown as Internals
+  const adapt = (loaded: Loaded, path: string): void => {
+    const name = path.replaceAll('\\', '/')
+    for (const [end, adaptExports] of Object.entries(adapters)) {
+      if (name.endsWith(end) && isExported(loaded.exports)) adaptExports(loaded.exports)
+    }
+  }
+  replace(
+    prototype,
+    '_compile',
+    (compile) =>
+      function (this: unknown, ...args) {
+        const result = Reflect.apply(compile, this, args)
+        adapt(this as Loaded, String(args[1]))
+        return result
+      },
+  )
+  // An agent that was loaded before may have brought some.
+  for (const [path, loaded] of Object.entries(cache ?? {})) if (loaded !== undefined) adapt(loaded, path)
+}
+
+const isExported = (value: unknown): value is object =>
+  typeof value === 'function' || (typeof value === 'object' && value !== null)

@@ -3,14 +3,16 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { test, type TestContext } from 'node:test'
+import { pathToFileURL } from 'node:url'
+
 import { nodes, type Node } from '../support/nodes.ts'
 import { handleOf, preload, startPreloadedApp, ask, type Started } from './app.ts'
 import { startUpstream } from './upstream.ts'
 import { burst, userCount } from './users.ts'
 
 const newest = nodes.at(-1) as Node
+const isSoak = process.env['SOAK'] !== undefined
 const byUrl = pathToFileURL(preload).href
 
 /** The package as it is published, in a folder of its own. */
@@ -36,7 +38,7 @@ async function checkCarried(t: TestContext, started: Omit<Started, 'program' | '
   assert.deepEqual(upstream.calls.get('/plain/2'), [undefined])
 }
 
-for (const node of nodes) {
+for (const node of isSoak ? nodes : nodes.filter((_, i) => i === 0 || i === nodes.length - 1)) {
   const skip = node.missing ?? false
   test(
     `NODE_OPTIONS and twice the command line load it, and once counts: Node ${node.major}`,
@@ -77,15 +79,15 @@ const agents: Readonly<Record<string, readonly string[]>> = {
   'dd-trace': ['--require', 'dd-trace/init'],
   'dd-trace, as ES modules': ['--import', 'dd-trace/initialize.mjs'],
   'Elastic APM': ['--require', 'elastic-apm-node/start'],
-  Sentry: ['--require', './preload/sentry.cjs'],
+  Sentry: ['--import', './preload/sentry.cjs'],
 }
-const own = ['--require', preload]
 
 for (const [agent, args] of Object.entries(agents)) {
-  for (const [order, both] of [
-    ['after', [...args, ...own]],
-    ['before', [...own, ...args]],
-  ] as const) {
+  // Node requires what is to be required before it imports what is to be imported.
+  const orders = { after: [...args, '--import', byUrl], before: ['--require', preload, ...args] }
+  for (const [order, both] of Object.entries(orders)) {
+    // What an agent has loaded before is the harder case.
+    if (order === 'before' && agent !== 'OpenTelemetry' && !isSoak) continue
     const program = agent.endsWith('ES modules') ? 'app.mjs' : 'app.cjs'
     test(`loaded ${order} ${agent}, each call carries its own user's handle`, async (t) => {
       const upstream = await startUpstream(t)
