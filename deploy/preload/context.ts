@@ -42,11 +42,10 @@ export function bindEvents(emitter: unknown, handle: Handle, child?: string): vo
   if (typeof emit !== 'function' || isBound in emit) return
   const bound = function (this: unknown, ...args: unknown[]): unknown {
     if (child !== undefined && args[0] === child) bindEvents(args[1], handle)
-    return storage.getStore() === handle
-      ? Reflect.apply(emit, this, args)
-      : storage.run(handle, () => Reflect.apply(emit, this, args) as unknown)
+    if (storage.getStore() === handle) return Reflect.apply(emit, this, args)
+    return storage.run(handle, Reflect.apply<unknown, unknown[], unknown>, emit as Callable, this, args)
   }
-  Object.defineProperty(bound, isBound, { value: true })
+  bound[isBound] = true
   Object.defineProperty(emitter, 'emit', { value: bound, configurable: true, writable: true })
 }
 

@@ -19,7 +19,6 @@ function start(): void {
   adaptWhenLoaded({
     '/lib/dispatcher-base.js': adaptDispatcher,
     '/lib/dispatcher/dispatcher-base.js': adaptDispatcher,
-    '/lib/dispatcher/retry-agent.js': adaptDispatcher,
     '/lib/dispatcher/dispatcher.js': adaptDispatcher,
     '/lib/global.js': adaptGlobalDispatcher,
     '/grpc-js/build/src/client.js': adaptGrpc,

@@ -120,7 +120,7 @@ function testCases(node: Node): void {
     upstream.calls.clear()
     await get('/loader?key=c', alice)
     await get('/hold-loads?count=2')
-    await Promise.all([get('/loader?key=c', alice), get('/loader?key=d', bob)])
+    await Promise.all([get('/loader?key=d', bob), get('/loader?key=c', alice)])
     assert.deepEqual(callsOf('/loader/d'), { '/loader/d': [bob] })
   })
 
@@ -189,6 +189,12 @@ function testCases(node: Node): void {
     for (const name of names.filter((form) => !form.endsWith('none')))
       assert.ok(upstream.rawHeaders.get(`/undici-forms/${name}`)?.includes('kept'), name)
     assert.deepEqual(left.slice(0, left.length / app.clients.length), [0, 'x-own', 0, '0', '1', 0, 0])
+  })
+
+  test('what undici sends again carries the handle again', async () => {
+    await get('/retry', alice)
+    const expected = app.clients.map((name) => [`/retry/${name}?unavailable`, [alice, alice]])
+    assert.deepEqual(callsOf('/retry/'), Object.fromEntries(expected))
   })
 
   test('what is done when a call failed carries the handle', async () => {

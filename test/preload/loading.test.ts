@@ -1,10 +1,12 @@
 // How the preload is loaded: by each of Node's ways, by its package's name, twice, and before or after any agent.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 
 import { nodes, type Node } from '../support/nodes.ts'
 import { handleOf, preload, startPreloadedApp, ask, type Started } from './app.ts'
@@ -58,6 +60,13 @@ for (const node of isSoak ? nodes : nodes.filter((_, i) => i === 0 || i === node
     await checkCarried(t, { node, args: ['--import', '@onbehalf/preload'], cwd })
   })
 }
+
+test('loaded again it changes nothing', async () => {
+  const name = JSON.stringify(preload)
+  const script = `const { request } = http; delete require.cache[${name}]; require(${name}); request === http.request`
+  const { stdout } = await promisify(execFile)(newest.path, ['--require', preload, '--print', script])
+  assert.equal(stdout, 'true\n')
+})
 
 const quiet = {
   OTEL_TRACES_EXPORTER: 'otlp',

@@ -44,8 +44,10 @@ export async function startUpstream(scope: Scope): Promise<Upstream> {
     const { searchParams } = new URL(url, 'http://upstream')
     const target = searchParams.get('redirect')
     if (searchParams.has('never')) return
+    const isUnavailable = searchParams.has('unavailable') && calls.get(url)?.length === 1
     request.resume().once('end', () => {
       void sleep(Math.random() * 4).then(() => {
+        if (isUnavailable) response.writeHead(503)
         if (target !== null) response.writeHead(307, { location: target })
         response.end('ok')
       })

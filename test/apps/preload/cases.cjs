@@ -220,7 +220,7 @@ const cases = {
   'undici-forms': async (path) => {
     const seen = []
     for (const [name, undici] of Object.entries(undicis)) {
-      const client = new undici.Client(UPSTREAM)
+      const client = new undici.Pool(UPSTREAM)
       const headers = { 'x-own': 'kept' }
       const send = async (form, more) => {
         const options = { path: `${path}/${name}-${form}`, method: 'GET', ...more }
@@ -235,6 +235,14 @@ const cases = {
       await client.close()
     }
     return JSON.stringify(seen)
+  },
+
+  /** The upstream says once that it is unavailable. */
+  retry: async (path) => {
+    for (const [name, { Agent, RetryAgent, request }] of Object.entries(undicis)) {
+      const dispatcher = new RetryAgent(new Agent(), { minTimeout: 1 })
+      await (await request(`${UPSTREAM}${path}/${name}?unavailable`, { dispatcher })).body.dump()
+    }
   },
 
   refused: (path) =>
