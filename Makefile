@@ -10,7 +10,7 @@ NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
 SOURCES := $(shell find sidecar shared deploy/preload -name '*.ts') package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build unit soak bench clean
+.PHONY: help demo test check format build unit soak bench agents clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -35,6 +35,9 @@ soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 bench: build ## CPU per request beside nginx and HAProxy, into test/bench/results.json. ROUNDS=5 SECONDS=10; PROFILE=1 for a CPU profile.
 	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
 	@exec $(NODE) test/bench/main.ts
+
+agents: build $(APPS) ## Real apps under real agents, the whole matrix, into the table of deploy/propagation/README.md.
+	$(NODE) test/agents/main.ts
 
 format: node_modules/.installed ## Rewrite the sources in the one format.
 	$(BIN)/oxfmt .
