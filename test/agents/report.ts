@@ -65,14 +65,15 @@ export function toMarkdown({ date, versions, rows }: Results): string {
 
 const kinds = ['right', 'wrong', 'account', 'refused'] as const
 
-/** Rounded so that what happened at all is never 0 %. */
+/** Rounded so that what happened at all is never 0 %, and what did not happen always is not 100 %. */
 function describe(tally: Tally = createTally()): string {
   const all = kinds.reduce((sum, kind) => sum + tally[kind], 0)
   const shares = kinds
     .filter((kind) => tally[kind] > 0)
     .sort((a, b) => tally[b] - tally[a])
     .map((kind) => {
-      const share = tally[kind] === all ? '' : ` ${Math.max(1, Math.floor((100 * tally[kind]) / all))} %`
+      const share =
+        tally[kind] === all ? '' : ` ${Math.min(99, Math.max(1, Math.round((100 * tally[kind]) / all)))} %`
       return kind === 'wrong' ? `**wrong${share}**` : `${kind}${share}`
     })
   return shares.join(', ')
