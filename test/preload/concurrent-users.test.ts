@@ -9,7 +9,7 @@ import { burst, userCount } from './users.ts'
 const servers = ['http', 'express', 'fastify', 'grpc']
 const allRight = { right: 2 * userCount, wrong: 0, missing: 0 }
 /** ES modules are loaded alike in all of them. */
-const outermost = [nodes[0], nodes.at(-1)]
+const outermost = new Set([nodes[0], nodes.at(-1)])
 const isSoak = process.env['SOAK'] !== undefined
 
 for (const node of nodes) {
@@ -21,7 +21,7 @@ for (const node of nodes) {
       assert.ok(app.clients.length > 20, String(app.clients.length))
       for (const server of servers) {
         // By one client each, on the first server; else by all clients at once, for time's sake.
-        const isWhole = server === 'http' && (program === 'app.cjs' || outermost.includes(node))
+        const isWhole = server === 'http' && (program === 'app.cjs' || outermost.has(node))
         const rows = isSoak || isWhole ? app.clients.map((name) => [name]) : [app.clients]
         for (const clients of rows) {
           const account = await burst(t, { app, upstream, server, clients })
