@@ -76,6 +76,7 @@ const forbiddenInTrailers: ReadonlySet<string> = new Set([
   'content-range',
   'content-type',
   'cookie',
+  'correlation-context',
   'date',
   'expires',
   'forwarded',

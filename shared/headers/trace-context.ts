@@ -1,23 +1,25 @@
 // The trace context in which a handle travels through an app (W3C Trace Context, W3C Baggage): put in, and taken out.
 import { headerValues, type HeaderList } from '../head.ts'
+import { canonicalName } from './names.ts'
 import { takeOut } from './take-out.ts'
 
 /** The key of our member in `tracestate` and in `baggage`. */
 const ownKey = 'onbehalf'
 
 /**
- * Fields that are lists of members with keys, in lower case. `jaeger-baggage` is read as baggage by Jaeger's
- * propagators.
+ * Fields that are lists of members with keys, by canonical name. `jaeger-baggage` is read as baggage by Jaeger's
+ * propagators; as `correlation-context` .NET itself sends on what came as baggage, and its older versions read it.
  */
 const carriers: ReadonlyMap<string, 'tracestate' | 'baggage'> = new Map([
   ['tracestate', 'tracestate'],
   ['baggage', 'baggage'],
   ['jaeger-baggage', 'baggage'],
+  ['correlation-context', 'baggage'],
 ])
 
-/** Which source a field could carry a handle for; undefined for every other field. */
-export function carrierOf(lowerName: string): 'tracestate' | 'baggage' | undefined {
-  return carriers.get(lowerName)
+/** Which source a field could carry a handle for, however it spells its name; undefined for every other field. */
+export function carrierOf(name: string): 'tracestate' | 'baggage' | undefined {
+  return carriers.get(canonicalName(name))
 }
 
 export interface Stripped {
@@ -32,7 +34,7 @@ const mayBeOurs = /onbehalf|%/i
 
 /**
  * Takes our members out of a list, under every spelling that an agent could read as our key: whatever its case,
- * percent-encoded, without a value, more than once.
+ * percent-encoded, with blanks around it, without a value, more than once.
  */
 export function stripHandles(value: string): Stripped {
   if (!mayBeOurs.test(value)) return { rest: value, handles: noHandles }
@@ -45,8 +47,22 @@ export function stripHandles(value: string): Stripped {
 }
 
 function isOurs(member: string): boolean {
-  const key = member.split(/[=;]/, 1)[0] as string
-  return decode(key).trim().toLowerCase() === ownKey
+  return plainKey(member.split(/[=;]/, 1)[0] as string) === ownKey
+}
+
+/** Some agents decode a key that they, or the next one, do not encode again. */
+const maxDecodings = 3
+
+/** As the most lenient of all agents reads it: to some `+` is a blank, and what is not printable is trimmed. */
+function plainKey(key: string): string {
+  let text = key
+  for (let i = 0; i < maxDecodings && text.includes('%'); i++) {
+    text = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  }
+  return text
+    .replace(/[^!-~]|\+/g, ' ')
+    .trim()
+    .toLowerCase()
 }
 
 /** What stands behind the key, without properties. */
@@ -123,9 +139,12 @@ function joinTraceState(own: string, fields: readonly string[]): string {
 }
 
 const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
-const octets = '[\\x21\\x23-\\x2b\\x2d-\\x3a\\x3c-\\x5b\\x5d-\\x7e]*'
+const octets = '[\\x21\\x23-\\x2b\\x2d-\\x3a\\x3c-\\x5b\\x5d-\\x7e]+'
+const blanks = '[ \\t]*'
+// A value may be empty. In one way only: blanks that could stand before it or behind it would take exponential time.
+const valued = `=${blanks}(?:${octets}${blanks})?`
 const baggageMember = new RegExp(
-  `^(${token})[ \\t]*=[ \\t]*${octets}(?:[ \\t]*;[ \\t]*${token}(?:[ \\t]*=[ \\t]*${octets})?)*$`,
+  `^(${token})${blanks}${valued}(?:;${blanks}${token}${blanks}(?:${valued})?)*$`,
 )
 /** W3C Baggage 3.3.2. */
 const maxBaggageMembers = 64
