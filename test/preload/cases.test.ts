@@ -138,6 +138,18 @@ function testCases(node: Node): void {
     assert.equal(first.length, 1 + app.clients.length)
   })
 
+  test('a redirect of fetch into TLS carries nothing there', async () => {
+    await get('/fetch-redirect', alice)
+    assert.deepEqual(callsOf('/fetch-redirect/'), each(['fetch'], '/fetch-redirect/', undefined))
+    assert.ok(upstream.rawHeaders.get('/fetch-redirect/fetch')?.includes('kept'))
+    assert.deepEqual(
+      [...upstream.calls]
+        .filter(([path]) => path.startsWith('/fetch-redirecting'))
+        .map(([, handles]) => handles),
+      [[alice]],
+    )
+  })
+
   test('a request without a handle makes calls without one', async () => {
     await get('/plain?user=none')
     assert.deepEqual(callsOf('/plain/none'), { '/plain/none': [undefined] })

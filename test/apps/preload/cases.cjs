@@ -147,6 +147,11 @@ const cases = {
     }
   },
 
+  'fetch-redirect': async (path) => {
+    const target = encodeURIComponent(`${SECURE_UPSTREAM}${path}`)
+    await fetch(`${UPSTREAM}/fetch-redirecting?redirect=${target}/fetch`, { headers: { 'x-own': 'kept' } })
+  },
+
   plain: (path) => call(path),
 
   explicit: async (path, { handle }) => {
