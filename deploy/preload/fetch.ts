@@ -1,7 +1,10 @@
 // Outbound by the built-in fetch: the handle is added at the call, so that its inner client need not be known.
+import { channel } from 'node:diagnostics_channel'
 import { currentHandle } from './context.ts'
-import { headerName } from './header.ts'
+import { dropHandle, headerName } from './header.ts'
 import { replace } from './replace.ts'
+
+const handleLine = new RegExp(`^${headerName}:.*\\r\\n`, 'gim')
 
 type Init = Record<string, unknown> | undefined | null
 
@@ -15,6 +18,22 @@ export function carryOnFetch(): void {
         return Reflect.apply(original, this, handle === undefined ? args : withHandle(args, handle))
       },
   )
+  channel('undici:request:create').subscribe(dropInTls)
+}
+
+interface Created {
+  readonly origin?: unknown
+  /** Lines of text in Node 18, names and values in turn since. */
+  headers?: unknown
+}
+
+/** A redirect takes headers along, also from the clear into TLS, where nobody takes this one out. */
+function dropInTls(message: unknown): void {
+  const { request } = message as { request: Created }
+  if (!/^https:/i.test(String(request.origin))) return
+  const { headers } = request
+  if (Array.isArray(headers)) request.headers = dropHandle(headers)
+  else if (typeof headers === 'string') request.headers = headers.replace(handleLine, '')
 }
 
 function withHandle(args: unknown[], handle: string): unknown[] {
