@@ -101,6 +101,18 @@ function testCases(node: Node): void {
     })
   })
 
+  test('what a worker, a child process or a datagram that one user began answers to another carries nothing', async () => {
+    const names = ['worker', 'child', 'datagrams']
+    await get('/helpers?user=1', alice)
+    await get('/helpers?user=2', bob)
+    assert.deepEqual(callsOf('/helpers/2/'), each(names, '/helpers/2/', undefined))
+  })
+
+  test('the callback of a program that is run for one answer carries the handle', async () => {
+    await get('/run-once', alice)
+    assert.deepEqual(callsOf('/run-once'), { '/run-once': [alice] })
+  })
+
   test('a batch of a DataLoader carries the handle of the one user whose loads it has', async () => {
     await get('/loader?key=one', alice)
     assert.deepEqual(callsOf('/loader/one'), { '/loader/one': [alice] })

@@ -1,5 +1,7 @@
 // An app of one route per special case: `/name?user=1` does what the name says, and its calls name the case and the user.
 'use strict'
+const childProcess = require('node:child_process')
+const dgram = require('node:dgram')
 const { EventEmitter, once } = require('node:events')
 const http = require('node:http')
 const http2 = require('node:http2')
@@ -7,6 +9,7 @@ const https = require('node:https')
 const net = require('node:net')
 const { text } = require('node:stream/consumers')
 const { setTimeout: sleep } = require('node:timers/promises')
+const { Worker } = require('node:worker_threads')
 const axios = require('axios')
 const DataLoader = require('dataloader')
 const grpc = require('@grpc/grpc-js')
@@ -100,6 +103,23 @@ const cases = {
       shared.socket ??= openLines(shared.callbacks)
       shared.callbacks.push(() => resolve(call(path)))
       shared.socket.write('line\n')
+    }),
+
+  /** What one user starts for all, and answers each by a callback. */
+  helpers: async (path) => {
+    shared.helpers ??= startHelpers()
+    const asked = Object.entries(shared.helpers).map(
+      ([name, { waiting, say }]) =>
+        new Promise((resolve) => {
+          waiting.push(() => resolve(call(`${path}/${name}`)))
+          say()
+        }),
+    )
+    await Promise.all(asked)
+  },
+  'run-once': (path) =>
+    new Promise((resolve) => {
+      childProcess.execFile('true', () => resolve(call(path)))
     }),
 
   forget: async () => {
@@ -314,6 +334,28 @@ function openLines(callbacks) {
     for (const byte of chunk) if (byte === 10) callbacks.shift()()
   })
   return socket
+}
+
+/** A worker, a child process, and a socket for datagrams: each gives back what it gets. */
+function startHelpers() {
+  const helper = () => {
+    const waiting = []
+    return { waiting, answer: () => waiting.shift()() }
+  }
+  const [worker, child, datagrams] = [helper(), helper(), helper()]
+  const echo =
+    "const { parentPort } = require('node:worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m))"
+  const thread = new Worker(echo, { eval: true }).on('message', worker.answer)
+  const cat = childProcess.spawn('cat', { stdio: ['pipe', 'pipe', 'inherit'] })
+  cat.stdout.on('data', (chunk) => chunk.forEach(child.answer))
+  const socket = dgram.createSocket('udp4').on('message', datagrams.answer)
+  const bound = new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve))
+  const toItself = () => bound.then(() => socket.send('x', socket.address().port, '127.0.0.1'))
+  return {
+    worker: { ...worker, say: () => thread.postMessage('x') },
+    child: { ...child, say: () => cat.stdin.write('x') },
+    datagrams: { ...datagrams, say: () => void toItself() },
+  }
 }
 
 async function serve(request, response) {
