@@ -1,16 +1,20 @@
 // What outlives the request that starts it, and then serves others: it belongs to nobody.
+import childProcess from 'node:child_process'
+import dgram from 'node:dgram'
 import http2 from 'node:http2'
 import net from 'node:net'
 import timers from 'node:timers'
 import tls from 'node:tls'
-import { makeOwnerless } from './context.ts'
-import { replace } from './replace.ts'
+import workerThreads from 'node:worker_threads'
+import { bindFunction, currentHandle, makeOwnerless, runWith } from './context.ts'
+import { replace, type Callable } from './replace.ts'
 
 /**
- * A connection that is pooled: what happens because of its bytes would else count as done for whoever opened it.
- * An interval: nobody knows whom its later rounds serve.
+ * A connection that is pooled, a worker, a child process: what happens because of what it says would else count as
+ * done for whoever began it. An interval: nobody knows whom its later rounds serve.
  */
 export function makeLongLivedOwnerless(): void {
+  makeWorkersOwnerless()
   makeOwnerless(net.Socket.prototype, 'connect')
   makeOwnerless(tls, 'connect')
   makeOwnerless(http2, 'connect')
@@ -34,4 +38,24 @@ function makeStreamsOwnerless(): void {
         return session
       },
   )
+}
+
+function makeWorkersOwnerless(): void {
+  for (const name of ['execFile', 'exec']) replace(childProcess, name, keepingCallback)
+  makeOwnerless(childProcess.ChildProcess.prototype, 'spawn')
+  makeOwnerless(dgram, 'createSocket')
+  const { Worker } = workerThreads
+  workerThreads.Worker = new Proxy(Worker, {
+    construct: (target, args, newTarget) =>
+      runWith(undefined, () => Reflect.construct(target, args, newTarget) as object),
+  })
+}
+
+/** What is run for one answer goes on as whoever asked. */
+function keepingCallback(run: Callable): Callable {
+  return function (this: unknown, ...args) {
+    const last = args.at(-1)
+    const bound = typeof last === 'function' ? bindFunction(last as Callable, currentHandle()) : last
+    return Reflect.apply(run, this, [...args.slice(0, -1), ...(args.length === 0 ? [] : [bound])])
+  }
 }
