@@ -336,12 +336,13 @@ function openLines(callbacks) {
   return socket
 }
 
+function helper() {
+  const waiting = []
+  return { waiting, answer: () => waiting.shift()() }
+}
+
 /** A worker, a child process, and a socket for datagrams: each gives back what it gets. */
 function startHelpers() {
-  const helper = () => {
-    const waiting = []
-    return { waiting, answer: () => waiting.shift()() }
-  }
   const [worker, child, datagrams] = [helper(), helper(), helper()]
   const echo =
     "const { parentPort } = require('node:worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m))"
@@ -352,7 +353,7 @@ function startHelpers() {
   const bound = new Promise((resolve) => socket.bind(0, '127.0.0.1', resolve))
   const toItself = () => bound.then(() => socket.send('x', socket.address().port, '127.0.0.1'))
   return {
-    worker: { ...worker, say: () => thread.postMessage('x') },
+    worker: { ...worker, say: () => thread.postMessage('x', []) },
     child: { ...child, say: () => cat.stdin.write('x') },
     datagrams: { ...datagrams, say: () => void toItself() },
   }
