@@ -50,7 +50,7 @@ export interface Decision {
   readonly cause: Cause['kind'] | undefined
   /** Outbound: which source said so, or that there was none. */
   readonly source: SourceName | 'none' | undefined
-  /** Outbound: all that the app carried, in the order in which sources count; undefined where nobody asked. */
+  /** Outbound: what the app carried, the first few, in the order in which sources count; undefined where nobody asked. */
   readonly sources: readonly RecordedSource[] | undefined
 }
 
@@ -96,7 +96,7 @@ export function makeDecision(facts: DecisionFacts): Decision {
     originalUser: recordPrincipal(facts.originalUser),
     cause: cause?.kind,
     source: cause?.kind === 'none' ? 'none' : cause?.source,
-    sources: facts.sources?.map(recordSource),
+    sources: facts.sources?.slice(0, maxRecordedSources).map(recordSource),
   })
 }
 
@@ -127,6 +127,9 @@ function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | 
   if (assertion === undefined) return undefined
   return { ...assertion.principal, kind: assertion.kind }
 }
+
+/** An honest app carries five at most; a list of baggage can hold thousands, and records are kept. */
+const maxRecordedSources = 8
 
 const maxPathLength = 1_024
 

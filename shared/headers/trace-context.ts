@@ -17,9 +17,11 @@ const carriers: ReadonlyMap<string, 'tracestate' | 'baggage'> = new Map([
   ['correlation-context', 'baggage'],
 ])
 
+const carrierLengths: ReadonlySet<number> = new Set([...carriers.keys()].map(({ length }) => length))
+
 /** Which source a field could carry a handle for, however it spells its name; undefined for every other field. */
 export function carrierOf(name: string): 'tracestate' | 'baggage' | undefined {
-  return carriers.get(canonicalName(name))
+  return carrierLengths.has(name.length) ? carriers.get(canonicalName(name)) : undefined
 }
 
 export interface Stripped {
