@@ -41,6 +41,20 @@ async function aliceCalls(mesh: TestMesh, carry: (handle: string) => string[]) {
   return { token, handle, answer }
 }
 
+test('what an unverified token says of itself moves no cursor', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const claims = { iss: '\u009b2Jhttps://evil', aud: hosts.App, sub: 'a', iat: 1, exp: 2_000_000_000 }
+  const token = `${part({ alg: 'ES256', kid: 'k' })}.${part(claims)}.${Buffer.alloc(64).toString('base64url')}`
+  const headers = ['X-Pomerium-Jwt-Assertion', token, 'traceparent', traceparent]
+  assert.equal((await send({ port: mesh.sidecars.App.inbound, headers })).code, 'assertion_issuer')
+  for (const args of [[traceId], [traceId, '-o', 'json']]) {
+    const { stdout } = await ask(mesh, ...args)
+    assert.ok(stdout.includes('u009b2J'), stdout)
+    assert.doesNotMatch(stdout, /\u009b/)
+  }
+})
+
 test('by its trace, a request and the call that it caused: who, which source, and why', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'] })
   const { token, handle } = await aliceCalls(mesh, (own) => [
