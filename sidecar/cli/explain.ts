@@ -5,6 +5,7 @@ import type { Decision, RecordedSource } from '../../shared/decision.ts'
 import { describeMeshOptions, meshOptions, readMesh, type MeshQuestion } from '../mesh-file.ts'
 import { AdminFault, askAdmin } from './admin-client.ts'
 import { exitStatus, type Io } from './io.ts'
+import { escapeTreacherous } from './token-words.ts'
 
 const usage = `Usage: onbehalf explain ID [--config FILE] [--service NAME] [-o json]
 
@@ -44,7 +45,8 @@ export async function explain(args: string[], io: Io): Promise<number> {
     const target = `/decisions?${new URLSearchParams({ id: asked.id }).toString()}`
     const found = (await askAdmin(mesh, io.env, target)) as readonly Decision[]
     const oldestFirst = [...found].reverse()
-    io.stdout.write(asked.json ? `${JSON.stringify(oldestFirst, undefined, 2)}\n` : toText(oldestFirst))
+    const text = asked.json ? `${JSON.stringify(oldestFirst, undefined, 2)}\n` : toText(oldestFirst)
+    io.stdout.write(escapeTreacherous(text))
     if (found.length > 0) return exitStatus.done
     io.stderr.write(
       `the sidecar of ${mesh.service} has no request or trace ${asked.id} among its last ones\n`,
