@@ -41,9 +41,10 @@ async function aliceCalls(mesh: TestMesh, carry: (handle: string) => string[]) {
   return { token, handle, answer }
 }
 
+const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
 test('what an unverified token says of itself moves no cursor', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const claims = { iss: '\u009b2Jhttps://evil', aud: hosts.App, sub: 'a', iat: 1, exp: 2_000_000_000 }
   const token = `${part({ alg: 'ES256', kid: 'k' })}.${part(claims)}.${Buffer.alloc(64).toString('base64url')}`
   const headers = ['X-Pomerium-Jwt-Assertion', token, 'traceparent', traceparent]
