@@ -41,7 +41,11 @@ export async function askAdmin(mesh: Mesh, env: NodeJS.ProcessEnv, target: strin
     throw new AdminFault(`the sidecar at ${where} has another admin token: is it another service's?`)
   }
   if (answer.status !== 200) throw new AdminFault(`the sidecar at ${where} answers ${answer.status}`)
-  return JSON.parse(answer.body)
+  try {
+    return JSON.parse(answer.body)
+  } catch {
+    throw new AdminFault(`what answers at ${where} is no sidecar`)
+  }
 }
 
 async function readToken(file: string): Promise<string> {

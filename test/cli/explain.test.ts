@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Decision } from '../../shared/decision.ts'
 import { explain } from '../../sidecar/cli/explain.ts'
-import { rawValues } from '../support/app.ts'
+import { rawValues, startApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
 
@@ -152,6 +152,15 @@ test('a sidecar that is not there, or another’s token, ends with status 2 in w
   ])
   assert.equal(gone.status, 2)
   assert.match(gone.stderr, /no sidecar answers at 127\.0\.0\.1:1/)
+})
+
+test('what answers there and is no sidecar ends with status 2 in words', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const other = await startApp((_request, response) => void response.end('<html>'))
+  t.after(() => other.close())
+  const { status, stderr } = await ask(mesh, 'some-id', '--listen-admin', `127.0.0.1:${other.port}`)
+  assert.equal(status, 2)
+  assert.match(stderr, /what answers at 127\.0\.0\.1:\d+ is no sidecar/)
 })
 
 for (const args of [[], ['a', 'b'], ['a', '-o', 'yaml'], ['a', '--nonsense']]) {
