@@ -23,8 +23,8 @@ export function protocolOf(bytes: Buffer, maxBytes: number): Protocol | undefine
     if (bytes.length < 2) return undefined
     return bytes[1] === 3 ? 'tls' : 'other'
   }
-  // RFC 9112 section 2.2: empty lines before a request are ignored.
-  const text = bytes.toString('latin1').replace(/^[\r\n]+/, '')
+  // Empty lines before a request are ignored (RFC 9112 section 2.2), by lenient readers blanks too (section 3).
+  const text = bytes.toString('latin1').replace(/^[ \t\v\f\r\n]+/, '')
   const end = text.indexOf('\n')
   const line = end === -1 ? text : text.slice(0, end)
   if (line !== '') {

@@ -17,6 +17,8 @@ const rows: readonly (readonly [what: string, bytes: string, protocol: Protocol]
   ['HTTP/0.9', 'GET /\r\n', 'http'],
   ['HTTP/2 with prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'http'],
   ['empty lines before a request', '\r\n\r\n\nGET / HTTP/1.1\r\n', 'http'],
+  ['blanks before a request', ' \t\r\n\v\fGET / HTTP/1.1\r\n', 'http'],
+  ['a blank before binary', ' \0\0\0\x01', 'other'],
   ['a method of the client’s own', 'X-Y.z~1 /a HTTP/1.1\r\n', 'http'],
   ['a very long method', `${'A'.repeat(100)} /a HTTP/1.1\r\n`, 'http'],
   ['a method in lower case', 'get /a HTTP/1.1\r\n', 'http'],
@@ -84,7 +86,9 @@ test('what a lenient reader takes for a request line is never passed over', () =
   const token = fc.stringMatching(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/).filter((text) => text !== 'CONNECT')
   const blank = fc.stringMatching(/^[ \t]+$/)
   const target = fc.stringMatching(/^[!-~]+$/)
-  const line = fc.tuple(token, blank, target, blank, fc.constantFrom('HTTP/1.1', 'HTTP/1.0', 'http/1.1'))
+  const before = fc.stringMatching(/^[ \t\r\n]*$/)
+  const version = fc.constantFrom('HTTP/1.1', 'HTTP/1.0', 'http/1.1')
+  const line = fc.tuple(before, token, blank, target, blank, version)
   fc.assert(
     fc.property(line, fc.nat(), (parts, cut) => {
       const text = `${parts.join('')}\r\n`
