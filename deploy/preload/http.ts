@@ -1,7 +1,7 @@
 // Outbound by node:http: the handle among the options' headers, and the answer's events in the caller's context.
 import http from 'node:http'
 import https from 'node:https'
-import { bindEvents, currentHandle, hasAnyCome, type Handle } from './context.ts'
+import { bindEvents, currentHandle, hasAnyCome } from './context.ts'
 import { addHandle, hasHandle } from './header.ts'
 import { replace, type Callable } from './replace.ts'
 
@@ -29,7 +29,7 @@ function inCallersContext(
     const handle = currentHandle()
     if (handle === undefined && !hasAnyCome()) return Reflect.apply(original, this, args)
     const request = Reflect.apply(original, this, handle === undefined ? args : prepare(args, handle))
-    bindEvents(request, handle satisfies Handle, 'response')
+    bindEvents(request, handle, 'response')
     return request
   }
 }
