@@ -2,10 +2,11 @@
 import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import type { Decision, RecordedSource } from '../../shared/decision.ts'
+import type { Principal } from '../../shared/identity.ts'
 import { describeMeshOptions, meshOptions, readMesh, type MeshQuestion } from '../mesh-file.ts'
 import { AdminFault, askAdmin } from './admin-client.ts'
 import { exitStatus, type Io } from './io.ts'
-import { escapeTreacherous } from './token-words.ts'
+import { escapeTreacherous, quoteUnlessPlain } from './token-words.ts'
 
 const usage = `Usage: onbehalf explain ID [--config FILE] [--service NAME] [-o json]
 
@@ -100,16 +101,14 @@ function describe(decision: Decision): string {
   const { direction, method, host, path, route, outcome, code, reason, detail } = decision
   const verdict = outcome === 'allowed' ? 'allowed' : `refused: ${code}`
   const reported = decision.mode === 'report' && outcome === 'refused' ? ', let through (mode: report)' : ''
+  const isInbound = direction === 'inbound'
   const rows: (readonly [string, string | undefined])[] = [
     ['at', new Date(decision.atMs).toISOString()],
     ['request', decision.requestId],
     ['trace', decision.traceId],
-    ['route', route ?? 'none of the mesh: no identity goes along'],
-    ['caller', direction === 'inbound' ? principal(decision.caller) : undefined],
-    [
-      'original user',
-      direction === 'inbound' || decision.originalUser ? principal(decision.originalUser) : undefined,
-    ],
+    ['route', route ?? (isInbound ? undefined : 'none of the mesh: no identity goes along')],
+    ['caller', isInbound ? principal(decision.caller) : undefined],
+    ['original user', isInbound || decision.originalUser ? principal(decision.originalUser) : undefined],
     ...carried(decision),
     ['why', reason],
     ['detail', detail],
@@ -121,7 +120,11 @@ function describe(decision: Decision): string {
 }
 
 function principal(who: Decision['caller']): string {
-  return who === undefined ? 'none' : `${who.kind} ${who.issuer}/${who.subject}`
+  return who === undefined ? 'none' : `${who.kind} ${nameOf(who)}`
+}
+
+function nameOf({ issuer, subject }: Principal): string {
+  return quoteUnlessPlain(`${issuer}/${subject}`)
 }
 
 /** What the app carried into a call; nothing for a call where nobody asked. */
@@ -135,7 +138,7 @@ function meaning({ says, user, requestId }: RecordedSource): string {
   const of = requestId === undefined ? '' : `, of request ${requestId}`
   switch (says) {
     case 'user':
-      return `user ${user?.issuer}/${user?.subject}${of}`
+      return `user ${user === undefined ? '' : nameOf(user)}${of}`
     case 'own':
       return `a service account’s own call${of}`
     case 'nobody':
