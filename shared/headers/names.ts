@@ -14,7 +14,7 @@ export const headerNames = {
  * no digit: so do we, before comparing.
  */
 export function canonicalName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '-')
+  return name.toLowerCase().replace(/[^a-z0-9-]/g, '-')
 }
 
 /**
