@@ -4,13 +4,20 @@
 export type Protocol = 'http' | 'tls' | 'other'
 
 const handshakeRecord = 0x16
-/** Blanks as lenient readers take them (RFC 9112 section 3). */
-const methodThenBlank = /^[\w!#$%&'*+.^`|~-]+(?:[ \t\v\f\r]|$)/
+/** Blanks as lenient readers take them (RFC 9112 section 3), Python's the most lenient. */
+// eslint-disable-next-line no-control-regex
+const methodThenBlank = /^[\w!#$%&'*+.^`|~-]+(?:[ \t\v\f\r\x1c-\x1f\x85\xa0]|$)/
+// eslint-disable-next-line no-control-regex
+const leadingBlanks = /^[ \t\v\f\r\n\x1c-\x1f\x85\xa0]+/
+/** A header of the PROXY protocol: what follows could be HTTP, and would pass unread. */
+const proxyHeader = /^PROXY /
+const binaryProxyHeader = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** What nothing but HTTP begins with: known without the rest of the line. */
 const certainly = /^[A-Z-]+ (?:\/|\*|https?:\/\/)/
-const version = /[ \t\v\f\r]HTTP\/\d/i
 // eslint-disable-next-line no-control-regex
-const binary = /[\0-\x08\x0e-\x1f\x7f]/
+const version = /[ \t\v\f\r\x1c-\x1f\x85\xa0]HTTP\/\d/i
+// eslint-disable-next-line no-control-regex
+const binary = /[\0-\x08\x0e-\x1b\x7f]/
 
 /**
  * Judges what has come so far. What could be a request line to any reader, however lenient (RFC 9112 section 3), is
@@ -23,15 +30,22 @@ export function protocolOf(bytes: Buffer, maxBytes: number): Protocol | undefine
     if (bytes.length < 2) return undefined
     return bytes[1] === 3 ? 'tls' : 'other'
   }
+  if (isBinaryProxyHeader(bytes)) return bytes.length < binaryProxyHeader.length ? undefined : 'http'
   // Empty lines before a request are ignored (RFC 9112 section 2.2), by lenient readers blanks too (section 3).
-  const text = bytes.toString('latin1').replace(/^[ \t\v\f\r\n]+/, '')
+  const text = bytes.toString('latin1').replace(leadingBlanks, '')
   const end = text.indexOf('\n')
   const line = end === -1 ? text : text.slice(0, end)
   if (line !== '') {
     if (!methodThenBlank.test(line) || line.startsWith('CONNECT ')) return 'other'
-    if (certainly.test(line)) return 'http'
+    if (certainly.test(line) || proxyHeader.test(line)) return 'http'
     if (end !== -1) return version.test(line) ? 'http' : 'other'
     if (binary.test(line)) return 'other'
   }
   return bytes.length >= maxBytes ? 'http' : undefined
+}
+
+/** Or the begin of one. */
+function isBinaryProxyHeader(bytes: Buffer): boolean {
+  const length = Math.min(bytes.length, binaryProxyHeader.length)
+  return bytes.subarray(0, length).equals(binaryProxyHeader.subarray(0, length))
 }

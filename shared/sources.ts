@@ -11,6 +11,9 @@ export type SourceName = 'assertion_for' | 'assertion' | 'handle' | 'tracestate'
 /** Those that an agent carries by itself; the others were copied by the app, or by the preload in its place. */
 export const agentSources: ReadonlySet<SourceName> = new Set(['tracestate', 'baggage'])
 
+/** What the preload says in place of a handle, where it knows that a call is nobody's. */
+const unknownHandle = 'unknown'
+
 /** What the sources say together. */
 export type Cause =
   /** On behalf of a user. */
@@ -34,6 +37,8 @@ export interface Reading {
   readonly sources: readonly Source[]
   /** A service account's assertion is one string for all users whom it carries: copied, it names no user. */
   readonly shared: AssertionSessions | undefined
+  /** The preload says that this call serves several requests, or that nobody can tell which. */
+  readonly isUnknown: boolean
   /** Whether every source names a request that came in with the shared assertion, where there is one. */
   readonly cameTogether: boolean
 }
@@ -52,11 +57,12 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Read
   const add = (name: SourceName, handle: string) => {
     if (!index.isForeign(handle)) sources.push({ name, session: index.byHandle(handle) })
   }
-  if (claimed.handle !== undefined) add('handle', claimed.handle)
+  const isUnknown = claimed.handle === unknownHandle
+  if (claimed.handle !== undefined && !isUnknown) add('handle', claimed.handle)
   for (const handle of claimed.tracestate) add('tracestate', handle)
   for (const handle of claimed.baggage) add('baggage', handle)
   const cameTogether = shared === undefined || sources.every((source) => cameWith(source, claimed, index))
-  return { sources, shared, cameTogether }
+  return { sources, shared, isUnknown, cameTogether }
 }
 
 /**
@@ -64,9 +70,10 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Read
  * `original_user_ambiguous`: the sources disagree, or there is only a service account's assertion, which all of
  * its users share.
  */
-export function findCause({ sources, shared, cameTogether }: Reading): Cause {
+export function findCause({ sources, shared, isUnknown, cameTogether }: Reading): Cause {
   const first = sources[0]
   if (first === undefined) return shared === undefined ? { kind: 'none' } : causeOfShared(shared)
+  if (isUnknown && agentSources.has(first.name)) throw unknownRequest()
   const session = liveSession(sources, shared)
   if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()
   return causeOf(session, first.name)
@@ -115,6 +122,15 @@ function cameWith(source: Source, claimed: ClaimedIdentity, index: SessionIndex)
   if (source.name === 'assertion_for')
     return index.cameTogether(claimed.assertion ?? '', claimed.assertionFor ?? '')
   return source.session?.caller?.token === claimed.assertion
+}
+
+/** An agent then names whoever was first. */
+function unknownRequest(): Refusal {
+  return new Refusal(
+    'original_user_ambiguous',
+    'This call serves several requests, or none that can be told, and only a tracing agent names one. ' +
+      'Copy x-onbehalf-handle from the one request that it serves.',
+  )
 }
 
 function disagreement(): Refusal {

@@ -2,8 +2,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { replace, type Callable } from './replace.ts'
 
-/** Of the request whose context this is; undefined: nobody knows whose it is, or it had none. */
+/** Of the request whose context this is; undefined: of none, or it had none. */
 export type Handle = string | undefined
+
+/**
+ * In place of a handle, where what a request began serves others too. It is carried like one: to the sidecar it names
+ * nobody, and takes away the word of an agent, which would name whoever was first.
+ */
+export const unknownHandle = 'unknown'
 
 const storage = new AsyncLocalStorage<Handle>()
 const isBound = Symbol('bound')
@@ -20,6 +26,11 @@ export function runWith<T>(handle: Handle, run: () => T): T {
   return storage.run(handle, run)
 }
 
+/** What is begun here and will serve others: nobody's, and known to be so where a request began it. */
+export function ownerless(): Handle {
+  return currentHandle() === undefined ? undefined : unknownHandle
+}
+
 /** Makes a function of an object run in nobody's context, and with it what it starts. */
 export function makeOwnerless(owner: object, name: string): void {
   replace(
@@ -27,7 +38,7 @@ export function makeOwnerless(owner: object, name: string): void {
     name,
     (original) =>
       function (this: unknown, ...args) {
-        return runWith(undefined, () => Reflect.apply(original, this, args))
+        return runWith(ownerless(), () => Reflect.apply(original, this, args))
       },
   )
 }

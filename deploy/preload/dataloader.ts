@@ -1,5 +1,5 @@
 // A DataLoader makes one call for several loads: whose it is, where they are of different users, is nobody's.
-import { currentHandle, runWith, type Handle } from './context.ts'
+import { currentHandle, ownerless, runWith, unknownHandle, type Handle } from './context.ts'
 import { replace, type Callable } from './replace.ts'
 
 interface Loader {
@@ -40,7 +40,8 @@ function adaptBatches(loader: Loader, batches: WeakMap<object, Batch>): void {
   if (typeof loadBatch !== 'function') return
   const adapted = function (this: unknown, ...args: unknown[]): unknown {
     const [keys] = args as [object]
-    return runWith(batches.get(keys)?.handle, () => Reflect.apply(loadBatch as Callable, this, args))
+    const handle = batches.has(keys) ? batches.get(keys)?.handle : ownerless()
+    return runWith(handle, () => Reflect.apply(loadBatch as Callable, this, args))
   }
   Reflect.set(loader, '_batchLoadFn', adapted)
 }
@@ -51,5 +52,5 @@ function countLoad({ _batch: batch }: Loader, batches: WeakMap<object, Batch>): 
   if (!Array.isArray(keys) || keys.length === 0) return
   const { handle, length } = batches.get(keys) ?? { handle: currentHandle(), length: 0 }
   if (keys.length === length) return
-  batches.set(keys, { handle: handle === currentHandle() ? handle : undefined, length: keys.length })
+  batches.set(keys, { handle: handle === currentHandle() ? handle : unknownHandle, length: keys.length })
 }

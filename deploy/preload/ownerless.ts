@@ -6,7 +6,7 @@ import net from 'node:net'
 import timers from 'node:timers'
 import tls from 'node:tls'
 import workerThreads from 'node:worker_threads'
-import { bindFunction, currentHandle, makeOwnerless, runWith } from './context.ts'
+import { bindFunction, currentHandle, makeOwnerless, ownerless, runWith } from './context.ts'
 import { replace, type Callable } from './replace.ts'
 
 /**
@@ -47,7 +47,7 @@ function makeWorkersOwnerless(): void {
   const { Worker } = workerThreads
   workerThreads.Worker = new Proxy(Worker, {
     construct: (target, args, newTarget) =>
-      runWith(undefined, () => Reflect.construct(target, args, newTarget) as object),
+      runWith(ownerless(), () => Reflect.construct(target, args, newTarget) as object),
   })
 }
 

@@ -7,7 +7,7 @@ import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { nodes, type Node } from '../support/nodes.ts'
 import { ask, handleOf, startPreloadedApp, type App } from './app.ts'
-import { handleName, startUpstream, type Upstream } from './upstream.ts'
+import { handleName, startUpstream, unknown, type Upstream } from './upstream.ts'
 
 for (const node of nodes) {
   describe(`Node ${node.major}`, { skip: node.missing ?? false }, () => testCases(node))
@@ -43,9 +43,9 @@ function testCases(node: Node): void {
     assert.deepEqual(callsOf('/timers/'), each(['promise', 'callback'], '/timers/', alice))
   })
 
-  test("an interval's callback carries nothing", async () => {
+  test("an interval's callback names nobody", async () => {
     await get('/interval', alice)
-    assert.deepEqual(callsOf('/interval'), { '/interval': [undefined] })
+    assert.deepEqual(callsOf('/interval'), { '/interval': [unknown] })
   })
 
   test('work after the response carries the handle', async () => {
@@ -90,22 +90,21 @@ function testCases(node: Node): void {
     }
   })
 
-  test('callbacks on a connection that a user opened for all carry nothing', async () => {
+  test('callbacks on a connection that a user opened for all name nobody', async () => {
     await get('/socket?user=1', alice)
     await Promise.all([get('/socket?user=1', alice), get('/socket?user=2', bob), get('/socket?user=3')])
-    const nothing = [undefined]
     assert.deepEqual(callsOf('/socket/'), {
-      '/socket/1': [undefined, undefined],
-      '/socket/2': nothing,
-      '/socket/3': nothing,
+      '/socket/1': [unknown, unknown],
+      '/socket/2': [unknown],
+      '/socket/3': [unknown],
     })
   })
 
-  test('what a worker, a child process or a datagram that one user began answers to another carries nothing', async () => {
+  test('what a worker, a child process or a datagram that one user began answers to another names nobody', async () => {
     const names = ['worker', 'child', 'datagrams']
     await get('/helpers?user=1', alice)
     await get('/helpers?user=2', bob)
-    assert.deepEqual(callsOf('/helpers/2/'), each(names, '/helpers/2/', undefined))
+    assert.deepEqual(callsOf('/helpers/2/'), each(names, '/helpers/2/', unknown))
   })
 
   test('the callback of a program that is run for one answer carries the handle', async () => {
@@ -118,13 +117,13 @@ function testCases(node: Node): void {
     assert.deepEqual(callsOf('/loader/one'), { '/loader/one': [alice] })
   })
 
-  test('a batch of loads of several users carries nothing, and each goes on with her own handle', async () => {
+  test('a batch of loads of several users names nobody, and each goes on with her own handle', async () => {
     upstream.calls.clear()
     const held = await get('/hold-loads?count=2', undefined)
     assert.equal(held, 'done')
     await Promise.all([get('/loader?key=a', alice), get('/loader?key=b', bob)])
     const { '/loader/after': later = [], ...batches } = callsOf('/loader/')
-    assert.deepEqual(Object.values(batches), [[undefined]])
+    assert.deepEqual(Object.values(batches), [[unknown]])
     assert.deepEqual(new Set(later), new Set([alice, bob]))
   })
 

@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 
 export const handleName = 'x-onbehalf-handle'
+/** What is carried where a call is known to be nobody's. */
+export const unknown = 'unknown'
 
 /** A test, or whatever else ends. */
 export interface Scope {

@@ -377,6 +377,38 @@ const rows: readonly Row[] = [
     claims: (of) => ({ assertion: batch.token, baggage: [of.bobByApp] }),
     expected: ambiguous,
   },
+  // What the preload says where it knows that nobody is named.
+  { name: 'unknown alone', claims: () => ({ handle: 'unknown' }), expected: 'none' },
+  {
+    name: 'unknown beside the tracestate of a live request',
+    claims: (of) => ({ handle: 'unknown', tracestate: [of.aliceDirect] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'unknown beside the baggage of a service account’s own call',
+    claims: (of) => ({ handle: 'unknown', baggage: [of.batchOwn] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'unknown beside the tracestate of a request that ended',
+    claims: (of) => ({ handle: 'unknown', tracestate: [of.ended] }),
+    expected: ambiguous,
+  },
+  {
+    name: 'unknown beside another service’s tracestate',
+    claims: (of) => ({ handle: 'unknown', tracestate: [of.foreign] }),
+    expected: 'none',
+  },
+  {
+    name: 'unknown beside a -For that the app copied',
+    claims: (of) => ({ handle: 'unknown', assertionFor: bob.token, tracestate: [of.bobByApp] }),
+    expected: 'bob by assertion_for',
+  },
+  {
+    name: 'unknown beside a service account’s assertion that came with users',
+    claims: () => ({ handle: 'unknown', assertion: app.token }),
+    expected: ambiguous,
+  },
   {
     name: 'the tracestate of an anonymous call',
     claims: (of) => ({ tracestate: [of.anonymous] }),
