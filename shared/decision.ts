@@ -100,13 +100,14 @@ export function makeDecision(facts: DecisionFacts): Decision {
   })
 }
 
-/**
- * Whether a request is part of what an id is asked about: it is the request, it is part of that trace, or that request
- * caused it.
- * @param id of a request, as a refusal names it, or of a trace.
- */
-export function isAbout({ requestId, traceId, sources = [] }: Decision, id: string): boolean {
-  return requestId === id || traceId === id || sources.some((source) => source.requestId === id)
+/** Whether an id is that of this request, as a refusal names it, or of its trace. */
+export function isAbout({ requestId, traceId }: Decision, id: string): boolean {
+  return requestId === id || traceId === id
+}
+
+/** The inbound requests that a call's sources name. */
+export function causesOf({ sources = [] }: Decision): string[] {
+  return sources.flatMap(({ requestId = '' }) => (requestId === '' ? [] : [requestId]))
 }
 
 function recordSource({ name, session }: Source): RecordedSource {

@@ -107,7 +107,7 @@ function causeOf(session: Session, source: SourceName): Cause {
   return { kind: isNobody(session) ? 'nobody' : 'own', source }
 }
 
-/** The same user by the same entry route, or the same absence of one. */
+/** The same user by the same entry route, or the same absence of one. Without evidence there is no chain to compare. */
 function sameCause(a: Session | undefined, b: Session): boolean {
   if (a === undefined) return false
   if (a.originalUser === undefined || b.originalUser === undefined) {

@@ -14,7 +14,8 @@ Says what the running sidecar of a service decided about a request, and why: who
 into its own calls, which of it named the user, or why there was none. Of the last 1,000 requests.
 
 ID is that of a request (x-onbehalf-request-id of a refusal, request_id in the log), of a trace (trace_id), or a
-whole traceparent. With a request come the calls that it caused, and with a call the request that caused it.
+whole traceparent. With a request come the calls that it caused, also where the app carries no trace into them, and
+with a call the request that caused it.
 
 Example:
   onbehalf explain 0af7651916cd43dd8448eb211c80319c --config mesh.yaml --service App

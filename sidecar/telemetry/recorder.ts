@@ -1,5 +1,5 @@
 // Takes each decision once, and derives from it all that is seen of it: ring, log, access log, counters.
-import { isAbout, type Decision } from '../../shared/decision.ts'
+import { causesOf, isAbout, type Decision } from '../../shared/decision.ts'
 import type { Refusal, RefusalCode } from '../../shared/errors.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
@@ -98,12 +98,18 @@ export class Recorder {
     this.#writeAccess(decision, ending)
   }
 
-  /** Those of the last decisions that an id is about, and the requests that caused them; newest first. */
+  /**
+   * Those of the last decisions that an id is about, the calls that those requests caused, also where an app carries no
+   * trace into them, and what caused those calls; newest first.
+   */
   about(id: string): readonly Decision[] {
     const all = this.recent()
-    const found = all.filter((decision) => isAbout(decision, id))
-    const causes = new Set(found.flatMap(({ sources = [] }) => sources.map(({ requestId }) => requestId)))
-    return all.filter((decision) => found.includes(decision) || causes.has(decision.requestId))
+    const asked = new Set(all.filter((decision) => isAbout(decision, id)).map(({ requestId }) => requestId))
+    const found = all.filter(
+      (decision) => asked.has(decision.requestId) || causesOf(decision).some((cause) => asked.has(cause)),
+    )
+    const wanted = new Set(found.flatMap((decision) => [decision.requestId, ...causesOf(decision)]))
+    return all.filter(({ requestId }) => wanted.has(requestId))
   }
 
   /** The last decisions, newest first. */
@@ -155,7 +161,7 @@ export function logFields(decision: Decision): LogFields {
     original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
     source: decision.source,
     sources: decision.sources?.map(({ name, says }) => `${name}=${says}`).join(' ') || undefined,
-    caused_by: decision.sources?.find(({ requestId }) => requestId !== undefined)?.requestId,
+    caused_by: causesOf(decision)[0],
     mode: decision.mode === 'report' ? 'report' : undefined,
   }
 }

@@ -70,6 +70,21 @@ test('by its trace, a request and the call that it caused: who, which source, an
   }
 })
 
+test('by its trace, also a call into which the app carried a handle and no trace', async (t) => {
+  const mesh = await startMesh(t, { run: ['App', 'API'] })
+  const { handle } = await aliceCalls(mesh, () => [])
+  await send({ port: mesh.sidecars.App.outbound, host: hosts.API, headers: ['x-onbehalf-handle', handle] })
+  const all = JSON.parse((await ask(mesh, traceId, '-o', 'json')).stdout) as Decision[]
+  assert.deepEqual(
+    all.map(({ direction, cause, traceId: trace }) => [direction, cause, trace]),
+    [
+      ['inbound', undefined, traceId],
+      ['outbound', 'none', traceId],
+      ['outbound', 'user', undefined],
+    ],
+  )
+})
+
 test('by the id of a request, also the calls that it caused; by that of a call, also its cause', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'] })
   await aliceCalls(mesh, (own) => ['baggage', `onbehalf=${own}`])
