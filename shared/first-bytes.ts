@@ -5,17 +5,15 @@ export type Protocol = 'http' | 'tls' | 'other'
 
 const handshakeRecord = 0x16
 /** Blanks as lenient readers take them (RFC 9112 section 3), Python's the most lenient. */
-// eslint-disable-next-line no-control-regex
-const methodThenBlank = /^[\w!#$%&'*+.^`|~-]+(?:[ \t\v\f\r\x1c-\x1f\x85\xa0]|$)/
-// eslint-disable-next-line no-control-regex
-const leadingBlanks = /^[ \t\v\f\r\n\x1c-\x1f\x85\xa0]+/
+const blanks = String.raw`[ \t\v\f\r\x1c-\x1f\x85\xa0]`
+const methodThenBlank = new RegExp(String.raw`^[\w!#$%&'*+.^\x60|~-]+(?:${blanks}|$)`)
+const leadingBlanks = new RegExp(`^(?:${blanks}|\n)+`)
+const version = new RegExp(String.raw`${blanks}HTTP/\d`, 'i')
 /** A header of the PROXY protocol: what follows could be HTTP, and would pass unread. */
 const proxyHeader = /^PROXY /
 const binaryProxyHeader = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** What nothing but HTTP begins with: known without the rest of the line. */
 const certainly = /^[A-Z-]+ (?:\/|\*|https?:\/\/)/
-// eslint-disable-next-line no-control-regex
-const version = /[ \t\v\f\r\x1c-\x1f\x85\xa0]HTTP\/\d/i
 // eslint-disable-next-line no-control-regex
 const binary = /[\0-\x08\x0e-\x1b\x7f]/
 

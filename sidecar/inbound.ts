@@ -27,8 +27,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     const peer = { address: exchange.hop.peer }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const { answer, sending } = plan(runtime, current, decided, exchange)
-    if (sending !== undefined) answer.findings.traceParent = sending.trace
-    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer))
+    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, sending?.trace))
     if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
     const { session, trace } = sending
@@ -121,13 +120,13 @@ type Plan =
 
 function plan(runtime: Runtime, current: Current, decided: InboundAnswer, exchange: Exchange): Plan {
   if (!decided.permitted) return planRefused(runtime, current, decided, exchange)
-  const { caller, originalUser, traceParent } = decided.findings
+  const { caller, originalUser } = decided.findings
   let session: KeptSession | undefined
   try {
     const app = appFor(current, calledPort(exchange))
     session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId })
     if (caller !== undefined) useUp(runtime, current, caller)
-    return { answer: decided, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
+    return { answer: decided, sending: { app, session, trace: traceOf(runtime, decided) } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     session?.discard()
@@ -142,12 +141,17 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, exchan
   const { findings, refusal } = answer
   const isReported = current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
-  const { caller, originalUser, traceParent } = findings
+  const { caller, originalUser } = findings
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
   const app = appFor(current, calledPort(exchange))
   const { requestId } = exchange
   const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost })
-  return { answer, sending: { app, session, trace: traceParent ?? runtime.startTrace() } }
+  return { answer, sending: { app, session, trace: traceOf(runtime, answer) } }
+}
+
+/** The trace that the request is part of, or a new one. */
+function traceOf(runtime: Runtime, { findings }: InboundAnswer): TraceParent {
+  return findings.traceParent ?? runtime.startTrace()
 }
 
 /** A single-use assertion is used up when all else is decided, by the request that is let in. */
@@ -184,11 +188,12 @@ function decisionOf(
   peer: Peer,
   atMs: number,
   answer: InboundAnswer,
+  trace = answer.findings.traceParent,
 ): Decision {
-  const { target, route, caller, originalUser, traceParent } = answer.findings
+  const { target, route, caller, originalUser } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
-    traceId: traceParent?.traceId,
+    traceId: trace?.traceId,
     direction: 'inbound',
     atMs,
     mesh: current.snapshot.mesh,

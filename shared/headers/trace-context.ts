@@ -88,6 +88,8 @@ export interface TraceParent {
   readonly traceId: string
   /** As it is passed on: version 00, flags 00 or 01; some agents drop a whole context over another flag. */
   readonly text: string
+  /** Whether it came with the request; else it was started here. */
+  readonly isContinued: boolean
 }
 
 const traceParentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
@@ -102,7 +104,7 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
   if (zeros.test(traceId as string) || zeros.test(parentId as string)) return undefined
   const sampled = Number.parseInt(flags as string, 16) & 1
-  return { traceId: traceId as string, text: `00-${traceId}-${parentId}-0${sampled}` }
+  return { traceId: traceId as string, text: `00-${traceId}-${parentId}-0${sampled}`, isContinued: true }
 }
 
 /**
@@ -113,10 +115,9 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
  */
 export function withHandle(headers: HeaderList, handle: string, parent: TraceParent): string[] {
   const { others, values } = takeOut(headers, ['traceparent', 'tracestate', 'baggage'])
-  const isContinued = readTraceParent(headers)?.traceId === parent.traceId
   const own = `${ownKey}=${handle}`
   others.push('traceparent', parent.text)
-  others.push('tracestate', joinTraceState(own, isContinued ? values.tracestate : []))
+  others.push('tracestate', joinTraceState(own, parent.isContinued ? values.tracestate : []))
   others.push('baggage', joinBaggage(own, values.baggage))
   return others
 }

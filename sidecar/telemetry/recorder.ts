@@ -81,8 +81,9 @@ export class Recorder {
     const { direction, outcome, code = '', route = '', mode } = decision
     this.#requests.add({ direction, outcome, code, route, mode })
     if (decision.sources !== undefined) this.#sources.add({ ...causeLabels(decision), outcome, route })
-    if (outcome === 'refused') this.#options.log.write('warn', 'refused', logFields(decision))
-    else this.#options.log.write('debug', 'allowed', logFields(decision))
+    const { log } = this.#options
+    if (outcome === 'refused') log.write('warn', 'refused', logFields(decision))
+    else if (log.level === 'debug') log.write('debug', 'allowed', logFields(decision))
   }
 
   ended(decision: Decision, ending: Ending): void {

@@ -14,7 +14,7 @@ export function createTraceStart(env: NodeJS.ProcessEnv): () => TraceParent {
   return () => {
     const traceId = notZero(traceIds)
     const flags = Math.random() < ratio ? '01' : '00'
-    return { traceId, text: `00-${traceId}-${notZero(parentIds)}-${flags}` }
+    return { traceId, text: `00-${traceId}-${notZero(parentIds)}-${flags}`, isContinued: false }
   }
 }
 

@@ -448,7 +448,11 @@ test('what was found before a refusal is recorded, and nothing that was not veri
 
 // The headers for the app.
 
-const startedTrace = { traceId: '1'.repeat(32), text: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01` }
+const startedTrace = {
+  traceId: '1'.repeat(32),
+  text: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+  isContinued: false,
+}
 const carriers = {
   'x-onbehalf-handle': ['the-handle'],
   traceparent: [startedTrace.text],

@@ -50,7 +50,7 @@ test('two traceparents are none', () => {
 // Our handle goes in.
 
 function given(...headers: string[]) {
-  const parent = readTraceParent(headers) ?? { traceId: 'started', text: 'started' }
+  const parent = readTraceParent(headers) ?? { traceId: 'started', text: 'started', isContinued: false }
   const all = withHandle(headers, handle, parent)
   const one = (name: string) => {
     const values = headerValues(all, name)
