@@ -7,9 +7,9 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 import { identityNames, rawValues, startApp, type AppHandler, type Received } from '../support/app.ts'
 import { send } from '../support/client.ts'
+import { certifyLocalhost } from '../support/localhost-tls.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
 import { createClientApp, type ClientApp } from './app.ts'
 import type { Ask } from './ask.ts'
@@ -165,19 +165,8 @@ export async function startWays(t: TestContext, createApp = createClientApp): Pr
 
 /** An HTTPS server named localhost, under an authority of its own. */
 async function startTls(t: TestContext, folder: string, handler: AppHandler) {
-  const nowMs = Date.now()
-  const ca = await createAuthority({ issuer: 'outside.example.com', days: 1, nowMs })
-  const { certificatePem, keyPem } = await issueAccount({
-    caPem: ca.certificatePem,
-    caKeyPem: ca.keyPem,
-    issuer: undefined,
-    account: 'outside',
-    dnsNames: ['localhost'],
-    days: 1,
-    nowMs,
-  })
-  const cert = certificatePem + ca.certificatePem
-  const server = createServer({ cert, key: keyPem }, (request, response) => {
+  const { caPem, cert, key } = await certifyLocalhost()
+  const server = createServer({ cert, key }, (request, response) => {
     Promise.resolve(handler(request, response)).catch(() => response.destroy())
   })
   server.listen(0, '127.0.0.1')
@@ -187,8 +176,8 @@ async function startTls(t: TestContext, folder: string, handler: AppHandler) {
     server.closeAllConnections()
   })
   const caFile = join(folder, 'outside-ca.pem')
-  await writeFile(caFile, ca.certificatePem)
-  const keyInfo = new X509Certificate(ca.certificatePem).publicKey.export({ type: 'spki', format: 'der' })
+  await writeFile(caFile, caPem)
+  const keyInfo = new X509Certificate(caPem).publicKey.export({ type: 'spki', format: 'der' })
   const caPin = createHash('sha256').update(keyInfo).digest('base64')
   return { port: (server.address() as AddressInfo).port, caFile, caPin }
 }

@@ -5,7 +5,7 @@ import { createSecureServer, createServer as createH2cServer, type ServerHttp2St
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
+import { certifyLocalhost } from '../support/localhost-tls.ts'
 
 export const handleName = 'x-onbehalf-handle'
 /** What is carried where a call is known to be nobody's. */
@@ -72,7 +72,7 @@ export async function startUpstream(scope: Scope): Promise<Upstream> {
 
   const plain = createServer(answer)
   const h2c = createH2cServer().on('stream', answerGrpc)
-  const { caPem, cert, key } = await certify()
+  const { caPem, cert, key } = await certifyLocalhost()
   const secure = createHttpsServer({ cert, key }, answer)
   const h2 = createSecureServer({ cert, key }).on('stream', answerGrpc)
   const [port, grpcPort, securePort, secureGrpcPort] = await Promise.all([plain, h2c, secure, h2].map(listen))
@@ -95,19 +95,4 @@ async function listen(server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return (server.address() as AddressInfo).port
-}
-
-async function certify() {
-  const nowMs = Date.now()
-  const ca = await createAuthority({ issuer: 'upstream.example.com', days: 1, nowMs })
-  const { certificatePem, keyPem } = await issueAccount({
-    caPem: ca.certificatePem,
-    caKeyPem: ca.keyPem,
-    issuer: undefined,
-    account: 'upstream',
-    dnsNames: ['localhost'],
-    days: 1,
-    nowMs,
-  })
-  return { caPem: ca.certificatePem, cert: certificatePem + ca.certificatePem, key: keyPem }
 }
