@@ -124,10 +124,8 @@ export function withHandle(headers: HeaderList, handle: string, parent: TracePar
 
 const traceStateKey = /^(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})$/
 const traceStateValue = /^[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]$/
-const maxTraceStateMembers = 32
-const maxTraceStateBytes = 512
-/** W3C Trace Context 3.3.1.5: members longer than this go first. */
-const longMember = 128
+/** W3C Trace Context 3.3.1. */
+const traceStateLimits: ListLimits = { members: 32, bytes: 512, longMember: 128 }
 
 /** Ours first, then what is valid of the others, in their order. The first of a key is the latest. */
 function joinTraceState(own: string, fields: readonly string[]): string {
@@ -138,7 +136,7 @@ function joinTraceState(own: string, fields: readonly string[]): string {
     if (at === -1 || members.has(key) || !traceStateKey.test(key)) continue
     if (traceStateValue.test(member.slice(at + 1))) members.set(key, member)
   }
-  return fit(own, [...members.values()], maxTraceStateMembers, maxTraceStateBytes)
+  return fit(own, [...members.values()], traceStateLimits)
 }
 
 const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
@@ -150,8 +148,7 @@ const baggageMember = new RegExp(
   `^(${token})${blanks}${valued}(?:;${blanks}${token}${blanks}(?:${valued})?)*$`,
 )
 /** W3C Baggage 3.3.2. */
-const maxBaggageMembers = 64
-const maxBaggageBytes = 8_192
+const baggageLimits: ListLimits = { members: 64, bytes: 8_192, longMember: Infinity }
 
 /** Ours first, then what is valid of the others. Of a key the last counts, as agents read it. */
 function joinBaggage(own: string, fields: readonly string[]): string {
@@ -160,23 +157,30 @@ function joinBaggage(own: string, fields: readonly string[]): string {
     const key = baggageMember.exec(member)?.[1]
     if (key !== undefined) members.set(key, member)
   }
-  return fit(own, [...members.values()], maxBaggageMembers, maxBaggageBytes)
+  return fit(own, [...members.values()], baggageLimits)
 }
 
 function membersOf(fields: readonly string[]): string[] {
   return fields.flatMap((field) => field.split(',')).map((member) => member.trim())
 }
 
+interface ListLimits {
+  readonly members: number
+  readonly bytes: number
+  /** Of a list with too many bytes, longer members go first. */
+  readonly longMember: number
+}
+
 /** Within the limits: what is long goes first, then what stands last. */
-function fit(own: string, others: readonly string[], maxMembers: number, maxBytes: number): string {
-  const all = [own, ...others].join(',')
-  if (others.length < maxMembers && all.length <= maxBytes) return all
-  let kept = own
-  let count = 1
-  for (const member of others.filter(({ length }) => length <= longMember)) {
-    if (count === maxMembers || kept.length + 1 + member.length > maxBytes) break
-    kept += `,${member}`
-    count++
+function fit(own: string, others: readonly string[], limits: ListLimits): string {
+  const kept = [own, ...others].slice(0, limits.members)
+  let length = kept.join(',').length
+  const drop = (i: number) => {
+    length -= 1 + (kept.splice(i, 1)[0] as string).length
   }
-  return kept
+  for (let i = kept.length - 1; i > 0 && length > limits.bytes; i--) {
+    if ((kept[i] as string).length > limits.longMember) drop(i)
+  }
+  while (length > limits.bytes) drop(kept.length - 1)
+  return kept.join(',')
 }

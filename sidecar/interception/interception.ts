@@ -23,8 +23,8 @@ export interface Interception {
 
 /** A client that is silent for so long may be waiting for the server to speak. */
 const silenceMs = 200
-/** Where `limits.header_bytes` is 0. */
-const maxOpeningBytes = 64 * 1024
+/** More than any request line before whose end it is not clear what it is (RFC 9112 section 3). */
+const maxOpeningBytes = 8 * 1024
 
 /** What passes untouched, or would, as it is counted. */
 type Passing = Exclude<Protocol, 'http'> | 'server_first' | 'own'
@@ -49,6 +49,8 @@ interface Early {
   readonly upstream: Promise<Socket>
   /** Resolves when the server has spoken, or ended; where it cannot be reached, never. */
   readonly spoken: Promise<'server'>
+  /** Why it cannot be reached, once that is known. */
+  failure(): Refusal | undefined
   drop(): void
 }
 
@@ -63,8 +65,8 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
 
   async function serve(connection: Connection, serveHttp: () => void): Promise<void> {
     const { client } = connection
-    const { timeouts, limits } = runtime.current().snapshot.mesh
-    const opening = readOpening(client, limits.headerBytes || maxOpeningBytes)
+    const { timeouts } = runtime.current().snapshot.mesh
+    const opening = readOpening(client, maxOpeningBytes)
     const atOnce = await within(silenceMs, opening.said)
     // By now its other end, if that is here, has heard that it is connected.
     if (own.has(client, connection.destination)) {
@@ -79,7 +81,7 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
       return
     }
     if (first === undefined || first.protocol === 'http' || first.protocol === 'gone') early?.drop()
-    if (first === undefined) giveUp(connection, opening)
+    if (first === undefined) giveUp(connection, opening, early)
     else if (first.protocol === 'http') handOver(client, serveHttp)
     else if (first.protocol !== 'gone') await pass(connection, first.protocol, opening, early)
   }
@@ -90,12 +92,15 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
     const leaving = new AbortController()
     const upstream = connectTo(runtime, connection, leaving.signal)
     const spoken = Promise.withResolvers<'server'>()
+    let failure: Refusal | undefined
     upstream.then(
       (socket) =>
         socket.once('readable', () => spoken.resolve('server')).once('close', () => spoken.resolve('server')),
-      () => undefined,
+      (error: unknown) => {
+        failure = asUpstreamRefusal(error)
+      },
     )
-    return { upstream, spoken: spoken.promise, drop: () => leaving.abort() }
+    return { upstream, spoken: spoken.promise, failure: () => failure, drop: () => leaving.abort() }
   }
 
   async function pass(
@@ -171,9 +176,9 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
   }
 
   /** Neither side has said what it takes to know what this is. */
-  function giveUp(connection: Connection, opening: Opening): void {
+  function giveUp(connection: Connection, opening: Opening, early: Early | undefined): void {
     const { client, destination, peer } = connection
-    const refusal = opening.hasBegun() ? undefined : refusalOf(runtime, destination)
+    const refusal = opening.hasBegun() ? undefined : (refusalOf(runtime, destination) ?? early?.failure())
     if (refusal !== undefined) {
       refuse(connection, 'server_first', refusal)
       return

@@ -18,20 +18,28 @@ export function watchOwnConnections(): OwnConnections {
   const onSocket = (message: unknown) => {
     const { socket } = message as { socket: Socket }
     socket.once('connect', () => {
-      const { localPort, remotePort = 0, remoteAddress = '' } = socket
-      const key = keyOf(localPort, { address: canonicalHost(remoteAddress) ?? '', port: remotePort })
+      const { localAddress, localPort, remotePort = 0, remoteAddress = '' } = socket
+      const key = keyOf(localAddress, localPort, { address: canonical(remoteAddress), port: remotePort })
       own.add(key)
       socket.once('close', () => own.delete(key))
     })
   }
   subscribe(channel, onSocket)
   return {
-    has: (client, destination) => own.has(keyOf(client.remotePort, destination)),
+    has: (client, destination) => own.has(keyOf(client.remoteAddress, client.remotePort, destination)),
     close: () => void unsubscribe(channel, onSocket),
   }
 }
 
-/** No two connections of one host have all three in common. */
-function keyOf(localPort: number | undefined, { address, port }: OriginalDestination): string {
-  return `${localPort} ${address} ${port}`
+/** No two connections have all four in common. */
+function keyOf(
+  localAddress: string | undefined,
+  localPort: number | undefined,
+  { address, port }: OriginalDestination,
+): string {
+  return `${canonical(localAddress ?? '')} ${localPort} ${address} ${port}`
+}
+
+function canonical(address: string): string {
+  return canonicalHost(address.split('%', 1)[0] as string) ?? ''
 }

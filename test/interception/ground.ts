@@ -17,7 +17,15 @@ export const redirect = join(root, 'deploy/interception/redirect.sh')
 
 export const sidecarUid = 15_000
 const appUid = 15_100
-export const ports = { app: 8080, echo: 7000, greeting: 3306, reset: 7001, tls: 8443, second: 9090 } as const
+export const ports = {
+  app: 8080,
+  echo: 7000,
+  greeting: 3306,
+  reset: 7001,
+  tls: 8443,
+  second: 9090,
+  dead: 9,
+} as const
 /** By the family that its name resolves to. */
 export const apiHosts: Readonly<Record<Family, string>> = { ipv4: 'api.test', ipv6: 'api6.test' }
 

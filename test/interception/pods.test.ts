@@ -415,6 +415,16 @@ test('egress.unlisted: deny closes the way for bytes, and leaves routes open', {
   await reload({})
 })
 
+testEach(
+  'a silent client whose server cannot be reached is reset, and the record says why',
+  async (family) => {
+    const address = of('outside', family)
+    const told = await ground.peers.app.tell('talk', { address, port: ports.dead })
+    assert.deepEqual(told, { heard: '', ended: 'ECONNRESET' })
+    await ground.sidecars.app.logged({ method: 'TCP', code: 'upstream_refused', host: address })
+  },
+)
+
 testEach('rules that do not exempt the sidecar’s user bring nothing round in circles', async (family, t) => {
   await ground.pods.app.exec(redirect, 'apply', '--uid', '1')
   t.after(() => ground.pods.app.exec(redirect, 'apply', '--uid', String(sidecarUid)))

@@ -145,6 +145,17 @@ test('of a tracestate that is too long, members over 128 characters go first', (
   assert.equal(given('traceparent', valid, 'tracestate', `${long},a=1`).state, `${own},${long},a=1`)
 })
 
+test('and no more of them than it takes', () => {
+  const long = Array.from({ length: 3 }, (_, i) => `long${i}=${'v'.repeat(160)}`)
+  const { state } = given('traceparent', valid, 'tracestate', [...long, 'a=1'].join())
+  assert.deepEqual(state.split(','), [own, ...long.slice(0, 2), 'a=1'])
+})
+
+test('of baggage that is too long, what stands last goes first, however long it is', () => {
+  const long = Array.from({ length: 5 }, (_, i) => `k${i}=${'v'.repeat(2_000)}`)
+  assert.deepEqual(given('baggage', [...long, 'a=1'].join()).baggage.split(','), [own, ...long.slice(0, 4)])
+})
+
 test('64 members and 8,192 bytes of baggage', () => {
   const many = Array.from({ length: 100 }, (_, i) => `k${i}=v`)
   assert.equal(given('baggage', many.join()).baggage.split(',').length, 64)
