@@ -42,6 +42,8 @@ export interface Issuer {
   /** Who may present a user's token as the caller's own; undefined: anyone. */
   readonly edges?: { readonly sourceIp: readonly Network[]; readonly clientCertificate: readonly string[] }
   readonly singleUse: boolean
+  /** Accounts whose signature on this issuer's keys in the store is trusted. */
+  readonly jwksFrom: ReadonlySet<string>
 }
 
 /** Whose certificates count for service accounts, and for which. The first one is this mesh's own. */
@@ -118,6 +120,44 @@ export interface Timeouts {
   readonly lingerMs: number
 }
 
+/** A host and a port of a server to connect to. */
+export interface ServerAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** A name and the file with its password, as an ACL of Redis has them; without a name it is Redis' `default`. */
+export interface RedisUser {
+  readonly username?: string
+  readonly passwordFile?: string
+}
+
+/** How a Redis is reached. */
+export interface RedisSettings {
+  readonly kind: 'redis'
+  readonly servers:
+    | { readonly kind: 'standalone'; readonly address: ServerAddress }
+    | {
+        readonly kind: 'sentinel'
+        readonly sentinels: readonly ServerAddress[]
+        /** The name under which the sentinels know it. */
+        readonly master: string
+        readonly user: RedisUser
+      }
+    | { readonly kind: 'cluster'; readonly nodes: readonly ServerAddress[] }
+  /** Undefined: in the clear. */
+  readonly tls:
+    | { readonly caFile?: string; readonly certificateFile?: string; readonly keyFile?: string }
+    | undefined
+  readonly user: RedisUser
+  /** Who may write revocations, where that is somebody else; undefined: the same user. */
+  readonly revoker: RedisUser | undefined
+  /** Before every key and channel; also the hash tag, so that a cluster keeps what belongs together in one place. */
+  readonly prefix: string
+}
+
+export type StoreSettings = { readonly kind: 'memory' } | RedisSettings
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 export interface Mesh {
@@ -134,6 +174,12 @@ export interface Mesh {
   readonly routesByHost: ReadonlyMap<string, readonly Route[]>
   /** The accounts under which this service calls others. */
   readonly accounts: ReadonlySet<string>
+  /** The accounts of each service of this mesh: who may sign links for it. */
+  readonly accountsByService: ReadonlyMap<string, ReadonlySet<string>>
+  /** Services whose sidecars may redeem this service's sessions; empty: sessions are not shared. */
+  readonly shareWith: ReadonlySet<string>
+  /** Services that share their sessions with this one. */
+  readonly sharedBy: ReadonlySet<string>
   /** Names of the routes that this service may call with identity. */
   readonly calls: ReadonlySet<string>
   /** Which claim goes into which header (lower case) for the app. */
@@ -160,6 +206,17 @@ export interface Mesh {
   readonly mode: 'enforce' | 'report'
   readonly egress: { readonly unlisted: 'allow' | 'deny'; readonly local: 'allow' | 'deny' }
   readonly tls: 'off' | 'permissive'
+  /** `off`: links are neither sent nor read; `verify`: needed where a mesh minted the assertion; `require`: always. */
+  readonly evidence: 'off' | 'verify' | 'require'
+  /** The most links that evidence may have. */
+  readonly maxHops: number
+  /** For so long an original user's token that expired on the way is accepted, with evidence; milliseconds. */
+  readonly originalUserGraceMs: number
+  readonly store: StoreSettings
+  /** Without word of revocations for so long, requests are refused; milliseconds, `0`: never. */
+  readonly revocationMaxAgeMs: number
+  /** What ends a request that outlives its decision. */
+  readonly streamsEndAt: 'revocation' | 'never'
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly log: {
