@@ -1,5 +1,5 @@
 // Decides an inbound request: who calls, on whose behalf, by which route, and what the app is told of it.
-import { verifyToken, type MissingKeyRule, type Revocations, type TokenRole } from './assertion/verify.ts'
+import { verifyToken, type Revocations, type TokenRole } from './assertion/verify.ts'
 import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
 import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
@@ -7,6 +7,7 @@ import { identityHeaders } from './headers/identity-headers.ts'
 import { readTraceParent, withHandle, type TraceParent } from './headers/trace-context.ts'
 import { headerValues, type Peer, type RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
+import type { MissingRule } from './needed.ts'
 import type { PolicyVerdict } from './policy/policy.ts'
 import { matchRoute, readPath } from './routes.ts'
 import { readTarget, type RequestTarget } from './target.ts'
@@ -22,7 +23,7 @@ export interface InboundQuestion {
   readonly revocations: Revocations
   /** Milliseconds since the epoch. */
   readonly nowMs: number
-  readonly missingKey: MissingKeyRule
+  readonly missing: MissingRule
 }
 
 /** What was found so far: complete for a permitted request, partial for a refused one. All of it is verified. */
@@ -43,7 +44,7 @@ export type InboundAnswer =
 
 /**
  * Decides. Pure but for the caches in the snapshot's trust.
- * @throws {KeyNeeded} where `missingKey` answers `ask`: a newer key may exist.
+ * @throws {Needed} where `missing` answers `ask`.
  */
 export function decideInbound(question: InboundQuestion): InboundAnswer {
   const findings: InboundFindings = {}
@@ -93,8 +94,8 @@ function verify(
   role: TokenRole,
   audiences: { has(host: string): boolean },
 ): Assertion {
-  const { peer, snapshot, revocations, nowMs, missingKey } = question
-  return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs, missingKey })
+  const { peer, snapshot, revocations, nowMs, missing } = question
+  return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs, missing })
 }
 
 /** A user's token passes through many hands: as the caller's own it counts only from where its issuer hands it in. */

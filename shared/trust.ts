@@ -31,6 +31,8 @@ export interface Trust {
   /** Tokens whose signature was found good under this very trust. */
   readonly verified: BoundedMap<string, AuthenticToken>
   readonly accountVerdicts: AccountVerdicts
+  /** Chains by the `kid` of their leaf, as `x5c` has them: found to be good once, and judged again when they are used. */
+  readonly certificates: BoundedMap<string, readonly string[]>
 }
 
 /** One consistent view of configuration and keys; swapped whole, never changed. */
@@ -39,6 +41,8 @@ export interface Snapshot {
   readonly trust: Trust
 }
 
+/** Characters of certificates that are kept. */
+const certificateLength = 4 * 1024 * 1024
 /** Bytes of tokens whose verdict is kept. */
 const verifiedTokenBytes = 8 * 1024 * 1024
 
@@ -46,11 +50,13 @@ export function makeTrust(
   keys: readonly IssuerKeys[],
   authorities: readonly Authority[],
   accountVerdicts: AccountVerdicts,
+  certificates = new BoundedMap<string, readonly string[]>(certificateLength),
 ): Trust {
   return {
     keysByIssuer: new Map(keys.map((entry) => [entry.issuer.name, entry])),
     authorities: new Map(authorities.map((authority) => [authority.issuer, authority])),
     verified: new BoundedMap(verifiedTokenBytes),
     accountVerdicts,
+    certificates,
   }
 }

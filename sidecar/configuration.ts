@@ -3,7 +3,8 @@ import { AccountVerdicts } from '../shared/assertion/account-verdicts.ts'
 import type { Issuer, Mesh } from '../shared/config/mesh.ts'
 import { makeTrust, type IssuerKeys, type Trust } from '../shared/trust.ts'
 import { FileWatch } from './file-watch.ts'
-import { IssuerKeySource, type RefetchResult } from './keys/issuer-keys.ts'
+import { IssuerKeySource } from './keys/issuer-keys.ts'
+import type { Asked } from './asking.ts'
 import { materialFiles, readMaterial, type Material } from './material.ts'
 import type { Current } from './runtime.ts'
 import { describeError, type Log } from './telemetry/log.ts'
@@ -110,7 +111,7 @@ export class Configuration {
     return mesh.issuers.filter(({ name }) => !trust.keysByIssuer.has(name)).map(({ name }) => name)
   }
 
-  async refetch(issuer: Issuer): Promise<RefetchResult> {
+  async refetch(issuer: Issuer): Promise<Asked> {
     const entry = this.#sources.get(issuer.name)
     return entry === undefined ? 'unavailable' : entry.source.refetch()
   }
@@ -159,7 +160,8 @@ export class Configuration {
 
   #assemble({ mesh, material }: Loaded): Current {
     const keys = this.#renewSources(mesh, material)
-    const trust = makeTrust(keys, material.authorities, new AccountVerdicts())
+    const known = this.#current?.snapshot.trust.certificates
+    const trust = makeTrust(keys, material.authorities, new AccountVerdicts(), known)
     return { snapshot: { mesh, trust }, credential: material.credential }
   }
 
@@ -232,6 +234,7 @@ export class Configuration {
 /** What listeners and logs were made with. */
 const settledAtStart: readonly (readonly [key: string, read: (mesh: Mesh) => unknown])[] = [
   ['listen', (mesh) => mesh.listen],
+  ['store', (mesh) => mesh.store],
   ['admin_token_file', (mesh) => mesh.adminTokenFile],
   ['limits.header_bytes', (mesh) => mesh.limits.headerBytes],
   ['limits.connections', (mesh) => mesh.limits.connections],
@@ -241,5 +244,10 @@ const settledAtStart: readonly (readonly [key: string, read: (mesh: Mesh) => unk
 ]
 
 function forgetVerified(trust: Trust): Trust {
-  return makeTrust([...trust.keysByIssuer.values()], [...trust.authorities.values()], trust.accountVerdicts)
+  return makeTrust(
+    [...trust.keysByIssuer.values()],
+    [...trust.authorities.values()],
+    trust.accountVerdicts,
+    trust.certificates,
+  )
 }

@@ -1,7 +1,6 @@
 // The inbound side: any caller → this service's app. Decide, keep a session, forward.
 import { Agent } from 'node:http'
-import { KeyNeeded, type MissingKeyRule } from '../shared/assertion/verify.ts'
-import type { Endpoint, Issuer } from '../shared/config/mesh.ts'
+import type { Endpoint } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Peer } from '../shared/head.ts'
@@ -11,6 +10,7 @@ import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import type { TraceParent } from '../shared/headers/trace-context.ts'
 import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
 import { targetOf } from '../shared/target.ts'
+import { asking } from './asking.ts'
 import { isSelf } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
@@ -69,37 +69,20 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   }
 }
 
-/** Decides; where a key is missing, asks each issuer once and decides again on what is in effect then. */
-async function decide(
+/** Decides, on what is in effect when all that could be asked for was asked for. */
+function decide(
   runtime: Runtime,
   exchange: Exchange,
   peer: Peer,
 ): Promise<{ current: Current; answer: InboundAnswer }> {
-  const asked = new Map<Issuer, 'unknown' | 'unavailable'>()
-  const missingKey: MissingKeyRule = (issuers) => {
-    const answers = issuers.map((issuer) => asked.get(issuer) ?? 'ask')
-    return (
-      answers.find((answer) => answer === 'ask') ??
-      answers.find((answer) => answer === 'unavailable') ??
-      'unknown'
-    )
-  }
-  for (;;) {
+  const { head } = exchange
+  const { revocations } = runtime
+  return asking(runtime.ask, (missing) => {
     const current = runtime.current()
-    const nowMs = runtime.now()
-    const { revocations } = runtime
-    try {
-      const { snapshot } = current
-      const answer = decideInbound({ head: exchange.head, peer, snapshot, revocations, nowMs, missingKey })
-      return { current, answer }
-    } catch (error) {
-      if (!(error instanceof KeyNeeded)) throw error
-      for (const issuer of error.issuers) {
-        const result = await runtime.refetchKeys(issuer)
-        asked.set(issuer, result === 'unavailable' ? 'unavailable' : 'unknown')
-      }
-    }
-  }
+    const { snapshot } = current
+    const answer = decideInbound({ head, peer, snapshot, revocations, nowMs: runtime.now(), missing })
+    return { current, answer }
+  })
 }
 
 type Permitted = Extract<InboundAnswer, { permitted: true }>

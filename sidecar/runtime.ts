@@ -2,18 +2,19 @@
 import type { Snapshot } from '../shared/trust.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { TraceParent } from '../shared/headers/trace-context.ts'
-import type { Issuer } from '../shared/config/mesh.ts'
 import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
-import type { RefetchResult } from './keys/issuer-keys.ts'
+import type { Sources } from './asking.ts'
 import type { Sessions } from './sessions.ts'
+import type { Store } from './store/store.ts'
 import type { Recorder } from './telemetry/recorder.ts'
 import type { UsedTokens } from './used-tokens.ts'
 
 export interface Runtime {
   /** The configuration and keys in effect: to be read once for each request. */
   readonly current: () => Current
-  readonly refetchKeys: (issuer: Issuer) => Promise<RefetchResult>
+  readonly ask: Sources
+  readonly store: Store
   readonly sessions: Sessions
   readonly usedTokens: UsedTokens
   readonly revocations: Revocations

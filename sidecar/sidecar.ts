@@ -15,6 +15,8 @@ import { createOutbound } from './outbound.ts'
 import { RevocationList } from './revocations.ts'
 import type { Runtime } from './runtime.ts'
 import { Sessions } from './sessions.ts'
+import { createMemoryStore } from './store/memory.ts'
+import type { Store } from './store/store.ts'
 import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -54,7 +56,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { mesh } = configuration.current.snapshot
   const log = createLog(mesh.log, options.output, options.now)
   for (const warning of configuration.warnings) log.write('warn', warning)
-  const parts = assemble(configuration, log, options)
+  const store = createMemoryStore(options.now)
+  const parts = assemble(configuration, store, log, options)
   const draining: { done?: Promise<void> } = {}
   let isListening = false
   const notReady = () => [
@@ -108,7 +111,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     }
   } catch (error) {
     for (const server of Object.values(servers).flat()) server.close()
-    await Promise.all([configuration.close(), opened?.remove()])
+    await Promise.all([configuration.close(), opened?.remove(), store.close()])
     throw error
   }
 }
@@ -125,7 +128,12 @@ interface Parts {
   setOwnPorts(ports: readonly number[]): void
 }
 
-function assemble(configuration: Configuration, log: Log, { now, output, env }: SidecarOptions): Parts {
+function assemble(
+  configuration: Configuration,
+  store: Store,
+  log: Log,
+  { now, output, env }: SidecarOptions,
+): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
   const metrics = new Metrics()
   const recorder = new Recorder({ log, metrics, access: () => meshNow().log.access, output })
@@ -140,7 +148,12 @@ function assemble(configuration: Configuration, log: Log, { now, output, env }: 
   let ownPorts: ReadonlySet<number> = new Set()
   const runtime: Runtime = {
     current: () => configuration.current,
-    refetchKeys: (issuer) => configuration.refetch(issuer),
+    ask: {
+      keys: (issuer) => configuration.refetch(issuer),
+      certificate: async () => 'unknown',
+      session: async () => 'unknown',
+    },
+    store,
     sessions,
     usedTokens: new UsedTokens(),
     revocations,
@@ -240,5 +253,5 @@ async function closeAll(
   parts.interception.close()
   parts.inbound.close()
   parts.outbound.close()
-  await Promise.all([configuration.close(), adminToken.remove()])
+  await Promise.all([configuration.close(), adminToken.remove(), parts.runtime.store.close()])
 }

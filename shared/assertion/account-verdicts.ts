@@ -12,7 +12,8 @@ const failureIntervalMs = 1_000
 
 interface Verdict {
   readonly key: AccountKey | ChainFault
-  readonly untilMs: number
+  /** For when the chain was judged; milliseconds since the epoch. */
+  readonly atMs: number
 }
 
 interface Failures {
@@ -27,6 +28,8 @@ export class AccountVerdicts {
 
   /**
    * The account's key that a chain certifies.
+   * @param nowMs milliseconds since the epoch.
+   * @param atMs when the certificates must be valid: now, or when they were used to sign.
    * @returns undefined where the peer failed too often to be given another try now.
    * @throws {ChainFault} the chain certifies nothing.
    */
@@ -35,14 +38,15 @@ export class AccountVerdicts {
     authority: Authority,
     peer: string,
     nowMs: number,
+    atMs = nowMs,
   ): AccountKey | undefined {
     // As JSON, for a joined text could stand for more than one list.
     const text = JSON.stringify([authority.issuer, x5c])
     const known = this.#verdicts.get(text)
     const verdict =
-      known !== undefined && nowMs < known.untilMs
+      known !== undefined && holdsAt(known, atMs)
         ? known.key
-        : this.#judge(text, x5c, authority, peer, nowMs)
+        : this.#judge(text, x5c, authority, peer, nowMs, atMs)
     if (verdict instanceof ChainFault) throw verdict
     return verdict
   }
@@ -53,16 +57,12 @@ export class AccountVerdicts {
     authority: Authority,
     peer: string,
     nowMs: number,
+    atMs: number,
   ): AccountKey | ChainFault | undefined {
     if (this.#failedTooOften(peer, nowMs)) return undefined
-    const key = judge(x5c, authority, nowMs)
-    const rejected = key instanceof ChainFault
-    if (rejected) this.#countFailure(peer, nowMs)
-    this.#verdicts.set(
-      text,
-      { key, untilMs: rejected ? nowMs + rejectionLifeMs : key.notAfterMs },
-      text.length * 2,
-    )
+    const key = judge(x5c, authority, atMs)
+    if (key instanceof ChainFault) this.#countFailure(peer, nowMs)
+    this.#verdicts.set(text, { key, atMs }, text.length * 2)
     return key
   }
 
@@ -78,14 +78,20 @@ export class AccountVerdicts {
   }
 }
 
+/** Whether a verdict is one for this moment, too. */
+function holdsAt({ key, atMs: judgedAtMs }: Verdict, atMs: number): boolean {
+  if (key instanceof ChainFault) return Math.abs(atMs - judgedAtMs) < rejectionLifeMs
+  return atMs >= key.notBeforeMs && atMs <= key.notAfterMs
+}
+
 function remaining(failures: Failures, nowMs: number): number {
   const forgiven = Math.floor((nowMs - failures.sinceMs) / failureIntervalMs)
   return Math.max(0, failures.count - forgiven)
 }
 
-function judge(x5c: readonly string[], authority: Authority, nowMs: number): AccountKey | ChainFault {
+function judge(x5c: readonly string[], authority: Authority, atMs: number): AccountKey | ChainFault {
   try {
-    return verifyAccountChain(x5c, authority, nowMs)
+    return verifyAccountChain(x5c, authority, atMs)
   } catch (error) {
     if (error instanceof ChainFault) return error
     throw error

@@ -1,10 +1,12 @@
 // Verifies a token: the order of the checks is the contract, the first failure names the code.
 import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
-import { ChainFault, type Authority } from '../certificate/chain.ts'
+import type { AccountKey, Authority } from '../certificate/chain.ts'
 import { Refusal, type RefusalOptions, type TokenFault } from '../errors.ts'
 import type { Peer } from '../head.ts'
 import type { Assertion, PrincipalKind } from '../identity.ts'
+import { Needed, type MissingRule, type Need } from '../needed.ts'
 import type { AuthenticToken, Snapshot } from '../trust.ts'
+import { findAccountKey, isKey } from './account-key.ts'
 import { readClaims, type AssertionClaims } from './claims.ts'
 import { keySuits, signatureIsValid, type VerificationKey } from './key-set.ts'
 import { MalformedToken, parseJws, type ParsedJws } from './jws.ts'
@@ -29,24 +31,7 @@ export interface VerifyOptions {
   readonly revocations: Revocations
   /** Milliseconds since the epoch. */
   readonly nowMs: number
-  readonly missingKey: MissingKeyRule
-}
-
-/**
- * What to answer where none of these issuers has a key of the token's `kid`: ask for their keys to be fetched again
- * ({@link KeyNeeded}), or, after that was tried, that it is unknown, or that nobody could be asked.
- */
-export type MissingKeyRule = (issuers: readonly Issuer[]) => 'ask' | 'unknown' | 'unavailable'
-
-/** Thrown instead of a verdict: one of these issuers may have a newer key. */
-export class KeyNeeded extends Error {
-  override readonly name = 'KeyNeeded'
-  readonly issuers: readonly Issuer[]
-
-  constructor(issuers: readonly Issuer[]) {
-    super('a key must be fetched first')
-    this.issuers = issuers
-  }
+  readonly missing: MissingRule
 }
 
 /**
@@ -54,7 +39,7 @@ export class KeyNeeded extends Error {
  * @throws {Refusal} `<role>_malformed`, `_algorithm`, `_issuer`, `_key_unknown`, `_signature`, `_audience`, `_expired`,
  * `_not_yet_valid`, `_revoked`; `keys_unavailable` where it cannot be verified now; `overloaded` for a peer that
  * sends bad certificates without end.
- * @throws {KeyNeeded} where `missingKey` answers `ask`.
+ * @throws {Needed} where `missing` answers `ask`.
  */
 export function verifyToken(token: string, options: VerifyOptions): Assertion {
   const { verified } = options.snapshot.trust
@@ -180,8 +165,9 @@ function findKey(
     const key = jws.keyId === undefined ? undefined : entry.keys.byId.get(jws.keyId)
     if (key !== undefined && keySuits(key, algorithm)) return { issuer, key }
   }
-  const missing = options.missingKey(issuers)
-  if (missing === 'ask') throw new KeyNeeded(issuers)
+  const need: Need = { kind: 'keys', issuers }
+  const missing = options.missing(need)
+  if (missing === 'ask') throw new Needed(need)
   if (unavailable || missing === 'unavailable') throw keysUnavailable()
   throw fault(options, 'key_unknown', 'its issuer publishes no such key', {
     detail: `kid is ${quoted(jws.keyId ?? '')}`,
@@ -218,8 +204,8 @@ function authenticateMinted(
   }
   if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
   const key = accountKey(jws, authority, options)
-  if (key.account !== claims.subject || key.keyId !== jws.keyId) {
-    throw fault(options, 'key_unknown', 'its certificate is of another account or key')
+  if (key.account !== claims.subject) {
+    throw fault(options, 'key_unknown', 'its certificate is of another account')
   }
   if (!signatureIsValid('ES256', key.key, jws.signingInput, jws.signature)) {
     throw fault(options, 'signature', 'its signature is wrong')
@@ -238,21 +224,16 @@ function withinLife(claims: AssertionClaims): AssertionClaims {
   return { ...claims, expiresAt: Math.min(claims.expiresAt, claims.issuedAt + mintedLifeSeconds) }
 }
 
-function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions) {
-  if (jws.certificates === undefined)
-    throw fault(options, 'key_unknown', 'no certificate for its key is known')
-  const { accountVerdicts } = options.snapshot.trust
-  try {
-    const key = accountVerdicts.accountKey(jws.certificates, authority, options.peer.address, options.nowMs)
-    if (key !== undefined) return key
-  } catch (error) {
-    if (!(error instanceof ChainFault)) throw error
-    throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', {
-      cause: error,
-      detail: error.message,
-    })
-  }
-  throw new Refusal('overloaded', 'Too many bad certificates came from this address. Try again shortly.')
+function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions): AccountKey {
+  const { peer, nowMs, missing, snapshot } = options
+  const { keyId, certificates } = jws
+  const { trust } = snapshot
+  const found = findAccountKey({ keyId, certificates, authority, trust, peer, nowMs, missing })
+  if (isKey(found)) return found
+  throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', {
+    cause: found.cause,
+    detail: found.why,
+  })
 }
 
 function makeAssertion(

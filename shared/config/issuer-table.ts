@@ -74,21 +74,27 @@ function makeIssuer(entry: IssuerEntry, index: number, folder: string, problems:
           },
         }),
     singleUse: entry.single_use,
+    jwksFrom: new Set(entry.jwks_from ?? []),
   }
 }
 
-/** Whether it is said who may present users' tokens. */
-export function checkEdges(entries: readonly IssuerEntry[], problems: ProblemSink): void {
-  for (const [index, entry] of entries.entries()) reportEdges(entry, index, problems)
+/**
+ * Whether it is said who may present users' tokens.
+ * @param isNeeded where everybody must bring evidence: it shows nothing where anybody may begin a chain with a token.
+ */
+export function checkEdges(entries: readonly IssuerEntry[], isNeeded: boolean, problems: ProblemSink): void {
+  for (const [index, entry] of entries.entries()) reportEdges(entry, index, isNeeded, problems)
 }
 
-function reportEdges(entry: IssuerEntry, index: number, problems: ProblemSink): void {
+function reportEdges(entry: IssuerEntry, index: number, isNeeded: boolean, problems: ProblemSink): void {
   if (entry.edges === undefined) {
     if (entry.single_use) return
-    problems.warn(
-      ['issuers', index],
-      "has neither edges nor single_use: any downstream that holds a user's token could present it at the entry. Give edges.source_ip, the networks that Pomerium connects from",
-    )
+    const what = "has neither edges nor single_use: any downstream that holds a user's token could"
+    const advice = 'Give edges.source_ip, the networks that Pomerium connects from'
+    if (isNeeded) {
+      const message = `${what} begin a chain with it, and \`evidence: require\` would show nothing. ${advice}`
+      problems.error(['issuers', index], message)
+    } else problems.warn(['issuers', index], `${what} present it at the entry. ${advice}`)
     return
   }
   if ((entry.edges.source_ip ?? []).length > 0 || (entry.edges.client_certificate ?? []).length > 0) return

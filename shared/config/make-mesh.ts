@@ -28,6 +28,7 @@ import {
 } from './service-settings.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { FileReference, MeshSource } from './source.ts'
+import { makeStore, readShareWith, warnWithoutStore } from './store-settings.ts'
 
 export interface MeshParts {
   readonly source: MeshSource
@@ -49,12 +50,14 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const { values, sink, broken } = settings
   const hosts = new Set(routes.map((route) => route.host))
   const issuers = makeIssuers(values.issuers ?? [], folder, hosts, sink)
-  if (!broken.has('issuers')) checkEdges(values.issuers ?? [], sink)
+  if (!broken.has('issuers')) checkEdges(values.issuers ?? [], values.mesh.evidence === 'require', sink)
   if (!broken.has('mesh')) checkOwnMesh(values.mesh, sink)
   checkMeshNames(values.mesh, issuers, routes, sink)
   checkSomeoneSigns(settings)
   const claimHeaders = makeClaimHeaders(values.jwt_claims_headers, sink)
   const accountsByService = readAccounts(placed, values.mesh.evidence === 'require', findings)
+  const store = broken.has('store') ? { kind: 'memory' as const } : makeStore(values.store, folder, sink)
+  warnWithoutStore(values, sink)
   const files = settings.files(folder)
   if (service === undefined) return { mesh: undefined, files }
 
@@ -66,6 +69,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   if (!['credential', 'mesh', 'calls'].some((key) => broken.has(key))) {
     checkCredential({ service, settings: values, accounts, calls, routes }, sink)
   }
+  const shareWith = readShareWith(values.share_with, new Set(accountsByService.keys()), sink)
   const ownRoutes = routes.filter((route) => route.service === service)
   const mesh: Mesh = {
     service,
@@ -79,11 +83,15 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
     ownRoutes: Map.groupBy(ownRoutes, (route) => route.host),
     routesByHost: byHost(routes),
     accounts,
+    accountsByService,
+    shareWith,
+    sharedBy: readSharedBy(root['services'], service),
     calls,
     claimHeaders,
     claimHeaderNames: new Set(claimHeaders.map(({ header }) => canonicalName(header))),
     ...listeners(values, folder),
     credential: makeCredential(values.credential, folder),
+    store,
     ...behaviour(values),
   }
   return { mesh, files }
@@ -104,7 +112,20 @@ function listeners(
 
 function behaviour(
   values: EffectiveSettings,
-): Pick<Mesh, 'mode' | 'egress' | 'tls' | 'limits' | 'timeouts' | 'log'> {
+): Pick<
+  Mesh,
+  | 'mode'
+  | 'egress'
+  | 'tls'
+  | 'limits'
+  | 'timeouts'
+  | 'log'
+  | 'evidence'
+  | 'maxHops'
+  | 'originalUserGraceMs'
+  | 'revocationMaxAgeMs'
+  | 'streamsEndAt'
+> {
   const { limits, timeouts } = values
   return {
     mode: values.mode,
@@ -128,7 +149,22 @@ function behaviour(
       lingerMs: timeouts.linger,
     },
     log: values.log,
+    evidence: values.mesh.evidence,
+    maxHops: values.mesh.max_hops,
+    originalUserGraceMs: values.mesh.original_user_grace,
+    revocationMaxAgeMs: values.revocation_max_age,
+    streamsEndAt: values.streams.end_at === 'never' ? 'never' : 'revocation',
   }
+}
+
+/** The services that say in their own entries that they share their sessions with this one. */
+function readSharedBy(services: unknown, service: string): ReadonlySet<string> {
+  const entries = isMap(services) ? Object.entries(services) : []
+  const sharing = entries.filter(([name, entry]) => {
+    const shareWith: unknown = isMap(entry) ? entry['share_with'] : undefined
+    return name !== service && Array.isArray(shareWith) && shareWith.includes(service)
+  })
+  return new Set(sharing.map(([name]) => name))
 }
 
 function byHost(routes: readonly Route[]): Map<string, Route[]> {

@@ -15,6 +15,7 @@ import {
   text,
 } from './fields.ts'
 import { routesSchema } from './route-schema.ts'
+import { storeSchema } from './store-schema.ts'
 import { issuerSchema, meshSchema } from './trust-schema.ts'
 
 const limits = section('What a sidecar takes at most; 0 means no limit.', {
@@ -67,25 +68,6 @@ const egress = section('Calls of the app that no route names.', {
   local: v.optional(choice('Loopback, link-local and own addresses.', ['allow', 'deny']), 'deny'),
 })
 
-const store = v.pipe(
-  v.union(
-    [
-      v.literal('memory'),
-      section('A Redis that sidecars share. Not served by this release.', {
-        redis: v.pipe(
-          v.unknown(),
-          v.metadata({ description: 'How to reach it: url, sentinels, cluster, tls.' }),
-        ),
-      }),
-    ],
-    expected('memory'),
-  ),
-  v.metadata({
-    description:
-      'Where sidecars share keys, certificates and revocations. Redis is not served by this release.',
-  }),
-)
-
 const claim = text('The name of a claim.')
 
 const claimHeaders = v.pipe(
@@ -125,7 +107,7 @@ export const settingEntries = {
     'enforce',
   ),
   egress: v.optional(egress, {}),
-  store: v.optional(store, 'memory'),
+  store: v.optional(storeSchema, 'memory'),
   jwt_claims_headers: v.optional(claimHeaders),
   admin_token_file: v.optional(
     fileName('File with the token that the admin listener asks for. Default: one in the run directory.'),
@@ -135,7 +117,7 @@ export const settingEntries = {
     [],
   ),
   revocation_max_age: v.optional(
-    duration('Refuses requests when revocations were not heard of for so long. Not served by this release.'),
+    duration('Refuses requests (503) when revocations were not heard of for so long; 0s: never.'),
     '0s',
   ),
 }
@@ -182,7 +164,7 @@ export const serviceEntries = {
   ),
   share_with: v.optional(
     list(
-      'Services whose sidecars may redeem its shared sessions. Not served by this release.',
+      'Services whose sidecars may redeem its sessions, for work that goes through a queue; its own name for its own pods alone. Default: sessions stay in the sidecar.',
       text('A service.'),
     ),
     [],

@@ -6,6 +6,7 @@ import { depthOf, isMap, mergeLayers, overrideLayer } from './layers.ts'
 import type { Path, Problem, ProblemSink } from './problem.ts'
 import { effectiveSchema, serviceEntries, type EffectiveSettings } from './schema.ts'
 import type { FileReference, Override } from './source.ts'
+import { storeFiles } from './store-settings.ts'
 
 export interface Settings {
   readonly values: EffectiveSettings
@@ -107,6 +108,7 @@ function filesOf(values: EffectiveSettings): { path: Path; file: string }[] {
     ]),
     { path: ['mesh', 'ca'], file: mesh.ca },
     ...mesh.trust.map(({ ca }, index) => ({ path: ['mesh', 'trust', index, 'ca'], file: ca })),
+    ...storeFiles(values.store),
     { path: ['credential', 'certificate'], file: credential.certificate },
     { path: ['credential', 'key'], file: credential.key },
     { path: ['credential', 'token_file'], file: credential.token_file },

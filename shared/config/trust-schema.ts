@@ -37,7 +37,7 @@ export const issuerSchema = section('Who may sign assertions about users: a Pome
   ),
   jwks_from: v.optional(
     list(
-      'Accounts whose signature on the keys in the store is trusted. Not served by this release.',
+      "Accounts whose signature on this issuer's keys in the store is trusted, for pods that cannot reach the issuer. Default: none.",
       account,
     ),
   ),
@@ -81,11 +81,10 @@ export const meshSchema = section('This mesh: what its sidecars sign, and whose 
   ca: v.optional(fileName("PEM file of who may certify a service account's key; several roots allowed.")),
   trust: v.optional(list('Further meshes whose accounts may call.', trusted), []),
   evidence: v.optional(
-    choice('The signed links of the hops passed. `require` is not served by this release.', [
-      'off',
-      'verify',
-      'require',
-    ]),
+    choice(
+      'The signed links of the hops passed: `off` (neither sent nor read), `verify` (needed beside an original user where a mesh minted the assertion), `require` (beside every original user).',
+      ['off', 'verify', 'require'],
+    ),
     'verify',
   ),
   tls: v.optional(
@@ -98,7 +97,7 @@ export const meshSchema = section('This mesh: what its sidecars sign, and whose 
   ),
   original_user_grace: v.optional(
     duration(
-      "For how long an original user's token that expired on the way is accepted. Not served by this release.",
+      "For how long an original user's token that expired on the way is accepted, where evidence shows that it was valid when the user came in.",
     ),
     '0s',
   ),

@@ -10,39 +10,20 @@ interface UnservedKey {
 }
 
 const isNonEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length > 0
-const isLongerThanNone = (value: unknown): boolean => typeof value === 'string' && /[1-9]/.test(value)
 
 const unservedKeys: readonly UnservedKey[] = [
-  {
-    path: ['store'],
-    asksForMore: (value) => value !== 'memory',
-    instead: 'remove it, or write `store: memory`',
-  },
-  {
-    path: ['mesh', 'evidence'],
-    asksForMore: (value) => value === 'require',
-    instead: 'write `evidence: verify`',
-  },
   { path: ['mesh', 'tls'], asksForMore: (value) => value === 'strict', instead: 'write `tls: permissive`' },
-  { path: ['mesh', 'original_user_grace'], asksForMore: isLongerThanNone, instead: 'write 0s' },
   {
     path: ['streams', 'end_at'],
     asksForMore: (value) => value === 'expiry',
     instead: 'write `end_at: revocation`',
   },
   {
-    path: ['issuers', '*', 'jwks_from'],
-    asksForMore: isNonEmptyList,
-    instead: 'let each sidecar reach the issuer, or give the keys as a file in `jwks`',
-  },
-  {
     path: ['issuers', '*', 'edges', 'client_certificate'],
     asksForMore: isNonEmptyList,
     instead: 'say by `source_ip` from where users come',
   },
-  { path: ['share_with'], asksForMore: isNonEmptyList, instead: 'remove it' },
   { path: ['passthrough_ports'], asksForMore: isNonEmptyList, instead: 'remove it' },
-  { path: ['revocation_max_age'], asksForMore: isLongerThanNone, instead: 'remove it' },
 ]
 
 /** Checks the top of the file, or a service's entry; `base` is its path. */

@@ -1,7 +1,7 @@
 // Asks what the sidecar of a service would answer to a token: the same decision, on a request made up around it.
 import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
-import { KeyNeeded, type MissingKeyRule } from '../../shared/assertion/verify.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
+import { Needed, type MissingRule } from '../../shared/needed.ts'
 import { Refusal } from '../../shared/errors.ts'
 import type { Peer, RequestHead } from '../../shared/head.ts'
 import { headerNames } from '../../shared/headers/names.ts'
@@ -41,18 +41,21 @@ export async function askSidecar(question: TokenQuestion): Promise<TokenAnswer> 
   const { mesh, material, keyRing, peer, nowMs } = question
   const head = makeHead(question)
   // An issuer that gave no keys is not in the snapshot, which says by itself that it is unavailable.
-  const missingKey: MissingKeyRule = (issuers) =>
-    issuers.every((issuer) => keyRing.wasAsked(issuer)) ? 'unknown' : 'ask'
+  const missing: MissingRule = (need) => {
+    // What only sidecars share is not asked for here.
+    if (need.kind !== 'keys') return mesh.store.kind === 'memory' ? 'unknown' : 'unavailable'
+    return need.issuers.every((issuer) => keyRing.wasAsked(issuer)) ? 'unknown' : 'ask'
+  }
   for (;;) {
     const trust = makeTrust(keyRing.loaded, material.authorities, new AccountVerdicts())
     const snapshot = { mesh, trust }
     try {
       const tooLarge = refuseTooLarge(head, mesh)
-      const answer = tooLarge ?? decideInbound({ head, peer, snapshot, revocations, nowMs, missingKey })
+      const answer = tooLarge ?? decideInbound({ head, peer, snapshot, revocations, nowMs, missing })
       return { answer: usedUp(answer, mesh, nowMs), snapshot }
     } catch (error) {
-      if (!(error instanceof KeyNeeded)) throw error
-      const open = error.issuers.filter((issuer) => !keyRing.wasAsked(issuer))
+      if (!(error instanceof Needed) || error.need.kind !== 'keys') throw error
+      const open = error.need.issuers.filter((issuer) => !keyRing.wasAsked(issuer))
       await Promise.all(open.map((issuer) => keyRing.load(issuer)))
     }
   }

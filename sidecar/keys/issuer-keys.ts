@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parseKeySet, type KeySet } from '../../shared/assertion/key-set.ts'
 import type { Issuer } from '../../shared/config/mesh.ts'
 import type { IssuerKeys } from '../../shared/trust.ts'
+import type { Asked } from '../asking.ts'
 import { createFetcher, type FetchedKeySet, type KeySetFetcher } from './fetch.ts'
 
 /** Keys that could not be confirmed for so long are used no more: then it is `keys_unavailable`. */
@@ -25,9 +26,6 @@ export interface IssuerKeySourceOptions {
   readonly onKeys: (keys: IssuerKeys) => void
   readonly onFailure: (issuer: Issuer, error: unknown) => void
 }
-
-/** Why a `kid` is still unknown after a refetch. */
-export type RefetchResult = 'fetched' | 'unknown' | 'unavailable'
 
 export class IssuerKeySource {
   readonly issuer: Issuer
@@ -58,11 +56,11 @@ export class IssuerKeySource {
   }
 
   /** Fetches once more for a `kid` that is not there; callers at the same time share one fetch. */
-  async refetch(): Promise<RefetchResult> {
+  async refetch(): Promise<Asked> {
     // A clock that was set back must not keep us from asking.
     const cooling = Math.abs(this.#options.now() - this.#startedMs) < refetchCooldownMs
     if (this.#flight === undefined && cooling) return this.#lastSucceeded ? 'unknown' : 'unavailable'
-    return (await this.#load()) ? 'fetched' : 'unavailable'
+    return (await this.#load()) ? 'found' : 'unavailable'
   }
 
   async close(): Promise<void> {

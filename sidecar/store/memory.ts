@@ -45,7 +45,8 @@ export function createMemoryStore(now: () => number): Store {
     async merge(key, members, floor) {
       const scores = sets.get(key) ?? new Map<string, number>()
       sets.set(key, scores)
-      for (const [member, score] of members) scores.set(member, Math.max(score, scores.get(member) ?? -Infinity))
+      for (const [member, score] of members)
+        scores.set(member, Math.max(score, scores.get(member) ?? -Infinity))
       for (const [member, score] of scores) if (score < floor) scores.delete(member)
     },
     members: async (key, floor) => [...(sets.get(key) ?? [])].filter(([, score]) => score >= floor),

@@ -42,7 +42,7 @@ function comeIn(i: number, snapshot: Snapshot) {
     snapshot,
     revocations: nothingRevoked,
     nowMs: clockMs,
-    missingKey: () => 'unknown',
+    missing: () => 'unknown',
   })
 }
 

@@ -1,7 +1,7 @@
 // Every answer that the inbound decision can give, from heads and snapshots alone, and the headers that result.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyNeeded } from '../../shared/assertion/verify.ts'
+import { Needed } from '../../shared/needed.ts'
 import type { Issuer, Network, Route } from '../../shared/config/mesh.ts'
 import {
   decideInbound,
@@ -48,7 +48,7 @@ function decide(setting: Setting): InboundAnswer {
     snapshot: snapshotFor(setting),
     revocations: tokens.nothingRevoked,
     nowMs: clockMs,
-    missingKey: tokens.missingKeysAreUnknown,
+    missing: tokens.nothingElseIsKnown,
     ...question,
   })
 }
@@ -178,7 +178,7 @@ test('an assertion for this service is accepted whatever Host says', () => {
 
 test('a key that is missing is asked for, not refused', () => {
   const headers = assertion(tokens.makeSigner().sign(tokens.userClaims({ aud: hosts.API })))
-  assert.throws(() => decide({ headers, question: { missingKey: () => 'ask' } }), KeyNeeded)
+  assert.throws(() => decide({ headers, question: { missing: () => 'ask' } }), Needed)
 })
 
 // Edges.

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { forge } from '../../deploy/demo/forge.ts'
 import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
 import { parseKeySet } from '../../shared/assertion/key-set.ts'
-import type { MissingKeyRule, Revocations } from '../../shared/assertion/verify.ts'
+import type { Revocations } from '../../shared/assertion/verify.ts'
+import type { MissingRule } from '../../shared/needed.ts'
 import type { Authority } from '../../shared/certificate/chain.ts'
 import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
 import type { Issuer, Mesh, Route } from '../../shared/config/mesh.ts'
@@ -144,6 +145,7 @@ export function issuerOf(changes: Partial<Issuer> = {}): Issuer {
     algorithms: ['ES256', 'RS256'],
     serviceAccounts: new Set(['pomerium-account']),
     singleUse: false,
+    jwksFrom: new Set(),
     ...changes,
   }
 }
@@ -169,6 +171,12 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
     ),
     routesByHost: byHost(routes, ({ host, aliases }) => [host, ...aliases]),
     accounts: new Set(['ledger-access']),
+    accountsByService: new Map([
+      ['App', new Set(['api-access'])],
+      ['API', new Set(['ledger-access'])],
+    ]),
+    shareWith: new Set(),
+    sharedBy: new Set(),
     calls: new Set(routes.map(({ name }) => name)),
     claimHeaders,
     claimHeaderNames: new Set(claimHeaders.map(({ header }) => header)),
@@ -180,6 +188,12 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
     mode: 'enforce',
     egress: { unlisted: 'allow', local: 'deny' },
     tls: 'off',
+    evidence: 'off',
+    maxHops: 8,
+    originalUserGraceMs: 0,
+    store: { kind: 'memory' },
+    revocationMaxAgeMs: 0,
+    streamsEndAt: 'revocation',
     limits: {
       headerBytes: 0,
       headers: 0,
@@ -239,7 +253,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
 
 export const nothingRevoked: Revocations = { isRevoked: () => false }
 export const everythingRevoked: Revocations = { isRevoked: () => true }
-export const missingKeysAreUnknown: MissingKeyRule = () => 'unknown'
+export const nothingElseIsKnown: MissingRule = () => 'unknown'
 
 /** An assertion as if it had been verified, for what stands behind verification. */
 export function assertionOf(

@@ -67,10 +67,10 @@ function serialise(recipe: Recipe, privateKey: typeof certificate.keys.privateKe
 function verdict(recipe: Recipe, privateKey: typeof certificate.keys.privateKey, role: TokenRole): string {
   const revocations = recipe.revoked ? tokens.everythingRevoked : tokens.nothingRevoked
   const audiences = new Set([tokens.hosts.API])
-  const { peer, missingKeysAreUnknown: missingKey } = tokens
+  const { peer, nothingElseIsKnown: missing } = tokens
   const token = serialise(recipe, privateKey)
   return tokens.refusalOf(() =>
-    verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs: nowS * 1000, missingKey }),
+    verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs: nowS * 1000, missing }),
   )
 }
 

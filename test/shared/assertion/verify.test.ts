@@ -1,7 +1,8 @@
 // Whose token it is, whether it counts here and now, and that a verdict which is kept is asked again what may change.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyNeeded, verifyToken, type VerifyOptions } from '../../../shared/assertion/verify.ts'
+import { Needed } from '../../../shared/needed.ts'
+import { verifyToken, type VerifyOptions } from '../../../shared/assertion/verify.ts'
 import { forge } from '../../../deploy/demo/forge.ts'
 import type { Assertion } from '../../../shared/identity.ts'
 import { makeRsaKeys } from '../../support/certificates.ts'
@@ -18,7 +19,7 @@ const optionsOf = (changes: Partial<VerifyOptions> = {}): VerifyOptions => ({
   snapshot,
   revocations: tokens.nothingRevoked,
   nowMs: nowS * 1000,
-  missingKey: tokens.missingKeysAreUnknown,
+  missing: tokens.nothingElseIsKnown,
   ...changes,
 })
 const verify = (token: string, changes: Partial<VerifyOptions> = {}): Assertion =>
@@ -178,16 +179,18 @@ test('a kid that is the name of a member of every object finds no key', () => {
   }
 })
 
+const issuersOf = ({ need }: Needed) => (need.kind === 'keys' ? need.issuers.map(({ name }) => name) : [])
+
 test('a missing key is asked for at its issuer before it is unknown', () => {
   const token = sign(userClaims(), { kid: 'new' })
   const asked: string[] = []
-  const missingKey: VerifyOptions['missingKey'] = (issuers) => {
-    asked.push(...issuers.map(({ name }) => name))
+  const missing: VerifyOptions['missing'] = (need) => {
+    if (need.kind === 'keys') asked.push(...need.issuers.map(({ name }) => name))
     return 'ask'
   }
   assert.throws(
-    () => verify(token, { missingKey }),
-    (error) => error instanceof KeyNeeded && error.issuers[0]?.name === 'pomerium',
+    () => verify(token, { missing }),
+    (error) => error instanceof Needed && issuersOf(error)[0] === 'pomerium',
   )
   assert.deepEqual(asked, ['pomerium'])
 })
@@ -200,16 +203,15 @@ test('only issuers to whom the token could belong are asked for a key', () => {
   const shape = fresh({ mesh: tokens.meshOf({ issuers }), keys: { pomerium: [pomerium.jwk], partner: [] } })
   const token = sign(userClaims({ iss: 'partner' }))
   assert.throws(
-    () => verify(token, { ...shape, missingKey: () => 'ask' }),
-    (error) =>
-      error instanceof KeyNeeded && error.issuers.length === 1 && error.issuers[0]?.name === 'partner',
+    () => verify(token, { ...shape, missing: () => 'ask' }),
+    (error) => error instanceof Needed && issuersOf(error).join() === 'partner',
   )
 })
 
 test('a missing key of an issuer that could not be asked is keys_unavailable, never unknown', () => {
   const token = sign(userClaims(), { kid: 'new' })
-  assert.equal(codeOf(token, { missingKey: () => 'unavailable' }), 'keys_unavailable')
-  assert.equal(codeOf(token, { missingKey: () => 'unknown' }), 'assertion_key_unknown')
+  assert.equal(codeOf(token, { missing: () => 'unavailable' }), 'keys_unavailable')
+  assert.equal(codeOf(token, { missing: () => 'unknown' }), 'assertion_key_unknown')
 })
 
 test('a token of an issuer whose keys were never loaded is keys_unavailable', () => {

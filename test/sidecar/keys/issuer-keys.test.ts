@@ -101,7 +101,7 @@ test('a refetch finds a new key', async (t) => {
   await source.start()
   clock.ms += refetchCooldownMs
   served.answer = documentOf(first, second)
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
   assert.deepEqual(keyIds(source), [first.kid, second.kid])
 })
 
@@ -119,7 +119,7 @@ test('an issuer that publishes null has no keys from then on', async (t) => {
   await source.start()
   clock.ms += refetchCooldownMs
   served.answer = '{"keys":null}'
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
   assert.deepEqual(keyIds(source), [])
 })
 
@@ -128,14 +128,14 @@ test('who asks at the same time shares one fetch', async (t) => {
   await source.start()
   clock.ms += refetchCooldownMs
   const results = await Promise.all(Array.from({ length: 50 }, () => source.refetch()))
-  assert.deepEqual(new Set(results), new Set(['fetched']))
+  assert.deepEqual(new Set(results), new Set(['found']))
   assert.equal(served.asked, 2)
 })
 
 test('who asks while the first load is under way waits for that', async (t) => {
   const { source, served } = await scene(t)
   const starting = source.start()
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
   await starting
   assert.equal(served.asked, 1)
 })
@@ -147,7 +147,7 @@ test('within the cooldown a key is unknown without a fetch, to the millisecond',
   for (let i = 0; i < 100; i++) assert.equal(await source.refetch(), 'unknown')
   assert.equal(served.asked, 1)
   clock.ms += 1
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
   assert.equal(await source.refetch(), 'unknown')
   assert.equal(served.asked, 2)
 })
@@ -156,7 +156,7 @@ test('a clock that was set back does not keep it from asking', async (t) => {
   const { source, clock } = await scene(t)
   await source.start()
   clock.ms -= 3_600_000
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
 })
 
 test('within the cooldown of a fetch that failed nothing is unknown: it cannot be known', async (t) => {
@@ -169,7 +169,7 @@ test('within the cooldown of a fetch that failed nothing is unknown: it cannot b
   assert.equal(served.asked, 2)
   clock.ms += refetchCooldownMs
   served.answer = documentOf(second)
-  assert.equal(await source.refetch(), 'fetched')
+  assert.equal(await source.refetch(), 'found')
 })
 
 test('a failure keeps the keys, and does not make them usable for longer', async (t) => {

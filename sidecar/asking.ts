@@ -1,0 +1,61 @@
+// Makes a decision that may lack something: asks for it, once and for a bounded time, and decides again.
+import type { Issuer } from '../shared/config/mesh.ts'
+import { Needed, type MissingRule, type Need } from '../shared/needed.ts'
+import { deadlineMs } from './store/store.ts'
+
+/** What came of asking. Where it was found, what is decided on next has it. */
+export type Asked = 'found' | 'unknown' | 'unavailable'
+
+/** Whom to ask. None of them fails. */
+export interface Sources {
+  keys(issuer: Issuer): Promise<Asked>
+  certificate(keyId: string): Promise<Asked>
+  session(handle: string): Promise<Asked>
+}
+
+type Subject = Issuer | string
+
+/**
+ * Decides, and again each time that something was asked for. What is asked of the store is asked for no longer than
+ * {@link deadlineMs} in all.
+ */
+export async function asking<Answer>(
+  sources: Sources,
+  decide: (missing: MissingRule) => Answer,
+): Promise<Answer> {
+  const answers = new Map<Subject, Asked>()
+  let storeMs = 0
+  const missing: MissingRule = (need) => {
+    const known = new Set(subjectsOf(need).map((subject) => answers.get(subject)))
+    if (known.has(undefined)) return need.kind === 'keys' || storeMs < deadlineMs ? 'ask' : 'unavailable'
+    return known.has('unavailable') ? 'unavailable' : 'unknown'
+  }
+  for (;;) {
+    try {
+      return decide(missing)
+    } catch (error) {
+      if (!(error instanceof Needed)) throw error
+      const { need } = error
+      const startedMs = performance.now()
+      const open = subjectsOf(need).filter((subject) => !answers.has(subject))
+      await Promise.all(open.map(async (subject) => answers.set(subject, await ask(sources, need, subject))))
+      if (need.kind !== 'keys') storeMs += performance.now() - startedMs
+    }
+  }
+}
+
+function subjectsOf(need: Need): readonly Subject[] {
+  switch (need.kind) {
+    case 'keys':
+      return need.issuers
+    case 'certificates':
+      return need.keyIds
+    case 'session':
+      return [need.handle]
+  }
+}
+
+function ask(sources: Sources, { kind }: Need, subject: Subject): Promise<Asked> {
+  if (typeof subject !== 'string') return sources.keys(subject)
+  return kind === 'session' ? sources.session(subject) : sources.certificate(subject)
+}
