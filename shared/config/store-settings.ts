@@ -7,22 +7,22 @@ import { didYouMean } from './suggest.ts'
 
 type RedisEntry = Extract<EffectiveSettings['store'], object>['redis']
 
-const path = (...steps: string[]): Path => ['store', 'redis', ...steps]
+const inRedis = (...steps: string[]): Path => ['store', 'redis', ...steps]
 
 /** The files that a store's entry names, each with its path. */
 export function storeFiles(store: EffectiveSettings['store']): { path: Path; file: string | undefined }[] {
   if (store === 'memory') return []
   const { tls, revoker, sentinel, password_file: passwordFile } = store.redis
   return [
-    { path: path('tls', 'ca'), file: tls?.ca },
-    { path: path('tls', 'certificate'), file: tls?.certificate },
-    { path: path('tls', 'key'), file: tls?.key },
-    { path: path('password_file'), file: passwordFile },
-    { path: path('sentinel', 'password_file'), file: sentinel.password_file },
+    { path: inRedis('tls', 'ca'), file: tls?.ca },
+    { path: inRedis('tls', 'certificate'), file: tls?.certificate },
+    { path: inRedis('tls', 'key'), file: tls?.key },
+    { path: inRedis('password_file'), file: passwordFile },
+    { path: inRedis('sentinel', 'password_file'), file: sentinel.password_file },
     // Only who revokes must have this one; a sidecar without it does not.
     ...(revoker === undefined
       ? []
-      : [{ path: path('revoker', 'password_file'), file: revoker.password_file }]),
+      : [{ path: inRedis('revoker', 'password_file'), file: revoker.password_file }]),
   ]
 }
 
