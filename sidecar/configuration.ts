@@ -73,6 +73,7 @@ export class Configuration {
   #sources = new Map<string, { readonly source: IssuerKeySource; readonly settings: string }>()
   #log: Log | undefined
   #reloading: Promise<void> = Promise.resolve()
+  #onReload: () => void = () => undefined
   /** Reloads refused since the last one that took effect. */
   failedReloads = 0
 
@@ -89,6 +90,11 @@ export class Configuration {
 
   get current(): Current {
     return this.#current
+  }
+
+  /** Told each time that the configuration was reloaded. */
+  onReload(listener: () => void): void {
+    this.#onReload = listener
   }
 
   /** Begins to fetch keys and to watch files. */
@@ -134,6 +140,7 @@ export class Configuration {
       this.#current = this.#assemble(loaded)
       this.failedReloads = 0
       this.#adopt(before, loaded.mesh)
+      this.#onReload()
       this.#log?.write('info', 'configuration reloaded', { why })
       for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
     } catch (error) {

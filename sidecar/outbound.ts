@@ -1,11 +1,12 @@
 // The outbound side: this service's app → anyone. Decide, attach the credential, carry the original user, forward.
-import { Agent } from 'node:http'
+import { Agent, type IncomingMessage } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { Endpoint, Route } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
-import { filterHeaders } from '../shared/head.ts'
+import { filterHeaders, headerValues } from '../shared/head.ts'
+import { headerNames } from '../shared/headers/names.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withVia } from '../shared/headers/forwarding.ts'
 import {
@@ -15,6 +16,7 @@ import {
   type OutboundFindings,
 } from '../shared/outbound.ts'
 import { targetOf, type RequestTarget } from '../shared/target.ts'
+import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
@@ -46,7 +48,8 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       refuseSelf(originalDestination.address, originalDestination.port, rule)
     }
     const decided = decideOutbound({ head: exchange.head, snapshot, sessions, revocations })
-    const { answer, sending } = await plan(current, decided, (findings) => {
+    const { certificates } = runtime
+    const { answer, sending } = await plan(current, certificates, decided, (findings) => {
       if (findings.route !== undefined) return toRoute(findings, toRoutes)
       const agents = toOthers[rule.local]
       if (originalDestination === undefined) return toOther(findings, rule, agents)
@@ -54,16 +57,18 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     })
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
-    const { headers, ...destination } = sending
+    const { headers, amend, ...destination } = sending
+    const finished = (given: readonly string[]) =>
+      // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
+      answer.findings.route === undefined
+        ? [...given, ...forOtherProxy(exchange, answer.findings)]
+        : withVia(given, exchange.hop)
     return forward({
       request: exchange.request,
       response: exchange.response,
       ...destination,
-      // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
-      headers:
-        answer.findings.route === undefined
-          ? [...headers, ...forOtherProxy(exchange, answer.findings)]
-          : withVia(headers, exchange.hop),
+      headers: finished(headers),
+      ...(amend === undefined ? undefined : { amend: amending(amend, finished) }),
       siftTrailers: (raw) => siftTrailers(raw, snapshot.mesh.claimHeaderNames),
       isClosing: () => admission.closing,
       onRepeat: exchange.onRepeat,
@@ -101,7 +106,7 @@ function createAgents(): Agents {
 type Permitted = Extract<OutboundAnswer, { permitted: true }>
 type Refused = Extract<OutboundAnswer, { permitted: false }>
 type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'>
-type Sending = Destination & Pick<Forwarding, 'headers'>
+type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
 
 /** What is done about a call: without `sending` nothing goes out. */
 type Plan =
@@ -111,6 +116,7 @@ type Plan =
 
 async function plan(
   current: Current,
+  certificates: Certificates,
   decided: OutboundAnswer,
   where: (findings: OutboundFindings) => Destination,
 ): Promise<Plan> {
@@ -118,15 +124,57 @@ async function plan(
   const { findings } = decided
   try {
     const destination = where(findings)
-    const credential = findings.route === undefined ? [] : await current.credential.headersFor(findings.route)
-    return { answer: decided, sending: { ...destination, headers: outboundHeaders(findings, credential) } }
+    return {
+      answer: decided,
+      sending: { ...destination, ...(await identified(current, certificates, findings)) },
+    }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     return refusedPlan(current, { permitted: false, findings, refusal: error }, where)
   }
 }
 
-function refusedPlan(current: Current, answer: Refused, where: Parameters<typeof plan>[2]): Plan {
+/** The headers of a call, and how they are amended where the callee does not find our certificate. */
+async function identified(
+  current: Current,
+  certificates: Certificates,
+  findings: OutboundFindings,
+): Promise<Pick<Sending, 'headers' | 'amend'>> {
+  const { route } = findings
+  if (route === undefined) return { headers: outboundHeaders(findings, []) }
+  const headersWith = async (withChain: boolean) =>
+    outboundHeaders(findings, await current.credential.headersFor(route, withChain))
+  if (certificates.travelsTo(route.host)) return { headers: await headersWith(true) }
+  const amend: Forwarding['amend'] = (answer) => {
+    if (!isForWantOfCertificate(answer)) return undefined
+    certificates.sendTo(route.host)
+    return () => headersWith(true)
+  }
+  return { headers: await headersWith(false), amend }
+}
+
+/** Codes with which a callee refuses what it would take with the certificate beside it. */
+const wantsCertificate: ReadonlySet<string> = new Set([
+  'keys_unavailable',
+  'assertion_key_unknown',
+  'evidence_invalid',
+])
+
+function isForWantOfCertificate({ rawHeaders }: IncomingMessage): boolean {
+  return headerValues(rawHeaders, headerNames.error).some((code) => wantsCertificate.has(code))
+}
+
+function amending(
+  amend: NonNullable<Forwarding['amend']>,
+  finished: (headers: readonly string[]) => string[],
+): NonNullable<Forwarding['amend']> {
+  return (answer) => {
+    const amended = amend(answer)
+    return amended && (async () => finished(await amended()))
+  }
+}
+
+function refusedPlan(current: Current, answer: Refused, where: Parameters<typeof plan>[3]): Plan {
   const sending = reported(current, answer, where)
   return sending === undefined ? { answer, sending } : { answer, sending }
 }

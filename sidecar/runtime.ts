@@ -2,6 +2,7 @@
 import type { Snapshot } from '../shared/trust.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { TraceParent } from '../shared/headers/trace-context.ts'
+import type { Certificates } from './certificates.ts'
 import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
 import type { Sources } from './asking.ts'
@@ -15,6 +16,7 @@ export interface Runtime {
   readonly current: () => Current
   readonly ask: Sources
   readonly store: Store
+  readonly certificates: Certificates
   readonly sessions: Sessions
   readonly usedTokens: UsedTokens
   readonly revocations: Revocations

@@ -3,6 +3,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
+import { Certificates } from './certificates.ts'
 import { openConfiguration, type Configuration, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
@@ -87,7 +88,9 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? createAdminToken(tokenFile)
       : openAdminToken(tokenFile))
     opened = adminToken
+    configuration.onReload(() => void parts.runtime.certificates.publish())
     await configuration.start(log)
+    await parts.runtime.certificates.start()
     if (mesh.mode === 'report') log.write('warn', 'report mode: what would be refused is let through')
     log.write('info', 'listening', { service: mesh.service, ...describeAddresses(addresses) })
     const sweeper = setInterval(() => parts.runtime.sessions.sweep(), 1_000)
@@ -144,16 +147,23 @@ function assemble(
     lingerMs: () => meshNow().timeouts.lingerMs,
   })
   const revocations = new RevocationList()
+  const certificates = new Certificates({
+    store,
+    trust: () => configuration.current.snapshot.trust,
+    minter: () => configuration.current.credential.minter,
+    now,
+  })
   const localAddresses = new LocalAddresses(now)
   let ownPorts: ReadonlySet<number> = new Set()
   const runtime: Runtime = {
     current: () => configuration.current,
     ask: {
       keys: (issuer) => configuration.refetch(issuer),
-      certificate: async () => 'unknown',
+      certificate: (keyId) => certificates.lookUp(keyId),
       session: async () => 'unknown',
     },
     store,
+    certificates,
     sessions,
     usedTokens: new UsedTokens(),
     revocations,
@@ -249,6 +259,7 @@ async function closeAll(
     server.close()
     server.closeAllConnections()
   }
+  parts.runtime.certificates.close()
   parts.tunnels.close()
   parts.interception.close()
   parts.inbound.close()

@@ -10,9 +10,10 @@ export interface Credential {
   readonly pomeriumToken: Redacted | undefined
   /**
    * The header that carries the credential for one route, name and value: made for exactly this route's host.
+   * @param withChain whether the account's certificates travel in it; default: yes.
    * @throws {Refusal} `credential_unavailable`.
    */
-  headersFor(route: Route): Promise<readonly [name: string, value: string]>
+  headersFor(route: Route, withChain?: boolean): Promise<readonly [name: string, value: string]>
 }
 
 export function createCredential(
@@ -22,13 +23,13 @@ export function createCredential(
   return {
     minter,
     pomeriumToken,
-    async headersFor(route) {
+    async headersFor(route, withChain) {
       if (route.via === 'pomerium') {
         if (pomeriumToken === undefined) throw unavailable('credential.token_file')
         return pomeriumTokenHeader(route.tokenForm, pomeriumToken)
       }
       if (minter === undefined) throw unavailable('credential.certificate and credential.key, and mesh')
-      return ['X-Pomerium-Jwt-Assertion', await minter.assertionFor(route.host)]
+      return ['X-Pomerium-Jwt-Assertion', await minter.assertionFor(route.host, withChain)]
     },
   }
 }

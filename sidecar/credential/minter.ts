@@ -41,11 +41,13 @@ export interface Minter {
   readonly keyId: string
   readonly publicJwk: PublicJwk
   readonly notAfterMs: number
+  /** The certificates as `x5c` has them: leaf first, without the root. */
+  readonly x5c: readonly string[]
   /**
-   * An assertion for calls to `audience` (a route's host). A secret: never logged. Throws a
+   * An assertion for calls to `audience` (a route's host), with `x5c` unless told otherwise. A secret: never logged. Throws a
    * {@link Refusal} with `credential_unavailable` where the certificate has expired.
    */
-  assertionFor(audience: string): Promise<string>
+  assertionFor(audience: string, withChain?: boolean): Promise<string>
 }
 
 interface Minted {
@@ -55,6 +57,8 @@ interface Minted {
 }
 
 interface Entry {
+  readonly audience: string
+  readonly withChain: boolean
   minted?: Minted
   /** The one signature under way for this audience. */
   minting?: Promise<Minted>
@@ -63,19 +67,21 @@ interface Entry {
 /** Mints with one key. A new certificate is a new minter. */
 export function createMinter(options: MinterOptions): Minter {
   const { account, keyId, notAfterMs, now } = options
-  const mint = createMint(options)
-  const entries = new BoundedMap<string, Entry>(maxAudiences)
+  const x5c = options.chain.map((certificate) => certificate.raw.toString('base64'))
+  const mint = createMint(options, x5c)
+  const entries = { withChain: newEntries(), bare: newEntries() }
 
-  function entryOf(audience: string): Entry {
-    const known = entries.get(audience)
+  function entryOf(audience: string, withChain: boolean): Entry {
+    const kept = withChain ? entries.withChain : entries.bare
+    const known = kept.get(audience)
     if (known !== undefined) return known
-    const entry: Entry = {}
-    entries.set(audience, entry)
+    const entry: Entry = { audience, withChain }
+    kept.set(audience, entry)
     return entry
   }
 
-  function renew(entry: Entry, audience: string, nowMs: number): Promise<Minted> {
-    entry.minting ??= mint(audience, nowMs)
+  function renew(entry: Entry, nowMs: number): Promise<Minted> {
+    entry.minting ??= mint(entry, nowMs)
       .then((minted) => (entry.minted = minted))
       .finally(() => delete entry.minting)
     return entry.minting
@@ -86,27 +92,33 @@ export function createMinter(options: MinterOptions): Minter {
     keyId,
     publicJwk: publicJwkOf(options),
     notAfterMs,
-    async assertionFor(audience) {
+    x5c,
+    async assertionFor(audience, withChain = true) {
       const nowMs = now()
-      const entry = entryOf(audience)
+      const entry = entryOf(audience, withChain)
       const { minted } = entry
-      if (minted === undefined || !isUsable(minted, nowMs)) return (await renew(entry, audience, nowMs)).token
+      if (minted === undefined || !isUsable(minted, nowMs)) return (await renew(entry, nowMs)).token
       if (isHalfSpent(minted, nowMs)) {
         // Nobody waits for this one; if it fails, the call that needs it learns so.
-        renew(entry, audience, nowMs).catch(() => undefined)
+        renew(entry, nowMs).catch(() => undefined)
       }
       return minted.token
     },
   }
 }
 
-function createMint(options: MinterOptions): (audience: string, nowMs: number) => Promise<Minted> {
+const newEntries = () => new BoundedMap<string, Entry>(maxAudiences)
+
+function createMint(
+  options: MinterOptions,
+  x5c: readonly string[],
+): (wanted: Entry, nowMs: number) => Promise<Minted> {
   const { account, issuer, privateKey, keyId, notAfterMs } = options
-  const x5c = options.chain.map((certificate) => certificate.raw.toString('base64'))
-  const header = { alg: 'ES256', kid: keyId, typ: 'JWT', x5c }
+  const bare = { alg: 'ES256', kid: keyId, typ: 'JWT' }
+  const withChain = { ...bare, x5c: [...x5c] }
   const sid = randomUUID()
 
-  return async (audience, nowMs) => {
+  return async (wanted, nowMs) => {
     const iat = Math.floor(nowMs / 1000)
     const exp = Math.min(iat + lifetimeS, Math.floor(notAfterMs / 1000))
     if (exp * 1000 <= nowMs) {
@@ -119,7 +131,7 @@ function createMint(options: MinterOptions): (audience: string, nowMs: number) =
       iss: issuer,
       sub: account,
       user: account,
-      aud: audience,
+      aud: wanted.audience,
       iat,
       exp,
       jti: randomUUID(),
@@ -128,6 +140,7 @@ function createMint(options: MinterOptions): (audience: string, nowMs: number) =
       groups: [],
       name: '',
     }
+    const header = wanted.withChain ? withChain : bare
     const token = await new SignJWT(claims).setProtectedHeader(header).sign(privateKey)
     return { token, mintedAtMs: iat * 1000, expiresAtMs: exp * 1000 }
   }

@@ -12,9 +12,22 @@ export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
 
+/** The upstream carried nothing out, and told for want of what. */
+export class Rejected extends Error {
+  override readonly name = 'Rejected'
+  /** What is to be sent in place of the headers. */
+  readonly amended: () => Promise<readonly string[]>
+
+  constructor(amended: () => Promise<readonly string[]>) {
+    super('the upstream carried nothing out')
+    this.amended = amended
+  }
+}
+
 /**
  * Resolves with the answer's status when its body has been passed on whole.
  * @throws {Refusal} {@link Unanswered} where it may be worth another attempt.
+ * @throws {Rejected} where it is to be sent again as {@link Forwarding.amend} says.
  * @throws {ClientGone} the client left.
  */
 export function attempt(forwarding: Forwarding, upload: Upload, open: () => ClientRequest): Promise<number> {
@@ -87,6 +100,11 @@ class Attempt {
     const { response } = this.#forwarding
     clearTimeout(this.#responseTimer)
     if (this.#phase === 'settled') return
+    const amended = this.#upload.isKept ? this.#forwarding.amend?.(answer) : undefined
+    if (amended !== undefined) {
+      this.#fail(new Rejected(amended))
+      return
+    }
     this.#phase = 'answering'
     this.#upload.release()
     this.#answer = answer

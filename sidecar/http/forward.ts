@@ -2,7 +2,7 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { filterHeaders, headerValues } from '../../shared/head.ts'
-import { attempt } from './attempt.ts'
+import { attempt, Rejected } from './attempt.ts'
 import type { Forwarding } from './forwarding.ts'
 import { lengthLast } from './length-last.ts'
 import { answerHere, hopsLeft, withHopsLeft } from './max-forwards.ts'
@@ -27,14 +27,18 @@ export async function forward(forwarding: Forwarding): Promise<number> {
     answerHere(response)
     return response.statusCode
   }
-  const sent = hops === undefined ? forwarding : { ...forwarding, headers: withHopsLeft(headers, hops - 1) }
-  const upload = new Upload(response, limits.bodyBytes, siftTrailers)
+  const counted = (given: readonly string[]) => (hops === undefined ? given : withHopsLeft(given, hops - 1))
+  let sent: Forwarding = { ...forwarding, headers: counted(headers) }
+  const upload = new Upload(response, limits.bodyBytes, siftTrailers, forwarding.amend !== undefined)
   const repetition = new Repetition(isAwaited)
   for (;;) {
     try {
       return await attempt(sent, upload, () => open(sent, upload, repetition))
     } catch (error) {
-      await repetition.await(error, upload)
+      if (error instanceof Rejected) {
+        const { amend: _once, ...rest } = sent
+        sent = { ...rest, headers: counted(await error.amended()) }
+      } else await repetition.await(error, upload)
       forwarding.onRepeat()
     }
   }

@@ -17,6 +17,11 @@ export interface Forwarding extends AnswerRules {
   readonly headers: readonly string[]
   /** Whether the upstream is one of ours, or our app: then it is waited for while it starts again. */
   readonly isAwaited: boolean
+  /**
+   * What to send in place of {@link headers}, where an answer says that nothing was carried out for want of something
+   * that can be sent along; undefined: the answer counts. Asked once.
+   */
+  readonly amend?: (answer: IncomingMessage) => (() => Promise<readonly string[]>) | undefined
   /** Called each time that the request is sent again. */
   readonly onRepeat: () => void
   readonly limits: Limits

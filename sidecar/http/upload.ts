@@ -30,6 +30,7 @@ export class Upload {
   readonly #maxBytes: number
   readonly #siftTrailers: SiftTrailers
   #bytes = 0
+  readonly #isIdempotent: boolean
   #kept: Buffer[] | undefined
   #keptBytes = 0
   #isInvited = false
@@ -37,21 +38,28 @@ export class Upload {
 
   /**
    * @param maxBytes 0: no limit.
+   * @param mayBeRejected whether an upstream may say that it took nothing of the request.
    * @throws {Refusal} `body_too_large`, by its length.
    */
-  constructor(response: ServerResponse, maxBytes: number, siftTrailers: SiftTrailers) {
+  constructor(response: ServerResponse, maxBytes: number, siftTrailers: SiftTrailers, mayBeRejected = false) {
     const request = response.req
     this.#request = request
     this.#response = response
     this.#maxBytes = maxBytes || Infinity
     this.#siftTrailers = siftTrailers
     this.framing = framingOf(request.rawHeaders)
-    this.#kept = idempotent.has(request.method ?? '') ? [] : undefined
+    this.#isIdempotent = idempotent.has(request.method ?? '')
+    this.#kept = this.#isIdempotent || mayBeRejected ? [] : undefined
     if (typeof this.framing === 'number' && this.framing > this.#maxBytes) throw bodyTooLarge()
   }
 
   /** Whether the request may be sent once more though the upstream may have had it. */
   get isRepeatable(): boolean {
+    return this.#isIdempotent && this.isKept
+  }
+
+  /** Whether all of it that came is kept, so that a request of which nothing was carried out can be sent again. */
+  get isKept(): boolean {
     return this.#kept !== undefined
   }
 
