@@ -2,8 +2,8 @@
 import type { Issuer } from './config/mesh.ts'
 
 export type Need =
-  /** A key that one of these issuers may publish by now. */
-  | { readonly kind: 'keys'; readonly issuers: readonly Issuer[] }
+  /** A key that one of these issuers may publish by now, by its `kid`. */
+  | { readonly kind: 'keys'; readonly issuers: readonly Issuer[]; readonly keyId: string | undefined }
   /** The certificates of accounts' keys, by their `kid`. */
   | { readonly kind: 'certificates'; readonly keyIds: readonly string[] }
   /** The session of a handle, which another sidecar may have shared. */

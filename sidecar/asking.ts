@@ -8,7 +8,7 @@ export type Asked = 'found' | 'unknown' | 'unavailable'
 
 /** Whom to ask. None of them fails. */
 export interface Sources {
-  keys(issuer: Issuer): Promise<Asked>
+  keys(issuer: Issuer, keyId: string | undefined): Promise<Asked>
   certificate(keyId: string): Promise<Asked>
   session(handle: string): Promise<Asked>
 }
@@ -55,7 +55,7 @@ function subjectsOf(need: Need): readonly Subject[] {
   }
 }
 
-function ask(sources: Sources, { kind }: Need, subject: Subject): Promise<Asked> {
-  if (typeof subject !== 'string') return sources.keys(subject)
-  return kind === 'session' ? sources.session(subject) : sources.certificate(subject)
+function ask(sources: Sources, need: Need, subject: Subject): Promise<Asked> {
+  if (typeof subject !== 'string') return sources.keys(subject, need.kind === 'keys' ? need.keyId : undefined)
+  return need.kind === 'session' ? sources.session(subject) : sources.certificate(subject)
 }

@@ -1,12 +1,16 @@
 // Holds what is in effect: the mesh file, the files it names, and the issuers' keys, as one snapshot swapped whole.
 import { AccountVerdicts } from '../shared/assertion/account-verdicts.ts'
+import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Issuer, Mesh } from '../shared/config/mesh.ts'
 import { makeTrust, type IssuerKeys, type Trust } from '../shared/trust.ts'
 import { FileWatch } from './file-watch.ts'
 import { IssuerKeySource } from './keys/issuer-keys.ts'
 import type { Asked } from './asking.ts'
 import { materialFiles, readMaterial, type Material } from './material.ts'
+import { hintChannel, KeySharing } from './keys/key-sharing.ts'
+import { createDocumentSeal } from './keys/sealed-document.ts'
 import type { Current } from './runtime.ts'
+import type { Store } from './store/store.ts'
 import { describeError, type Log } from './telemetry/log.ts'
 
 /** What reading a mesh file gave: a mesh, or what is wrong with it, one line each. */
@@ -35,7 +39,8 @@ export class ConfigurationFault extends Error {
   }
 }
 
-interface Loaded {
+/** Read and found to be good. */
+export interface Loaded {
   /** When it began to be read, by the clock of the file system: milliseconds since the epoch. */
   readonly sinceMs: number
   readonly reading: MeshReading
@@ -43,7 +48,8 @@ interface Loaded {
   readonly material: Material
 }
 
-async function load(options: ConfigurationOptions): Promise<Loaded> {
+/** @throws {ConfigurationFault} the mesh file, or a file that it names, cannot be used. */
+export async function load(options: ConfigurationOptions): Promise<Loaded> {
   const sinceMs = Date.now()
   const reading = await options.read()
   const { mesh } = reading
@@ -54,17 +60,17 @@ async function load(options: ConfigurationOptions): Promise<Loaded> {
   return { sinceMs, reading, mesh, material }
 }
 
-/**
- * Loads and keeps the configuration.
- * @throws {ConfigurationFault} at the start only; later the last good one stays in effect.
- */
-export async function openConfiguration(options: ConfigurationOptions): Promise<Configuration> {
-  return new Configuration(options, await load(options))
+/** What the configuration shares with other sidecars, and asks of its own. */
+export interface Surroundings {
+  readonly store: Store
+  readonly revocations: Revocations
 }
 
+/** Keeps the configuration: what was loaded at the start, later the last good one. */
 export class Configuration {
   readonly warnings: readonly string[]
   readonly #options: ConfigurationOptions
+  readonly #surroundings: Surroundings
   readonly #watch: FileWatch
   readonly #sinceMs: number
   readonly #endedInNewline: boolean
@@ -76,9 +82,12 @@ export class Configuration {
   #onReload: () => void = () => undefined
   /** Reloads refused since the last one that took effect. */
   failedReloads = 0
+  /** Documents of the store that nobody signed whose signature counts. */
+  rejectedDocuments = 0
 
-  constructor(options: ConfigurationOptions, loaded: Loaded) {
+  constructor(options: ConfigurationOptions, loaded: Loaded, surroundings: Surroundings) {
     this.#options = options
+    this.#surroundings = surroundings
     this.#sinceMs = loaded.sinceMs
     this.#endedInNewline = loaded.reading.endsInNewline === true
     this.warnings = loaded.reading.warnings
@@ -100,6 +109,8 @@ export class Configuration {
   /** Begins to fetch keys and to watch files. */
   async start(log: Log): Promise<void> {
     this.#log = log
+    const { store } = this.#surroundings
+    store.subscribe(hintChannel, (hint) => this.#hear(hint))
     for (const { source } of this.#sources.values()) void source.start()
     await this.#watch.start(this.#sinceMs)
   }
@@ -117,9 +128,9 @@ export class Configuration {
     return mesh.issuers.filter(({ name }) => !trust.keysByIssuer.has(name)).map(({ name }) => name)
   }
 
-  async refetch(issuer: Issuer): Promise<Asked> {
+  async refetch(issuer: Issuer, keyId: string | undefined): Promise<Asked> {
     const entry = this.#sources.get(issuer.name)
-    return entry === undefined ? 'unavailable' : entry.source.refetch()
+    return entry === undefined ? 'unavailable' : entry.source.refetch(keyId)
   }
 
   async close(): Promise<void> {
@@ -179,7 +190,7 @@ export class Configuration {
     const keys: IssuerKeys[] = []
     for (const issuer of mesh.issuers) {
       const ca = material.caByIssuer.get(issuer.name)
-      const settings = JSON.stringify([issuer.jwks, ca])
+      const settings = JSON.stringify([issuer.jwks, ca, [...issuer.jwksFrom]])
       const kept = before.get(issuer.name)
       if (kept?.settings === settings) {
         this.#sources.set(issuer.name, kept)
@@ -200,6 +211,7 @@ export class Configuration {
       issuer,
       ca,
       now: this.#options.now,
+      sharing: this.#createSharing(issuer),
       onKeys: (keys) => this.#acceptKeys(keys),
       onFailure: ({ name, jwks }, error) => {
         this.#log?.write('error', 'the keys of an issuer cannot be fetched', {
@@ -209,6 +221,27 @@ export class Configuration {
         })
       },
     })
+  }
+
+  #createSharing({ jwks, jwksFrom }: Issuer): KeySharing | undefined {
+    const { store, revocations } = this.#surroundings
+    if (store.kind === 'memory' || jwks.kind !== 'url') return undefined
+    const { now } = this.#options
+    const seal = createDocumentSeal({
+      accounts: jwksFrom,
+      minter: () => this.#current.credential.minter,
+      trust: () => this.#current.snapshot.trust,
+      revocations,
+      onRejected: () => void this.rejectedDocuments++,
+      now,
+    })
+    return new KeySharing({ store, url: jwks.url, seal, now })
+  }
+
+  /** @param hint undefined: some may have been missed; the next refresh, or the next unknown key, sees what changed. */
+  #hear(hint: string | undefined): void {
+    if (hint === undefined) return
+    for (const { source } of this.#sources.values()) void source.hear(hint)
   }
 
   #acceptKeys(keys: IssuerKeys): void {

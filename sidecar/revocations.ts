@@ -26,11 +26,15 @@ export class RevocationList implements Revocations {
   isRevoked(assertion: Assertion): boolean {
     if (this.#revokedAtMs.size === 0) return false
     const { principal, sessionId, tokenId, keyId, issuedAt } = assertion
-    if (this.#has('kid', '', keyId)) return true
+    if (this.isKeyRevoked(keyId)) return true
     if (this.#has('session', principal.issuer, sessionId)) return true
     if (this.#has('jti', principal.issuer, tokenId)) return true
     const subjectAtMs = this.#revokedAtMs.get(keyOf('subject', principal.issuer, principal.subject))
     return subjectAtMs !== undefined && issuedAt * 1000 <= subjectAtMs
+  }
+
+  isKeyRevoked(keyId: string): boolean {
+    return this.#has('kid', '', keyId)
   }
 
   #has(kind: Revocation['kind'], issuer: string, value: string): boolean {

@@ -4,7 +4,7 @@ import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { Certificates } from './certificates.ts'
-import { openConfiguration, type Configuration, type ConfigurationOptions } from './configuration.ts'
+import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
@@ -53,12 +53,14 @@ export interface Sidecar {
  * @throws {Error} an address cannot be bound.
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
-  const configuration = await openConfiguration(options)
-  const { mesh } = configuration.current.snapshot
+  const loaded = await load(options)
+  const { mesh } = loaded
   const log = createLog(mesh.log, options.output, options.now)
-  for (const warning of configuration.warnings) log.write('warn', warning)
   const store = createMemoryStore(options.now)
-  const parts = assemble(configuration, store, log, options)
+  const revocations = new RevocationList()
+  const configuration = new Configuration(options, loaded, { store, revocations })
+  const parts = assemble(configuration, { store, revocations }, log, options)
+  for (const warning of configuration.warnings) log.write('warn', warning)
   const draining: { done?: Promise<void> } = {}
   let isListening = false
   const notReady = () => [
@@ -119,6 +121,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   }
 }
 
+interface Shared {
+  readonly store: Store
+  readonly revocations: RevocationList
+}
+
 interface Parts {
   readonly runtime: Runtime
   readonly metrics: Metrics
@@ -133,7 +140,7 @@ interface Parts {
 
 function assemble(
   configuration: Configuration,
-  store: Store,
+  { store, revocations }: Shared,
   log: Log,
   { now, output, env }: SidecarOptions,
 ): Parts {
@@ -146,7 +153,6 @@ function assemble(
     maxBytes: () => meshNow().limits.sessionBytes,
     lingerMs: () => meshNow().timeouts.lingerMs,
   })
-  const revocations = new RevocationList()
   const certificates = new Certificates({
     store,
     trust: () => configuration.current.snapshot.trust,
@@ -158,7 +164,7 @@ function assemble(
   const runtime: Runtime = {
     current: () => configuration.current,
     ask: {
-      keys: (issuer) => configuration.refetch(issuer),
+      keys: (issuer, keyId) => configuration.refetch(issuer, keyId),
       certificate: (keyId) => certificates.lookUp(keyId),
       session: async () => 'unknown',
     },

@@ -22,11 +22,12 @@ export class MalformedToken extends Error {
 }
 
 /**
- * Parses a JWS in compact serialisation (RFC 7515 section 7.1) of type JWT.
+ * Parses a JWS in compact serialisation (RFC 7515 section 7.1).
+ * @param type what `typ` must be (RFC 8725 section 3.11); only JWT may be left out, and written in any case.
  * @throws {MalformedToken} not three parts, base64url that is padded or not canonical, not UTF-8, no JSON object,
- * a member given twice (RFC 8725 section 2.4) or named with a backslash, JSON nested too deeply, `crit`, another `typ` than JWT.
+ * a member given twice (RFC 8725 section 2.4) or named with a backslash, JSON nested too deeply, `crit`, another `typ`.
  */
-export function parseJws(token: string): ParsedJws {
+export function parseJws(token: string, type = 'JWT'): ParsedJws {
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
   if (first <= 0 || second === -1 || token.indexOf('.', second + 1) !== -1) {
@@ -35,10 +36,7 @@ export function parseJws(token: string): ParsedJws {
   const header = parseObject(decode(token.slice(0, first)), 'header')
   const payload = parseObject(decode(token.slice(first + 1, second)), 'payload')
   if ('crit' in header) throw new MalformedToken('the header has crit')
-  const type = header['typ']
-  if (type !== undefined && (typeof type !== 'string' || type.toUpperCase() !== 'JWT')) {
-    throw new MalformedToken('typ is not JWT')
-  }
+  if (!isOfType(header['typ'], type)) throw new MalformedToken(`typ is not ${type}`)
   const algorithm = header['alg']
   if (typeof algorithm !== 'string') throw new MalformedToken('alg is not a string')
   const keyId = header['kid']
@@ -51,6 +49,11 @@ export function parseJws(token: string): ParsedJws {
     signingInput: token.slice(0, second),
     signature: decode(token.slice(second + 1)),
   }
+}
+
+function isOfType(given: unknown, type: string): boolean {
+  if (type !== 'JWT') return given === type
+  return given === undefined || (typeof given === 'string' && given.toUpperCase() === 'JWT')
 }
 
 function decode(part: string): Buffer {

@@ -20,6 +20,8 @@ export type TokenRole = 'assertion' | 'original_user'
 /** What was found about revocation; asked for each request, since verdicts on signatures are kept. */
 export interface Revocations {
   isRevoked(assertion: Assertion): boolean
+  /** Whether all that a key signed is revoked, by its `kid`. */
+  isKeyRevoked(keyId: string): boolean
 }
 
 export interface VerifyOptions {
@@ -165,7 +167,7 @@ function findKey(
     const key = jws.keyId === undefined ? undefined : entry.keys.byId.get(jws.keyId)
     if (key !== undefined && keySuits(key, algorithm)) return { issuer, key }
   }
-  const need: Need = { kind: 'keys', issuers }
+  const need: Need = { kind: 'keys', issuers, keyId: jws.keyId }
   const missing = options.missing(need)
   if (missing === 'ask') throw new Needed(need)
   if (unavailable || missing === 'unavailable') throw keysUnavailable()

@@ -76,7 +76,7 @@ function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer
 }
 
 /** Only a running sidecar knows any. */
-const revocations = { isRevoked: () => false }
+const revocations = { isRevoked: () => false, isKeyRevoked: () => false }
 
 /** What a client would send: the host that the token is for, and the token. */
 function makeHead({ mesh, token, tokenFor, method, path }: TokenQuestion): RequestHead {

@@ -1,5 +1,5 @@
 // Mints the assertions under which this service calls others, and keeps one per audience.
-import { createPublicKey, randomUUID } from 'node:crypto'
+import { createPublicKey, randomUUID, sign } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { BoundedMap } from '../../shared/bounded-map.ts'
@@ -38,6 +38,8 @@ export interface PublicJwk {
 
 export interface Minter {
   readonly account: string
+  /** `iss`: `mesh.issuer`. */
+  readonly issuer: string
   readonly keyId: string
   readonly publicJwk: PublicJwk
   readonly notAfterMs: number
@@ -48,6 +50,8 @@ export interface Minter {
    * {@link Refusal} with `credential_unavailable` where the certificate has expired.
    */
   assertionFor(audience: string, withChain?: boolean): Promise<string>
+  /** Signs anything else of the account's: a JWS in compact form, by ES256, with the account's `kid`. Takes some 40 µs. */
+  sign(header: Readonly<Record<string, unknown>>, payload: Readonly<Record<string, unknown>>): string
 }
 
 interface Minted {
@@ -66,7 +70,7 @@ interface Entry {
 
 /** Mints with one key. A new certificate is a new minter. */
 export function createMinter(options: MinterOptions): Minter {
-  const { account, keyId, notAfterMs, now } = options
+  const { account, issuer, privateKey, keyId, notAfterMs, now } = options
   const x5c = options.chain.map((certificate) => certificate.raw.toString('base64'))
   const mint = createMint(options, x5c)
   const entries = { withChain: newEntries(), bare: newEntries() }
@@ -89,10 +93,12 @@ export function createMinter(options: MinterOptions): Minter {
 
   return {
     account,
+    issuer,
     keyId,
     publicJwk: publicJwkOf(options),
     notAfterMs,
     x5c,
+    sign: (header, payload) => signCompact({ alg: 'ES256', kid: keyId, ...header }, payload, privateKey),
     async assertionFor(audience, withChain = true) {
       const nowMs = now()
       const entry = entryOf(audience, withChain)
@@ -145,6 +151,14 @@ function createMint(
     return { token, mintedAtMs: iat * 1000, expiresAtMs: exp * 1000 }
   }
 }
+
+function signCompact(header: object, payload: object, privateKey: KeyObject): string {
+  const input = `${base64url(header)}.${base64url(payload)}`
+  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  return `${input}.${signature.toString('base64url')}`
+}
+
+const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** A clock that was set back would make it one from the future, which callees refuse. */
 function isUsable(minted: Minted, nowMs: number): boolean {

@@ -3,13 +3,23 @@ import { readFile } from 'node:fs/promises'
 import { parseKeySet, type KeySet } from '../../shared/assertion/key-set.ts'
 import type { Issuer } from '../../shared/config/mesh.ts'
 import type { IssuerKeys } from '../../shared/trust.ts'
+import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Asked } from '../asking.ts'
+import { Budget } from '../budget.ts'
+import type { KeySharing } from './key-sharing.ts'
+import type { SharedDocument } from './sealed-document.ts'
 import { createFetcher, type FetchedKeySet, type KeySetFetcher } from './fetch.ts'
 
 /** Keys that could not be confirmed for so long are used no more: then it is `keys_unavailable`. */
 export const maxStaleMs = 24 * 60 * 60 * 1000
-/** An unknown `kid` makes us fetch at most this often, however many tokens name one. */
-export const refetchCooldownMs = 5_000
+/** What an unknown `kid` makes us fetch: so often at once, and again one time each interval. */
+export const refetchBurst = 5
+export const refetchIntervalMs = 5_000
+/** A key that was not published a moment ago, when we asked for one, is unknown. */
+export const freshMs = 1_000
+/** So long a `kid` that was not published then is unknown without a fetch. */
+export const absenceMs = 10_000
+const maxAbsent = 1_000
 const minRefreshMs = 60_000
 const maxRefreshMs = 60 * 60 * 1000
 const defaultRefreshMs = 5 * 60 * 1000
@@ -25,7 +35,12 @@ export interface IssuerKeySourceOptions {
   /** Called when keys came that differ, or the same were confirmed. */
   readonly onKeys: (keys: IssuerKeys) => void
   readonly onFailure: (issuer: Issuer, error: unknown) => void
+  /** What other sidecars know; undefined where nothing is shared. */
+  readonly sharing?: KeySharing | undefined
 }
+
+/** Why keys are loaded: since it is time, since somebody said that they changed, since a request needs one. */
+type Occasion = 'refresh' | 'hint' | 'request'
 
 export class IssuerKeySource {
   readonly issuer: Issuer
@@ -35,9 +50,17 @@ export class IssuerKeySource {
   #flight: Promise<boolean> | undefined
   #timer: NodeJS.Timeout | undefined
   #startedMs = -Infinity
+  /** When keys were last fetched since one was unknown. */
+  #askedMs = -Infinity
   #lastSucceeded = false
+  #reachesIssuer = false
+  /** When the keys in use were fetched, by whomever. */
+  #fetchedMs = -Infinity
   #failures = 0
   #closed = false
+  readonly #budget = new Budget(refetchBurst, refetchIntervalMs)
+  /** Until when a `kid` is unknown without a fetch. */
+  readonly #absentUntilMs = new BoundedMap<string, number>(maxAbsent)
 
   constructor(options: IssuerKeySourceOptions) {
     this.issuer = options.issuer
@@ -51,16 +74,27 @@ export class IssuerKeySource {
   }
 
   /** Loads now, and from then on in the background. Resolves when the first try has ended, well or not. */
-  async start(): Promise<void> {
-    await this.#load()
+  start(): Promise<void> {
+    return this.#refresh('refresh')
+  }
+
+  /** Another sidecar says that something of an issuer changed; it may be another issuer. */
+  async hear(hint: string): Promise<void> {
+    if (this.#options.sharing?.heeds(hint) === true) await this.#refresh('hint')
   }
 
   /** Fetches once more for a `kid` that is not there; callers at the same time share one fetch. */
-  async refetch(): Promise<Asked> {
-    // A clock that was set back must not keep us from asking.
-    const cooling = Math.abs(this.#options.now() - this.#startedMs) < refetchCooldownMs
-    if (this.#flight === undefined && cooling) return this.#lastSucceeded ? 'unknown' : 'unavailable'
-    return (await this.#load()) ? 'found' : 'unavailable'
+  async refetch(keyId = ''): Promise<Asked> {
+    // What is under way began before anybody asked for this key.
+    if (this.#flight !== undefined && (await this.#flight) && this.#has(keyId)) return 'found'
+    if (this.#flight === undefined) {
+      const refused = this.#mayNotAsk(keyId)
+      if (refused !== undefined) return refused
+    }
+    const nowMs = this.#options.now()
+    if (!(await this.#load('request'))) return 'unavailable'
+    if (!this.#has(keyId)) this.#absentUntilMs.set(keyId, nowMs + absenceMs)
+    return 'found'
   }
 
   async close(): Promise<void> {
@@ -69,41 +103,93 @@ export class IssuerKeySource {
     await this.#fetcher?.close()
   }
 
-  #load(): Promise<boolean> {
-    this.#flight ??= this.#loadOnce().finally(() => {
+  #has(keyId: string): boolean {
+    return this.#current?.keys.byId.has(keyId) === true
+  }
+
+  /** The answer without asking; undefined: we ask. */
+  #mayNotAsk(keyId: string): Asked | undefined {
+    const nowMs = this.#options.now()
+    if (nowMs < (this.#absentUntilMs.get(keyId) ?? 0)) return 'unknown'
+    // A clock that was set back must not keep us from asking.
+    if (Math.abs(nowMs - this.#askedMs) < freshMs) return this.#lastSucceeded ? 'unknown' : 'unavailable'
+    if (!this.#budget.take(nowMs)) return 'unavailable'
+    this.#askedMs = nowMs
+    return undefined
+  }
+
+  /** Nobody waits for these: they wait for their turn. */
+  async #refresh(occasion: 'refresh' | 'hint'): Promise<void> {
+    clearTimeout(this.#timer)
+    const giveBack = await this.#options.sharing?.turn(false)
+    await this.#load(occasion)
+    giveBack?.()
+  }
+
+  #load(occasion: Occasion): Promise<boolean> {
+    this.#flight ??= this.#loadOnce(occasion).finally(() => {
       this.#flight = undefined
     })
     return this.#flight
   }
 
-  async #loadOnce(): Promise<boolean> {
+  async #loadOnce(occasion: Occasion): Promise<boolean> {
     clearTimeout(this.#timer)
+    const { sharing } = this.#options
+    const shared = this.#reachesIssuer ? undefined : await sharing?.document()
+    if (shared !== undefined) this.#acceptShared(shared)
+    const giveBack = occasion === 'request' ? await sharing?.turn(true) : undefined
     this.#startedMs = this.#options.now()
-    const fetched = await this.#read()
-    this.#lastSucceeded = fetched !== undefined
-    this.#failures = fetched === undefined ? this.#failures + 1 : 0
-    this.#schedule(fetched)
-    return fetched !== undefined
+    const before = this.#current?.keys
+    const fetched = await this.#read(shared !== undefined)
+    giveBack?.()
+    this.#reachesIssuer = fetched !== undefined
+    this.#lastSucceeded = fetched !== undefined || shared !== undefined
+    this.#failures = this.#lastSucceeded ? 0 : this.#failures + 1
+    if (fetched !== undefined) await this.#tell(fetched.text, occasion, before)
+    this.#schedule(fetched ?? (shared && { text: '', maxAgeMs: minRefreshMs }))
+    return this.#lastSucceeded
   }
 
-  async #read(): Promise<FetchedKeySet | undefined> {
+  async #read(isSpare: boolean): Promise<FetchedKeySet | undefined> {
     try {
       const { jwks } = this.issuer
       const fetched =
         jwks.kind === 'file'
           ? { text: await readFile(jwks.file, 'utf8'), maxAgeMs: fileRefreshMs }
           : await (this.#fetcher as KeySetFetcher).fetch()
-      if (!this.#closed) this.#accept(fetched.text)
+      if (!this.#closed) this.#accept(fetched.text, this.#startedMs)
       return fetched
     } catch (error) {
-      if (!this.#closed) this.#options.onFailure(this.issuer, error)
+      if (!this.#closed && !isSpare) this.#options.onFailure(this.issuer, error)
       return undefined
     }
   }
 
-  #accept(text: string): void {
+  /** What an account signed that is trusted; an older document than ours is no news, whoever put it there. */
+  #acceptShared({ text, fetchedMs }: SharedDocument): void {
+    if (this.#closed || fetchedMs < this.#fetchedMs) return
+    try {
+      this.#accept(text, fetchedMs)
+    } catch (error) {
+      this.#options.onFailure(this.issuer, error)
+    }
+  }
+
+  /** The others learn from who saw it first. */
+  async #tell(text: string, occasion: Occasion, before: KeySet | undefined): Promise<void> {
+    const { sharing } = this.#options
+    if (sharing === undefined || this.#closed) return
+    await sharing.offer({ text, fetchedMs: this.#startedMs })
+    const isNews = before !== undefined && before !== this.#current?.keys
+    if (isNews && occasion !== 'hint') await sharing.announce()
+  }
+
+  /** @throws {TypeError} no key set. */
+  #accept(text: string, fetchedMs: number): void {
     const keys: KeySet = text === this.#current?.keys.text ? this.#current.keys : parseKeySet(text)
-    this.#current = { issuer: this.issuer, keys, usableUntilMs: this.#startedMs + maxStaleMs }
+    this.#fetchedMs = fetchedMs
+    this.#current = { issuer: this.issuer, keys, usableUntilMs: fetchedMs + maxStaleMs }
     this.#options.onKeys(this.#current)
   }
 
@@ -113,7 +199,7 @@ export class IssuerKeySource {
       fetched === undefined ? retryDelayMs(this.#failures) : refreshDelayMs(this.issuer, fetched.maxAgeMs)
     // Spread, so that a mesh that started together does not ask together.
     const spreadMs = delayMs * (0.9 + Math.random() * 0.1)
-    this.#timer = setTimeout(() => void this.#load(), spreadMs)
+    this.#timer = setTimeout(() => void this.#refresh('refresh'), spreadMs)
     this.#timer.unref()
   }
 }

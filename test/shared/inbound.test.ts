@@ -328,7 +328,7 @@ for (const [code, forToken] of Object.entries(forCodes)) {
 }
 
 test('original_user_revoked is given', () => {
-  const revocations = { isRevoked: ({ kind }: { kind: string }) => kind === 'user' }
+  const revocations = { ...tokens.nothingRevoked, isRevoked: ({ kind }: { kind: string }) => kind === 'user' }
   const headers = [...assertion(accountToken()), ...onBehalf(userToken())]
   assert.equal(verdict({ headers, question: { revocations } }), 'original_user_revoked')
 })

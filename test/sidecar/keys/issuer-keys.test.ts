@@ -9,7 +9,14 @@ import { join } from 'node:path'
 import { mock, test, type TestContext } from 'node:test'
 import type { Issuer } from '../../../shared/config/mesh.ts'
 import type { IssuerKeys } from '../../../shared/trust.ts'
-import { IssuerKeySource, maxStaleMs, refetchCooldownMs } from '../../../sidecar/keys/issuer-keys.ts'
+import {
+  absenceMs,
+  freshMs,
+  IssuerKeySource,
+  maxStaleMs,
+  refetchBurst,
+  refetchIntervalMs,
+} from '../../../sidecar/keys/issuer-keys.ts'
 import { clockMs } from '../../support/certificates.ts'
 import { issuerOf, makeSigner } from '../../support/tokens.ts'
 
@@ -99,7 +106,7 @@ for (const answer of ['<html>', '{}', '[]', '', '{"keys":"x"}']) {
 test('a refetch finds a new key', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   served.answer = documentOf(first, second)
   assert.equal(await source.refetch(), 'found')
   assert.deepEqual(keyIds(source), [first.kid, second.kid])
@@ -108,7 +115,7 @@ test('a refetch finds a new key', async (t) => {
 test('a key that is no longer published is no longer used', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   served.answer = documentOf(second)
   await source.refetch()
   assert.deepEqual(keyIds(source), [second.kid])
@@ -117,7 +124,7 @@ test('a key that is no longer published is no longer used', async (t) => {
 test('an issuer that publishes null has no keys from then on', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   served.answer = '{"keys":null}'
   assert.equal(await source.refetch(), 'found')
   assert.deepEqual(keyIds(source), [])
@@ -126,8 +133,9 @@ test('an issuer that publishes null has no keys from then on', async (t) => {
 test('who asks at the same time shares one fetch', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs
-  const results = await Promise.all(Array.from({ length: 50 }, () => source.refetch()))
+  clock.ms += freshMs
+  served.answer = documentOf(first, second)
+  const results = await Promise.all(Array.from({ length: 50 }, () => source.refetch(second.kid)))
   assert.deepEqual(new Set(results), new Set(['found']))
   assert.equal(served.asked, 2)
 })
@@ -135,21 +143,72 @@ test('who asks at the same time shares one fetch', async (t) => {
 test('who asks while the first load is under way waits for that', async (t) => {
   const { source, served } = await scene(t)
   const starting = source.start()
-  assert.equal(await source.refetch(), 'found')
+  assert.equal(await source.refetch(first.kid), 'found')
   await starting
   assert.equal(served.asked, 1)
 })
 
-test('within the cooldown a key is unknown without a fetch, to the millisecond', async (t) => {
+test('a key that was not there a moment ago, when one was asked for, is unknown without a fetch', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs - 1
-  for (let i = 0; i < 100; i++) assert.equal(await source.refetch(), 'unknown')
-  assert.equal(served.asked, 1)
-  clock.ms += 1
-  assert.equal(await source.refetch(), 'found')
-  assert.equal(await source.refetch(), 'unknown')
+  assert.equal(await source.refetch('a'), 'found')
+  clock.ms += freshMs - 1
+  for (let i = 0; i < 100; i++) assert.equal(await source.refetch(`b${i}`), 'unknown')
   assert.equal(served.asked, 2)
+  clock.ms += 1
+  assert.equal(await source.refetch('c'), 'found')
+  assert.equal(served.asked, 3)
+})
+
+test('a refresh in the background is no reason to think that a key is unknown', async (t) => {
+  const { source, served } = await scene(t)
+  await source.start()
+  served.answer = documentOf(first, second)
+  assert.equal(await source.refetch(second.kid), 'found')
+  assert.deepEqual(keyIds(source), [first.kid, second.kid])
+})
+
+test('a kid that was not published is unknown for a while without a fetch, whatever else is asked for', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  await source.refetch('absent')
+  clock.ms += absenceMs - 1
+  assert.equal(await source.refetch('absent'), 'unknown')
+  assert.equal(served.asked, 2)
+  clock.ms += 1
+  served.answer = documentOf(first, second)
+  assert.equal(await source.refetch('absent'), 'found')
+  assert.equal(served.asked, 3)
+})
+
+test('beyond the budget nothing is unknown: it cannot be known, and one more may be asked for each interval', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  const answers: string[] = []
+  for (let i = 0; i < refetchBurst + 2; i++) {
+    answers.push(await source.refetch(`${i}`))
+    clock.ms += freshMs
+  }
+  const gained = Math.floor(((refetchBurst + 1) * freshMs) / refetchIntervalMs)
+  assert.equal(answers.filter((answer) => answer === 'found').length, refetchBurst + gained)
+  assert.equal(served.asked, 1 + refetchBurst + gained)
+  assert.equal(answers.at(-1), 'unavailable')
+  clock.ms += refetchIntervalMs
+  assert.equal(await source.refetch('late'), 'found')
+})
+
+test('who asks for a key while an older fetch is under way is not told that it is unknown by that', async (t) => {
+  const { source, served } = await scene(t)
+  const held = Promise.withResolvers<ServerResponse>()
+  served.answer = (response) => held.resolve(response)
+  const starting = source.start()
+  const response = await held.promise
+  const waiting = source.refetch(second.kid)
+  served.answer = documentOf(first, second)
+  response.end(documentOf(first))
+  await starting
+  assert.equal(await waiting, 'found')
+  assert.deepEqual(keyIds(source), [first.kid, second.kid])
 })
 
 test('a clock that was set back does not keep it from asking', async (t) => {
@@ -159,15 +218,15 @@ test('a clock that was set back does not keep it from asking', async (t) => {
   assert.equal(await source.refetch(), 'found')
 })
 
-test('within the cooldown of a fetch that failed nothing is unknown: it cannot be known', async (t) => {
+test('right after a fetch that failed nothing is unknown: it cannot be known', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   served.answer = 500
   assert.equal(await source.refetch(), 'unavailable')
   assert.equal(await source.refetch(), 'unavailable')
   assert.equal(served.asked, 2)
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   served.answer = documentOf(second)
   assert.equal(await source.refetch(), 'found')
 })
@@ -177,7 +236,7 @@ test('a failure keeps the keys, and does not make them usable for longer', async
   await source.start()
   const before = source.current
   for (const answer of [500, '<html>', (response: ServerResponse) => response.destroy()] as const) {
-    clock.ms += refetchCooldownMs
+    clock.ms += freshMs
     served.answer = answer
     assert.equal(await source.refetch(), 'unavailable')
     assert.equal(source.current, before)
@@ -190,10 +249,10 @@ test('equal keys are confirmed: the same set, usable for longer', async (t) => {
   const { source, clock, accepted } = await scene(t)
   await source.start()
   const keys = source.current?.keys
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   await source.refetch()
   assert.equal(source.current?.keys, keys)
-  assert.equal(source.current?.usableUntilMs, clockMs + refetchCooldownMs + maxStaleMs)
+  assert.equal(source.current?.usableUntilMs, clockMs + freshMs + maxStaleMs)
   assert.equal(accepted.length, 2)
 })
 
@@ -220,7 +279,7 @@ test('what comes after it was closed is not accepted, and no failure either', as
 
 // When it asks by itself.
 
-const isOurs = (callback: unknown) => String(callback).includes('#load')
+const isOurs = (callback: unknown) => String(callback).includes('#refresh')
 
 /** The delays of the timers that were set, but for those of others. */
 function watchTimers(t: TestContext): () => number[] {
@@ -259,12 +318,12 @@ test('a failing issuer is asked again ever more slowly, up to every 30 s, and af
   served.answer = 500
   await source.start()
   for (let i = 0; i < 8; i++) {
-    clock.ms += refetchCooldownMs
+    clock.ms += refetchIntervalMs
     await source.refetch()
   }
   assert.deepEqual(delays(), [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
   served.answer = documentOf(first)
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   await source.refetch()
   assert.equal(delays().at(-1), 300_000)
 })
@@ -301,7 +360,7 @@ test('a file that is gone is a failure that keeps the keys', async (t) => {
   const { source, clock, failures } = sourceOf(t, { kind: 'file', file })
   await source.start()
   await rm(file)
-  clock.ms += refetchCooldownMs
+  clock.ms += freshMs
   assert.equal(await source.refetch(), 'unavailable')
   assert.deepEqual(keyIds(source), [first.kid])
   assert.equal(failures.length, 1)

@@ -1,0 +1,106 @@
+// What sidecars tell each other of one issuer's keys through the store: that they changed, whose turn it is to fetch
+// them, and, for those who trust its signer, the document itself.
+import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Budget } from '../budget.ts'
+import type { Store } from '../store/store.ts'
+import type { DocumentSeal, SharedDocument } from './sealed-document.ts'
+
+/** So many sidecars fetch from one issuer at the same time. */
+const slots = 8
+/** A lease outlives its holder's death by so long; while the fetch runs it is renewed. */
+const leaseMs = 2_000
+const renewalMs = 500
+/** Who finds all slots taken looks again after about so long, and goes without one in the end: keys matter more. */
+const retryMs = 20
+const patienceMs = 3_000
+/** With a request waiting, less. */
+const awaitedPatienceMs = 40
+/** Whoever can write to the store can tell us that keys changed: we look at most this often. */
+const hintBurst = 5
+const hintIntervalMs = 5_000
+/** How long a document is to be had: whoever signs it puts a new one there in time. */
+const documentLifeMs = 15 * 60_000
+
+export const hintChannel = 'jwks'
+
+export interface KeySharingOptions {
+  readonly store: Store
+  /** Where the issuer's keys are. */
+  readonly url: string
+  /** Signs and verifies documents; undefined: neither, since nobody's signature is trusted. */
+  readonly seal: DocumentSeal | undefined
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** One for each issuer. */
+export class KeySharing {
+  readonly #options: KeySharingOptions
+  readonly #name: string
+  readonly #holder = randomUUID()
+  readonly #hints = new Budget(hintBurst, hintIntervalMs)
+
+  constructor(options: KeySharingOptions) {
+    this.#options = options
+    this.#name = createHash('sha256').update(options.url).digest('hex').slice(0, 32)
+  }
+
+  /** Whether a hint is about this issuer's keys, and not one too many. */
+  heeds(hint: string): boolean {
+    return hint === this.#name && this.#hints.take(this.#options.now())
+  }
+
+  /**
+   * Waits for a turn to fetch.
+   * @param isAwaited whether a request waits for the keys: then not for long.
+   * @returns what gives the turn back.
+   */
+  async turn(isAwaited: boolean): Promise<() => void> {
+    const untilMs = performance.now() + (isAwaited ? awaitedPatienceMs : patienceMs)
+    for (let slot = Math.floor(Math.random() * slots); ; slot = (slot + 1) % slots) {
+      const key = `lease:jwks:${this.#name}:${slot}`
+      const isMine = await this.#lease(key)
+      if (isMine === true) return this.#hold(key)
+      if (isMine === undefined || performance.now() >= untilMs) return () => undefined
+      await pause(retryMs * (0.5 + Math.random()))
+    }
+  }
+
+  /** Tells the others that the keys changed. */
+  async announce(): Promise<void> {
+    await this.#options.store.publish(hintChannel, this.#name).catch(() => undefined)
+  }
+
+  /** Puts the document there for those who cannot reach the issuer, if our signature counts for them. */
+  async offer(document: SharedDocument): Promise<void> {
+    const { seal, store, url } = this.#options
+    const signed = seal?.sign(url, document)
+    if (signed === undefined) return
+    await store.set(`jwks:${this.#name}`, signed, documentLifeMs).catch(() => undefined)
+  }
+
+  /** The document that somebody put there whose signature counts here. */
+  async document(): Promise<SharedDocument | undefined> {
+    const { seal, store, url, now } = this.#options
+    if (seal?.trustsSomeone !== true) return undefined
+    const signed = await store.get(`jwks:${this.#name}`).catch(() => undefined)
+    if (signed === undefined) return undefined
+    const document = seal.verify(url, signed)
+    const isCurrent = document !== undefined && now() - document.fetchedMs < documentLifeMs
+    return isCurrent ? document : undefined
+  }
+
+  /** Undefined: the store cannot say. */
+  async #lease(key: string): Promise<boolean | undefined> {
+    return this.#options.store.lease(key, this.#holder, leaseMs).catch(() => undefined)
+  }
+
+  #hold(key: string): () => void {
+    const renewal = setInterval(() => void this.#lease(key), renewalMs)
+    return () => {
+      clearInterval(renewal)
+      void this.#options.store.release(key, this.#holder).catch(() => undefined)
+    }
+  }
+}
