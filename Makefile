@@ -6,6 +6,7 @@ NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
 APPS := test/apps/node_modules/.installed
 CLIENTS := curl=curl wget=wget python3=python3 chromium=chromium
+STORES := redis-server=redis-server
 NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
 SOURCES := $(shell find sidecar shared deploy/preload -name '*.ts') package.json
 
@@ -26,7 +27,7 @@ check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
 unit: build $(APPS) ## Every test.
-	test/packages.sh $(CLIENTS) $(NETWORK)
+	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES)
 	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
 
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10

@@ -1,6 +1,6 @@
 // The store of one process: what `store: memory` gives, and what tests of several sidecars in one process share.
 import { BoundedMap } from '../../shared/bounded-map.ts'
-import type { Listener, Store } from './store.ts'
+import { checkLength, type Listener, type Store } from './store.ts'
 
 /** Characters of keys and values that are kept at most. */
 const maxLength = 16 * 1024 * 1024
@@ -31,8 +31,11 @@ export function createMemoryStore(now: () => number): Store {
   return {
     kind: 'memory',
     isUp: true,
-    get: async (key) => valueOf(key),
-    set: async (key, value, lifeMs) => put(key, value, lifeMs),
+    get: async (key) => valueOf(key) || undefined,
+    async set(key, value, lifeMs) {
+      checkLength(value)
+      put(key, value, lifeMs)
+    },
     async lease(key, holder, lifeMs) {
       const current = valueOf(key)
       if (current !== undefined && current !== holder) return false
@@ -51,6 +54,7 @@ export function createMemoryStore(now: () => number): Store {
     },
     members: async (key, floor) => [...(sets.get(key) ?? [])].filter(([, score]) => score >= floor),
     async publish(channel, message) {
+      checkLength(message)
       for (const listener of listeners.get(channel) ?? []) queueMicrotask(() => listener(message))
     },
     subscribe(channel, listener) {
