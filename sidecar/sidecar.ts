@@ -16,12 +16,13 @@ import { createOutbound } from './outbound.ts'
 import { RevocationList } from './revocations.ts'
 import type { Runtime } from './runtime.ts'
 import { Sessions } from './sessions.ts'
-import { createMemoryStore } from './store/memory.ts'
+import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
 import { createTraceStart } from './telemetry/trace-start.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
 import { UsedTokens } from './used-tokens.ts'
@@ -56,10 +57,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const loaded = await load(options)
   const { mesh } = loaded
   const log = createLog(mesh.log, options.output, options.now)
-  const store = createMemoryStore(options.now)
+  const metrics = new Metrics()
+  const store = await openStore(mesh.store, { now: options.now, log, events: storeEvents(metrics) })
   const revocations = new RevocationList()
   const configuration = new Configuration(options, loaded, { store, revocations })
-  const parts = assemble(configuration, { store, revocations }, log, options)
+  const parts = assemble(configuration, { store, revocations, metrics }, log, options)
   for (const warning of configuration.warnings) log.write('warn', warning)
   const draining: { done?: Promise<void> } = {}
   let isListening = false
@@ -122,6 +124,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 }
 
 interface Shared {
+  readonly metrics: Metrics
   readonly store: Store
   readonly revocations: RevocationList
 }
@@ -140,12 +143,11 @@ interface Parts {
 
 function assemble(
   configuration: Configuration,
-  { store, revocations }: Shared,
+  { store, revocations, metrics }: Shared,
   log: Log,
   { now, output, env }: SidecarOptions,
 ): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
-  const metrics = new Metrics()
   const recorder = new Recorder({ log, metrics, access: () => meshNow().log.access, output })
   const sessions = new Sessions({
     service: meshNow().service,
@@ -184,6 +186,10 @@ function assemble(
   const interception = createInterception(runtime, outbound.admission, metrics)
   const originalDestinations = createOriginalDestinations(log)
   addGauges(metrics, configuration, sessions, { inbound, outbound })
+  addStoreGauges(metrics, store, () => ({
+    certificate: certificates.rejected,
+    jwks: configuration.rejectedDocuments,
+  }))
   const setOwnPorts = (ports: readonly number[]) => {
     ownPorts = new Set(ports)
   }
