@@ -44,7 +44,7 @@ export class Certificates {
   /** Until when our certificate travels to a host. */
   readonly #travelsUntilMs = new BoundedMap<string, number>(maxCallees)
   readonly #lookups = new Map<string, Promise<Asked>>()
-  #published: { readonly minter: Minter; readonly atMs: number } | undefined
+  #published: { readonly keyId: string; readonly text: string; readonly atMs: number } | undefined
   #publishing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -77,7 +77,7 @@ export class Certificates {
     if (store.kind === 'memory' || !store.isUp) return true
     const nowMs = now()
     const published = this.#published
-    if (published === undefined || published.minter.keyId !== minter()?.keyId) return true
+    if (published === undefined || published.keyId !== minter()?.keyId) return true
     const isSettled = nowMs >= published.atMs + settlingMs
     return !isSettled || nowMs < (this.#travelsUntilMs.get(host) ?? 0)
   }
@@ -113,11 +113,12 @@ export class Certificates {
     const lifeMs = minter.notAfterMs - now()
     if (lifeMs <= 0) return
     try {
-      await store.set(keyOf(minter.keyId), JSON.stringify(minter.x5c), lifeMs)
-      if (this.#published?.minter !== minter) {
-        await store.publish(channel, minter.keyId)
-        this.#published = { minter, atMs: now() }
-      }
+      const { keyId } = minter
+      const text = JSON.stringify(minter.x5c)
+      await store.set(keyOf(keyId), text, lifeMs)
+      if (this.#published?.text === text) return
+      await store.publish(channel, keyId)
+      this.#published = { keyId, text, atMs: now() }
     } catch {
       // It travels until the store takes it.
     }

@@ -2,10 +2,11 @@
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { X509Certificate } from 'node:crypto'
+import { randomUUID, X509Certificate } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { loadMesh } from '../../shared/config/load.ts'
 import { formatProblem } from '../../shared/config/problem.ts'
+import type { Override } from '../../shared/config/source.ts'
 import { createAuthority, issueAccount, type Certified } from '../../sidecar/ca.ts'
 import { readAccountCredential, parseRoots } from '../../sidecar/credential/files.ts'
 import { createMinter, type Minter } from '../../sidecar/credential/minter.ts'
@@ -237,6 +238,25 @@ export function x5cOf(certified: Certified): string[] {
   return [new X509Certificate(certified.certificatePem).raw.toString('base64')]
 }
 
+/** One more pod of a service: a sidecar on ports of its own, before the same app. It ends with the test. */
+export async function startPod(
+  t: TestContext,
+  mesh: TestMesh,
+  service: ServiceName,
+  options: Pick<MeshOptions, 'awaitReady' | 'clockOffsetMs'> = {},
+): Promise<RunningSidecar> {
+  const listen = ['inbound', 'outbound', 'admin', 'probes'].map((name) => ({
+    path: ['listen', name],
+    value: '127.0.0.1:0',
+    source: 'a pod of its own',
+  }))
+  const tokenFile = join(mesh.folder, `${service}-${randomUUID()}.admin-token`)
+  const overrides = [...listen, { path: ['admin_token_file'], value: tokenFile, source: 'a pod of its own' }]
+  const pod = await startOne(service, mesh.meshFile, options, undefined, overrides)
+  t.after(() => pod.sidecar.stop())
+  return pod
+}
+
 /** One more sidecar of a service on the same mesh file; `afterRead` runs each time the file has been read. */
 export function startAgain(
   mesh: TestMesh,
@@ -260,13 +280,14 @@ async function startOne(
   meshFile: string,
   options: MeshOptions,
   afterRead: () => Promise<void> = async () => undefined,
+  overrides: readonly Override[] = [],
 ): Promise<RunningSidecar> {
   const logs: string[] = []
   const sidecar = await startSidecar({
     read: async () => {
       const text = await readFile(meshFile, 'utf8')
       await afterRead()
-      const { mesh, problems } = loadMesh({ file: meshFile, text, service })
+      const { mesh, problems } = loadMesh({ file: meshFile, text, service, overrides })
       const of = (severity: string) =>
         problems.filter((problem) => problem.severity === severity).map(formatProblem)
       return { mesh, file: meshFile, errors: of('error'), warnings: of('warning') }
