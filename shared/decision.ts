@@ -2,7 +2,7 @@
 import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
-import { isNobody, type Session } from './session.ts'
+import type { Session } from './session.ts'
 import type { Cause, Source, SourceName } from './sources.ts'
 import type { RequestTarget } from './target.ts'
 
@@ -121,7 +121,7 @@ function recordSource({ name, session }: Source): RecordedSource {
 
 function kindOf(session: Session): RecordedSource['says'] {
   if (session.originalUser !== undefined) return 'user'
-  return isNobody(session) ? 'nobody' : 'own'
+  return session.isAboutNobody ? 'nobody' : 'own'
 }
 
 function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {

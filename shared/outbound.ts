@@ -5,6 +5,7 @@ import { Refusal } from './errors.ts'
 import { siftHeaders, type SiftedHeaders } from './headers/firewall.ts'
 import type { RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
+import type { MissingRule } from './needed.ts'
 import { matchRoute, readPath } from './routes.ts'
 import type { SessionIndex } from './session.ts'
 import { agentSources, findCause, readSources, type Cause, type Reading, type SourceName } from './sources.ts'
@@ -17,6 +18,7 @@ export interface OutboundQuestion {
   readonly snapshot: Snapshot
   readonly sessions: SessionIndex
   readonly revocations: Revocations
+  readonly missing: MissingRule
 }
 
 /** What was found so far: complete for a permitted call, partial for a refused one. */
@@ -38,7 +40,10 @@ export type OutboundAnswer =
   | { readonly permitted: true; readonly findings: OutboundFindings; readonly reason: string }
   | { readonly permitted: false; readonly findings: OutboundFindings; readonly refusal: Refusal }
 
-/** Decides. Pure: what it asks of the sessions changes nothing there. */
+/**
+ * Decides. Pure: what it asks of the sessions changes nothing there.
+ * @throws {Needed} where `missing` answers `ask`.
+ */
 export function decideOutbound(question: OutboundQuestion): OutboundAnswer {
   const findings: OutboundFindings = {}
   try {
@@ -66,7 +71,7 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
     throw new Refusal('call_not_allowed', 'The mesh file does not let this service call this route (calls).')
   }
   if (route.originalUser === 'none') return 'as the service account; the route takes no original user'
-  const reading = (findings.reading = readSources(sifted.claimed, question.sessions))
+  const reading = (findings.reading = readSources(sifted.claimed, question.sessions, question.missing))
   const cause = (findings.cause = findCause(reading))
   if (cause.kind === 'user') findings.originalUser = notRevoked(cause.assertion, question.revocations)
   requireOriginalUser(route, cause)

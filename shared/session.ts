@@ -5,18 +5,15 @@ export interface Session {
   readonly handle: string
   /** Ours for the inbound request, as in its decision record. */
   readonly requestId: string
-  /** Undefined where the request came without an assertion. */
+  /** Undefined where the request came without an assertion, or to another sidecar. */
   readonly caller: Assertion | undefined
   /**
    * Whose JWT goes into `-For`: the caller's own, where a user called directly, else the `-For` that came.
    * Undefined for a service account's own call, and for nobody.
    */
   readonly originalUser: Assertion | undefined
-}
-
-/** Whether the request came in about nobody. */
-export function isNobody({ caller }: Session): boolean {
-  return caller === undefined || caller.kind === 'anonymous'
+  /** Whether the request came in about nobody. */
+  readonly isAboutNobody: boolean
 }
 
 /** The live sessions that came in with one token as the caller's own. */
@@ -29,8 +26,10 @@ export interface AssertionSessions {
 
 /** Live sessions as a decision sees them: each answer in constant time, none about an ended session. */
 export interface SessionIndex {
-  /** Whether a handle is another service's: well-formed, with a tag that is not ours. */
+  /** Whether a handle is another service's: well-formed, with a tag that is neither ours nor that of who shares with us. */
   isForeign(handle: string): boolean
+  /** Whether another sidecar may have shared the session of a handle that is not here. */
+  mayBeShared(handle: string): boolean
   byHandle(handle: string): Session | undefined
   byAssertion(token: string): AssertionSessions | undefined
   /** Any session whose original user's token this is: they have the original user in common. */

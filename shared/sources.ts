@@ -2,8 +2,9 @@
 // All sources that are present must agree, and a lost user never becomes more authority.
 import { Refusal } from './errors.ts'
 import type { ClaimedIdentity } from './headers/firewall.ts'
+import { Needed, type MissingRule, type Need } from './needed.ts'
 import { samePrincipal, type Assertion } from './identity.ts'
-import { isNobody, type AssertionSessions, type Session, type SessionIndex } from './session.ts'
+import type { AssertionSessions, Session, SessionIndex } from './session.ts'
 
 /** Where a user was found, in the order in which sources count. */
 export type SourceName = 'assertion_for' | 'assertion' | 'handle' | 'tracestate' | 'baggage'
@@ -43,8 +44,12 @@ export interface Reading {
   readonly cameTogether: boolean
 }
 
-/** Looks up what an app carried. Another service's handle is no source: this sidecar cannot know what it stands for. */
-export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Reading {
+/**
+ * Looks up what an app carried. Another service's handle is no source: this sidecar cannot know what it stands for.
+ * @throws {Refusal} `session_unavailable`: another sidecar may have shared it, and cannot be asked.
+ * @throws {Needed} where `missing` answers `ask`.
+ */
+export function readSources(claimed: ClaimedIdentity, index: SessionIndex, missing: MissingRule): Reading {
   const came = claimed.assertion === undefined ? undefined : index.byAssertion(claimed.assertion)
   const shared = came?.sample.caller?.kind === 'service_account' ? came : undefined
   const sources: Source[] = []
@@ -55,7 +60,7 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Read
     sources.push({ name: 'assertion', session: came?.sample })
   }
   const add = (name: SourceName, handle: string) => {
-    if (!index.isForeign(handle)) sources.push({ name, session: index.byHandle(handle) })
+    if (!index.isForeign(handle)) sources.push({ name, session: sessionOf(handle, index, missing) })
   }
   const isUnknown = claimed.handle === unknownHandle
   if (claimed.handle !== undefined && !isUnknown) add('handle', claimed.handle)
@@ -63,6 +68,19 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex): Read
   for (const handle of claimed.baggage) add('baggage', handle)
   const cameTogether = shared === undefined || sources.every((source) => cameWith(source, claimed, index))
   return { sources, shared, isUnknown, cameTogether }
+}
+
+function sessionOf(handle: string, index: SessionIndex, missing: MissingRule): Session | undefined {
+  const session = index.byHandle(handle)
+  if (session !== undefined || !index.mayBeShared(handle)) return session
+  const need: Need = { kind: 'session', handle }
+  const answer = missing(need)
+  if (answer === 'ask') throw new Needed(need)
+  if (answer === 'unknown') return undefined
+  throw new Refusal(
+    'session_unavailable',
+    'The request that this call belongs to may have come to another pod, and the store cannot be asked now. Try again shortly.',
+  )
 }
 
 /**
@@ -104,14 +122,14 @@ function causeOfShared(shared: AssertionSessions): Cause {
 
 function causeOf(session: Session, source: SourceName): Cause {
   if (session.originalUser !== undefined) return { kind: 'user', source, assertion: session.originalUser }
-  return { kind: isNobody(session) ? 'nobody' : 'own', source }
+  return { kind: session.isAboutNobody ? 'nobody' : 'own', source }
 }
 
 /** The same user by the same entry route, or the same absence of one. Without evidence there is no chain to compare. */
 function sameCause(a: Session | undefined, b: Session): boolean {
   if (a === undefined) return false
   if (a.originalUser === undefined || b.originalUser === undefined) {
-    return a.originalUser === b.originalUser && isNobody(a) === isNobody(b)
+    return a.originalUser === b.originalUser && a.isAboutNobody === b.isAboutNobody
   }
   const sameUser = samePrincipal(a.originalUser.principal, b.originalUser.principal)
   return sameUser && a.originalUser.audience === b.originalUser.audience

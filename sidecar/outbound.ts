@@ -16,6 +16,7 @@ import {
   type OutboundFindings,
 } from '../shared/outbound.ts'
 import { targetOf, type RequestTarget } from '../shared/target.ts'
+import { asking } from './asking.ts'
 import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
@@ -39,16 +40,14 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
   const { recorder } = runtime
 
   async function serve(exchange: Exchange): Promise<number> {
-    const current = runtime.current()
-    const { snapshot } = current
-    const { sessions, revocations } = runtime
     const rule = runtime.egressRule()
     const { originalDestination } = exchange
     if (originalDestination !== undefined) {
       refuseSelf(originalDestination.address, originalDestination.port, rule)
     }
-    const decided = decideOutbound({ head: exchange.head, snapshot, sessions, revocations })
+    const { current, answer: decided } = await decide(runtime, exchange)
     const { certificates } = runtime
+    const { mesh } = current.snapshot
     const { answer, sending } = await plan(current, certificates, decided, (findings) => {
       if (findings.route !== undefined) return toRoute(findings, toRoutes)
       const agents = toOthers[rule.local]
@@ -69,11 +68,11 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       ...destination,
       headers: finished(headers),
       ...(amend === undefined ? undefined : { amend: amending(amend, finished) }),
-      siftTrailers: (raw) => siftTrailers(raw, snapshot.mesh.claimHeaderNames),
+      siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
       isClosing: () => admission.closing,
       onRepeat: exchange.onRepeat,
-      limits: snapshot.mesh.limits,
-      timeouts: snapshot.mesh.timeouts,
+      limits: mesh.limits,
+      timeouts: mesh.timeouts,
     })
   }
 
@@ -95,6 +94,16 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       }
     },
   }
+}
+
+/** Decides, on what is in effect when all that could be asked for was asked for. */
+function decide(runtime: Runtime, { head }: Exchange): Promise<{ current: Current; answer: OutboundAnswer }> {
+  const { sessions, revocations } = runtime
+  return asking(runtime.ask, (missing) => {
+    const current = runtime.current()
+    const { snapshot } = current
+    return { current, answer: decideOutbound({ head, snapshot, sessions, revocations, missing }) }
+  })
 }
 
 function createAgents(): Agents {

@@ -7,6 +7,13 @@ import { LinkedList, type Link } from '../shared/linked-list.ts'
 import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
 import { RandomBits } from './random-bits.ts'
 
+/** What other sidecars shared, as an index sees it. */
+export interface SharedIndex {
+  mayHave(handle: string): boolean
+  get(handle: string): Session | undefined
+  keep(session: Session): void
+}
+
 export interface SessionOptions {
   /** The name of the service; a hash of it tags every handle. */
   readonly service: string
@@ -15,6 +22,8 @@ export interface SessionOptions {
   /** `0`: no limit. */
   readonly maxBytes: () => number
   readonly lingerMs: () => number
+  /** Undefined: nothing is shared. */
+  readonly shared?: SharedIndex
 }
 
 interface Entry extends Session {
@@ -114,11 +123,13 @@ export class Sessions implements SessionIndex {
       requestId: of.requestId ?? '',
       caller,
       originalUser,
+      isAboutNobody: caller === undefined || caller.kind === 'anonymous',
       isUserLost: of.isUserLost === true && originalUser === undefined,
       expiresAtMs: expiryOf(originalUser),
       lingersUntilMs: Infinity,
     }
     this.#add(entry)
+    if (!entry.isUserLost) this.#options.shared?.keep(entry)
     let ended = false
     return {
       handle: entry.handle,
@@ -136,13 +147,19 @@ export class Sessions implements SessionIndex {
   }
 
   isForeign(handle: string): boolean {
-    return /^[\w-]{26}$/.test(handle) && !handle.startsWith(this.#tag)
+    const isHandle = /^[\w-]{26}$/.test(handle)
+    return isHandle && !handle.startsWith(this.#tag) && !this.mayBeShared(handle)
+  }
+
+  mayBeShared(handle: string): boolean {
+    return this.#options.shared?.mayHave(handle) === true && !this.#byHandle.has(handle)
   }
 
   byHandle(handle: string): Session | undefined {
     const nowMs = this.#sweptNow()
     const entry = this.#byHandle.get(handle)
-    return entry !== undefined && isLive(entry, nowMs) && !entry.isUserLost ? entry : undefined
+    if (entry === undefined) return this.#options.shared?.get(handle)
+    return isLive(entry, nowMs) && !entry.isUserLost ? entry : undefined
   }
 
   byAssertion(token: string): AssertionSessions | undefined {
@@ -288,7 +305,7 @@ function expiryOf(originalUser: Assertion | undefined): number {
 }
 
 /** Four characters that tell this service's handles from another's. */
-function serviceTag(service: string): string {
+export function serviceTag(service: string): string {
   return createHash('sha256').update(service).digest('base64url').slice(0, 4)
 }
 

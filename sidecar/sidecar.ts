@@ -1,8 +1,11 @@
 // One sidecar: wires the sides, the listeners and the live state, and takes them down again in order.
+import { verifyToken } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
+import type { Assertion } from '../shared/identity.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
+import { asking } from './asking.ts'
 import { Certificates } from './certificates.ts'
 import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
@@ -16,6 +19,7 @@ import { createOutbound } from './outbound.ts'
 import { RevocationList } from './revocations.ts'
 import type { Runtime } from './runtime.ts'
 import { Sessions } from './sessions.ts'
+import { SharedSessions } from './shared-sessions.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { addGauges } from './telemetry/gauges.ts'
@@ -149,11 +153,23 @@ function assemble(
 ): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
   const recorder = new Recorder({ log, metrics, access: () => meshNow().log.access, output })
+  const sharedCount = metrics.counter(
+    'onbehalf_shared_sessions_total',
+    'Sessions shared with other sidecars, and looked for among theirs, by outcome.',
+  )
+  const sharedSessions = new SharedSessions({
+    store,
+    mesh: meshNow,
+    verify: (token) => verifyAnew(token, runtime),
+    count: (outcome) => sharedCount.add({ outcome }),
+    now,
+  })
   const sessions = new Sessions({
     service: meshNow().service,
     now,
     maxBytes: () => meshNow().limits.sessionBytes,
     lingerMs: () => meshNow().timeouts.lingerMs,
+    shared: sharedSessions,
   })
   const certificates = new Certificates({
     store,
@@ -168,7 +184,7 @@ function assemble(
     ask: {
       keys: (issuer, keyId) => configuration.refetch(issuer, keyId),
       certificate: (keyId) => certificates.lookUp(keyId),
-      session: async () => 'unknown',
+      session: (handle) => sharedSessions.redeem(handle),
     },
     store,
     certificates,
@@ -204,6 +220,17 @@ function assemble(
     interception,
     setOwnPorts,
   }
+}
+
+/** Verifies the token of a user who came in elsewhere. @throws {Refusal} */
+function verifyAnew(token: string, { ask, current, revocations, now }: Runtime): Promise<Assertion> {
+  return asking(ask, (missing) => {
+    const { snapshot } = current()
+    const audiences = new Set(snapshot.mesh.routes.map(({ host }) => host))
+    const peer = { address: '' }
+    const role = 'original_user'
+    return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs: now(), missing })
+  })
 }
 
 function reasonsNotReady(configuration: Configuration, stopping: boolean, nowMs: number): readonly string[] {

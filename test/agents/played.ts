@@ -10,7 +10,7 @@ import { findCause, readSources } from '../../shared/sources.ts'
 import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
 import { createTraceStart } from '../../sidecar/telemetry/trace-start.ts'
 import { send } from '../support/client.ts'
-import { assertionOf } from '../support/tokens.ts'
+import { assertionOf, nothingElseIsKnown } from '../support/tokens.ts'
 import type { AppProcess } from './app-process.ts'
 import { users, type GrpcClientName, type ServerName } from './cells.ts'
 import { callGrpc, type GrpcUpstream } from './grpc.ts'
@@ -74,7 +74,7 @@ function judge(tally: Played, sessions: Sessions, caused: string, headers: Heade
   if (claimed.baggage.length > 0) tally.carried.baggage++
   if (claimed.handle !== undefined) tally.carried.handle++
   try {
-    const cause = findCause(readSources(claimed, sessions))
+    const cause = findCause(readSources(claimed, sessions, nothingElseIsKnown))
     count(tally, caused, cause.kind === 'user' ? cause.assertion.principal.subject : undefined)
   } catch (error) {
     assert.ok(error instanceof Refusal && isUserRefusal(error.code), String(error))

@@ -48,6 +48,7 @@ function decide(setting: Setting): OutboundAnswer {
     snapshot: snapshotOf({ mesh }),
     sessions,
     revocations: setting.revocations ?? tokens.nothingRevoked,
+    missing: tokens.nothingElseIsKnown,
   })
 }
 

@@ -4,7 +4,7 @@ import type { Assertion } from '../../shared/identity.ts'
 import { findCause, readSources } from '../../shared/sources.ts'
 import { Sessions } from '../../sidecar/sessions.ts'
 import { clockMs } from '../support/certificates.ts'
-import { assertionOf, refusalOf } from '../support/tokens.ts'
+import { assertionOf, refusalOf, nothingElseIsKnown } from '../support/tokens.ts'
 
 export const lingerMs = 30_000
 
@@ -26,7 +26,7 @@ export const ambiguous = 'original_user_ambiguous'
 /** A code, or what was found: `alice by handle`, `own by assertion`, `none`. */
 export function outcome(claims: ClaimedIdentity, sessions: Sessions): string {
   const find = () => {
-    const cause = findCause(readSources(claims, sessions))
+    const cause = findCause(readSources(claims, sessions, nothingElseIsKnown))
     if (cause.kind === 'none') return 'none'
     return `${cause.kind === 'user' ? cause.assertion.principal.subject : cause.kind} by ${cause.source}`
   }

@@ -6,7 +6,7 @@ import type { ClaimedIdentity } from '../../shared/headers/firewall.ts'
 import type { Assertion } from '../../shared/identity.ts'
 import { findCause, readSources } from '../../shared/sources.ts'
 import type { KeptSession } from '../../sidecar/sessions.ts'
-import { assertionOf, hosts } from '../support/tokens.ts'
+import { assertionOf, hosts, nothingElseIsKnown } from '../support/tokens.ts'
 import { ambiguous, lingerMs, liveSessions, lost, nobody, outcome, user } from './sources-ground.ts'
 
 interface Came {
@@ -99,7 +99,7 @@ test('whatever is claimed, the user that is found is the one to whom every given
         }
         const text = outcome(claims, sessions)
         if (text === lost || text === ambiguous) return
-        const cause = findCause(readSources(claims, sessions))
+        const cause = findCause(readSources(claims, sessions, nothingElseIsKnown))
         const ours = [claims.handle, ...claims.tracestate, ...claims.baggage].filter(
           (handle) => handle !== undefined && handle !== foreign,
         )
@@ -162,7 +162,7 @@ test('what comes from one live session is never refused, but for a shared assert
         const isSharedAlone =
           came.caller?.kind === 'service_account' && claims.assertionFor === undefined && !isHandleGiven
         fc.pre(isAnythingGiven && !isSharedAlone)
-        const cause = findCause(readSources(claims, sessions))
+        const cause = findCause(readSources(claims, sessions, nothingElseIsKnown))
         if (came.originalUser !== undefined)
           assert.ok(cause.kind === 'user' && isBelongingTo(cause.assertion)(came))
         else assert.equal(cause.kind, came.caller?.kind === 'service_account' ? 'own' : 'nobody')

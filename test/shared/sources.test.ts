@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClaimedIdentity } from '../../shared/headers/firewall.ts'
 import { findCause, readSources } from '../../shared/sources.ts'
-import { assertionOf, hosts, nowS } from '../support/tokens.ts'
+import { assertionOf, hosts, nowS, nothingElseIsKnown } from '../support/tokens.ts'
 import { ambiguous, lingerMs, liveSessions, lost, nobody, outcome, user } from './sources-ground.ts'
 
 const alice = user('alice')
@@ -415,7 +415,9 @@ for (const { name, claims, expected } of rows) {
 
 test('the assertion that goes on is the very one that came in', () => {
   const { sessions, kept } = scene()
-  const cause = findCause(readSources({ ...none, handle: kept.bobByApp.handle }, sessions))
+  const cause = findCause(
+    readSources({ ...none, handle: kept.bobByApp.handle }, sessions, nothingElseIsKnown),
+  )
   assert.ok(cause.kind === 'user' && cause.assertion === bob)
 })
 
@@ -483,7 +485,7 @@ test('no refusal names a user, a token or a handle', () => {
     { assertion: alice.token, handle: kept.bobByApp.handle },
   ]) {
     assert.throws(
-      () => findCause(readSources({ ...none, ...claims }, sessions)),
+      () => findCause(readSources({ ...none, ...claims }, sessions, nothingElseIsKnown)),
       ({ message }: Error) =>
         !/SECRET|alice|bob|jwt of/.test(message) &&
         !message.includes(kept.ended.handle) &&

@@ -1,0 +1,169 @@
+// Sessions that a service shares: kept in the store, sealed under their handles, and verified anew by whoever redeems one.
+import { clockSkewSeconds } from '../shared/assertion/verify.ts'
+import { BoundedMap } from '../shared/bounded-map.ts'
+import type { Mesh } from '../shared/config/mesh.ts'
+import { Refusal } from '../shared/errors.ts'
+import type { Assertion } from '../shared/identity.ts'
+import type { Session } from '../shared/session.ts'
+import type { Asked } from './asking.ts'
+import { openSession, sealSession, sessionName } from './session-seal.ts'
+import { serviceTag } from './sessions.ts'
+import type { Store } from './store/store.ts'
+
+/** For how long a request that came in with no assertion is remembered as nobody's. */
+const nobodysLifeMs = 5 * 60_000
+/** So long a handle that nobody shared is not asked for again. */
+const absenceMs = 2_000
+const maxAbsent = 10_000
+/** Characters of redeemed sessions that are kept. */
+const maxRedeemed = 8 * 1024 * 1024
+const redeemedOverhead = 2_000
+/** Look-ups under way; who asks for ever new handles waits for nobody's answer but his own. */
+const maxLookups = 256
+
+const keyOf = (handle: string): string => `session:${sessionName(handle)}`
+
+/** What became of it; the labels of the metric. */
+export type SharedSessionOutcome = 'kept' | 'not_kept' | 'redeemed' | 'absent' | 'rejected' | 'unavailable'
+
+export interface SharedSessionsOptions {
+  readonly store: Store
+  readonly mesh: () => Mesh
+  /** Verifies an original user's token anew. @throws {Refusal} */
+  readonly verify: (token: string) => Promise<Assertion>
+  readonly count: (outcome: SharedSessionOutcome) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** A session as it is sealed. */
+interface Sealed {
+  readonly requestId: string
+  readonly kind: 'user' | 'own' | 'nobody'
+  readonly userToken?: string
+}
+
+export class SharedSessions {
+  readonly #options: SharedSessionsOptions
+  readonly #redeemed = new BoundedMap<string, { readonly session: Session; readonly untilMs: number }>(
+    maxRedeemed,
+  )
+  readonly #absentSinceMs = new BoundedMap<string, number>(maxAbsent)
+  readonly #lookups = new Map<string, Promise<Asked>>()
+  /** The services whose handles may be redeemed here, by their tags; made for one mesh. */
+  #sharers: { readonly mesh: Mesh; readonly byTag: ReadonlyMap<string, string> } | undefined
+
+  constructor(options: SharedSessionsOptions) {
+    this.#options = options
+  }
+
+  /** Whether a handle, by its tag, is of a service whose sessions may be redeemed here. */
+  mayHave(handle: string): boolean {
+    return this.#sharerOf(handle) !== undefined
+  }
+
+  /** What was redeemed before. */
+  get(handle: string): Session | undefined {
+    const known = this.#redeemed.get(handle)
+    return known !== undefined && this.#options.now() < known.untilMs ? known.session : undefined
+  }
+
+  /** Shares a session, if this service does so. Nobody waits for it: while the store is away, it is this sidecar's alone. */
+  keep(session: Session): void {
+    const { store, mesh, count, now } = this.#options
+    const { service, shareWith } = mesh()
+    if (shareWith.size === 0 || store.kind === 'memory') return
+    const { handle, requestId, originalUser } = session
+    const kind = originalUser !== undefined ? 'user' : session.isAboutNobody ? 'nobody' : 'own'
+    const sealed: Sealed = { requestId, kind, ...(originalUser && { userToken: originalUser.token }) }
+    const text = sealSession(handle, service, JSON.stringify(sealed))
+    const lifeMs = this.#endOf(originalUser ?? session.caller) - now()
+    store.set(keyOf(handle), text, lifeMs).then(
+      () => count('kept'),
+      () => count('not_kept'),
+    )
+  }
+
+  /** Looks for a session that another sidecar shared; what is found is had by {@link get} then. */
+  redeem(handle: string): Promise<Asked> {
+    const service = this.#sharerOf(handle)
+    if (service === undefined) return Promise.resolve('unknown')
+    if (this.#options.now() - (this.#absentSinceMs.get(handle) ?? -Infinity) < absenceMs)
+      return Promise.resolve('unknown')
+    const known = this.#lookups.get(handle)
+    if (known !== undefined) return known
+    if (this.#lookups.size >= maxLookups) return Promise.resolve('unavailable')
+    const lookup = this.#redeem(handle, service).finally(() => this.#lookups.delete(handle))
+    this.#lookups.set(handle, lookup)
+    return lookup
+  }
+
+  async #redeem(handle: string, service: string): Promise<Asked> {
+    const { store, count, now } = this.#options
+    let text: string | undefined
+    try {
+      text = await store.get(keyOf(handle))
+    } catch {
+      count('unavailable')
+      return 'unavailable'
+    }
+    const sealed = text === undefined ? undefined : parse(openSession(handle, service, text))
+    if (sealed === undefined) {
+      // Altered or not there, it names no session; a writer of the store can take sessions away, and make none.
+      count(text === undefined ? 'absent' : 'rejected')
+      this.#absentSinceMs.set(handle, now())
+      return 'unknown'
+    }
+    return this.#accept(handle, sealed)
+  }
+
+  async #accept(handle: string, { requestId, kind, userToken }: Sealed): Promise<Asked> {
+    const { verify, count, now } = this.#options
+    let originalUser: Assertion | undefined
+    try {
+      originalUser = userToken === undefined ? undefined : await verify(userToken)
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      const isUnavailable = error.status === 503
+      count(isUnavailable ? 'unavailable' : 'rejected')
+      return isUnavailable ? 'unavailable' : 'unknown'
+    }
+    const session: Session = {
+      handle,
+      requestId,
+      caller: undefined,
+      originalUser,
+      isAboutNobody: kind === 'nobody',
+    }
+    const untilMs = originalUser === undefined ? now() + nobodysLifeMs : this.#endOf(originalUser)
+    this.#redeemed.set(handle, { session, untilMs }, redeemedOverhead + (userToken?.length ?? 0))
+    count('redeemed')
+    return 'found'
+  }
+
+  /** When what an assertion is about is worth nothing any more. */
+  #endOf(assertion: Assertion | undefined): number {
+    if (assertion === undefined) return this.#options.now() + nobodysLifeMs
+    return (assertion.expiresAt + clockSkewSeconds) * 1000 + this.#options.mesh().originalUserGraceMs
+  }
+
+  #sharerOf(handle: string): string | undefined {
+    const { store, mesh: meshNow } = this.#options
+    if (store.kind === 'memory') return undefined
+    const mesh = meshNow()
+    if (this.#sharers?.mesh !== mesh) {
+      const services = mesh.shareWith.size > 0 ? [mesh.service, ...mesh.sharedBy] : [...mesh.sharedBy]
+      this.#sharers = { mesh, byTag: new Map(services.map((service) => [serviceTag(service), service])) }
+    }
+    return /^[\w-]{26}$/.test(handle) ? this.#sharers.byTag.get(handle.slice(0, 4)) : undefined
+  }
+}
+
+/** Sealed by one of our own: a form that is not ours is of another version. */
+function parse(text: string | undefined): Sealed | undefined {
+  if (text === undefined) return undefined
+  const { requestId, kind, userToken } = JSON.parse(text) as Record<string, unknown>
+  if (typeof requestId !== 'string') return undefined
+  if (kind === 'user') return typeof userToken === 'string' ? { requestId, kind, userToken } : undefined
+  return kind === 'own' || kind === 'nobody' ? { requestId, kind } : undefined
+}
