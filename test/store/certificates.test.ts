@@ -19,7 +19,7 @@ import {
   metric,
   sharing,
   startLoad,
-} from './store.ts'
+} from './ground.ts'
 
 const skip = redisMissing
 

@@ -5,7 +5,7 @@ import { rawValues } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { hosts, startMesh, startPod, type RunningSidecar, type TestMesh } from '../support/mesh.ts'
 import { redisMissing, startRedis, type RedisServer } from '../support/redis.ts'
-import { callApi, comeIn, eventually, forName, keyName, metric, sharing } from './store.ts'
+import { callApi, comeIn, eventually, forName, keyName, metric, sharing } from './ground.ts'
 
 const skip = redisMissing
 
