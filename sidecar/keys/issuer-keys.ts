@@ -1,5 +1,6 @@
 // Keeps one issuer's keys: refreshed in the background, fetched once for all who wait, usable for a bounded time.
 import { readFile } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseKeySet, type KeySet } from '../../shared/assertion/key-set.ts'
 import type { Issuer } from '../../shared/config/mesh.ts'
 import type { IssuerKeys } from '../../shared/trust.ts'
@@ -15,8 +16,10 @@ export const maxStaleMs = 24 * 60 * 60 * 1000
 /** What an unknown `kid` makes us fetch: so often at once, and again one time each interval. */
 export const refetchBurst = 5
 export const refetchIntervalMs = 5_000
-/** A key that was not published a moment ago, when we asked for one, is unknown. */
+/** Between two fetches that unknown keys make us do. */
 export const freshMs = 1_000
+/** So many may wait for the second one; to more than that a key is unknown that was not published a moment ago. */
+export const maxWaiting = 64
 /** So long a `kid` that was not published then is unknown without a fetch. */
 export const absenceMs = 10_000
 const maxAbsent = 1_000
@@ -52,6 +55,7 @@ export class IssuerKeySource {
   #startedMs = -Infinity
   /** When keys were last fetched since one was unknown. */
   #askedMs = -Infinity
+  #waiting = 0
   #lastSucceeded = false
   #reachesIssuer = false
   /** When the keys in use were fetched, by whomever. */
@@ -83,15 +87,20 @@ export class IssuerKeySource {
     if (this.#options.sharing?.heeds(hint) === true) await this.#refresh('hint')
   }
 
-  /** Fetches once more for a `kid` that is not there; callers at the same time share one fetch. */
+  /**
+   * Fetches once more for a `kid` that is not there; callers at the same time share one fetch. What was asked for a
+   * moment ago is asked for again when that moment is over: a key may have come since.
+   */
   async refetch(keyId = ''): Promise<Asked> {
     // What is under way began before anybody asked for this key.
     if (this.#flight !== undefined && (await this.#flight) && this.#has(keyId)) return 'found'
     if (this.#flight === undefined) {
-      const refused = this.#mayNotAsk(keyId)
-      if (refused !== undefined) return refused
+      const early = await this.#comeBack(keyId)
+      if (early !== undefined) return early
     }
     const nowMs = this.#options.now()
+    if (this.#flight === undefined && !this.#budget.take(nowMs)) return 'unavailable'
+    if (this.#flight === undefined) this.#askedMs = nowMs
     if (!(await this.#load('request'))) return 'unavailable'
     if (!this.#has(keyId)) this.#absentUntilMs.set(keyId, nowMs + absenceMs)
     return 'found'
@@ -107,15 +116,19 @@ export class IssuerKeySource {
     return this.#current?.keys.byId.has(keyId) === true
   }
 
-  /** The answer without asking; undefined: we ask. */
-  #mayNotAsk(keyId: string): Asked | undefined {
+  /** The answer without a fetch, or undefined when one may be made. */
+  async #comeBack(keyId: string): Promise<Asked | undefined> {
     const nowMs = this.#options.now()
     if (nowMs < (this.#absentUntilMs.get(keyId) ?? 0)) return 'unknown'
     // A clock that was set back must not keep us from asking.
-    if (Math.abs(nowMs - this.#askedMs) < freshMs) return this.#lastSucceeded ? 'unknown' : 'unavailable'
-    if (!this.#budget.take(nowMs)) return 'unavailable'
-    this.#askedMs = nowMs
-    return undefined
+    const sinceMs = Math.abs(nowMs - this.#askedMs)
+    if (sinceMs >= freshMs) return undefined
+    if (!this.#lastSucceeded) return 'unavailable'
+    if (this.#waiting >= maxWaiting) return 'unknown'
+    this.#waiting++
+    await pause(freshMs - sinceMs, undefined, { ref: false })
+    this.#waiting--
+    return this.#has(keyId) ? 'found' : undefined
   }
 
   /** Nobody waits for these: they wait for their turn. */

@@ -14,6 +14,7 @@ import {
   freshMs,
   IssuerKeySource,
   maxStaleMs,
+  maxWaiting,
   refetchBurst,
   refetchIntervalMs,
 } from '../../../sidecar/keys/issuer-keys.ts'
@@ -148,15 +149,24 @@ test('who asks while the first load is under way waits for that', async (t) => {
   assert.equal(served.asked, 1)
 })
 
-test('a key that was not there a moment ago, when one was asked for, is unknown without a fetch', async (t) => {
+test('who asks a moment after another did waits until that moment is over, and shares one fetch', async (t) => {
   const { source, served, clock } = await scene(t)
   await source.start()
   assert.equal(await source.refetch('a'), 'found')
-  clock.ms += freshMs - 1
-  for (let i = 0; i < 100; i++) assert.equal(await source.refetch(`b${i}`), 'unknown')
-  assert.equal(served.asked, 2)
-  clock.ms += 1
-  assert.equal(await source.refetch('c'), 'found')
+  served.answer = documentOf(first, second)
+  clock.ms += freshMs - 5
+  const answers = await Promise.all(['b', second.kid, 'c'].map((keyId) => source.refetch(keyId)))
+  assert.deepEqual([new Set(answers), served.asked], [new Set(['found']), 3])
+  assert.deepEqual(keyIds(source), [first.kid, second.kid])
+})
+
+test('of a flood only a few wait: to the others a key is unknown that was not there a moment ago', async (t) => {
+  const { source, served, clock } = await scene(t)
+  await source.start()
+  await source.refetch('a')
+  clock.ms += freshMs - 5
+  const answers = await Promise.all(Array.from({ length: 500 }, (_, i) => source.refetch(`b${i}`)))
+  assert.equal(answers.filter((answer) => answer === 'unknown').length, 500 - maxWaiting)
   assert.equal(served.asked, 3)
 })
 
