@@ -49,6 +49,11 @@ export async function connectRedis(
   const Client = await loadClient()
   const redis = new Client(optionsFor(address, access))
   const { ended, received } = watch(redis)
+  /** A server that wants TLS says nothing to who speaks without. */
+  const orTls = (fault: RedisFault): RedisFault => {
+    const isMute = fault.kind === 'closed' && access.tls === undefined && !received.hasAny
+    return isMute ? new RedisFault('tls_perhaps') : fault
+  }
   redis.on('message', (channel: string, message: string) => {
     received.bytes = 0
     onMessage(channel, message)
@@ -61,9 +66,12 @@ export async function connectRedis(
   try {
     await within(connectDeadlineMs, Promise.race([redis.connect(), ended.then(fail)]))
   } catch (error) {
-    drop()
     // `connect` says only that the connection is closed; why, the event beneath said before.
-    throw received.cause ?? faultOf(error)
+    const fault = received.cause ?? faultOf(error)
+    const isSilent =
+      fault.kind === 'timeout' && access.tls !== undefined && !(redis.stream?.connecting ?? true)
+    drop()
+    throw isSilent ? new RedisFault('tls_silent') : orTls(fault)
   }
   return {
     address,
@@ -73,7 +81,7 @@ export async function connectRedis(
       try {
         return await within(deadlineMs, redis.call(command, ...args))
       } catch (error) {
-        throw received.cause ?? faultOf(error)
+        throw orTls(received.cause ?? faultOf(error))
       } finally {
         received.bytes = 0
       }
@@ -88,18 +96,20 @@ function fail(fault: RedisFault): never {
 interface Received {
   /** Since the last answer or message. */
   bytes: number
+  hasAny: boolean
   /** The first fault of the connection. */
   cause: RedisFault | undefined
 }
 
 function watch(redis: Redis): { readonly ended: Promise<RedisFault>; readonly received: Received } {
   const { promise: ended, resolve } = Promise.withResolvers<RedisFault>()
-  const received: Received = { bytes: 0, cause: undefined }
+  const received: Received = { bytes: 0, hasAny: false, cause: undefined }
   redis.on('error', (error: Error) => {
     received.cause ??= isUndigested(error) ? new RedisFault('not_redis') : faultOf(error)
   })
   redis.on('connect', () => {
     redis.stream.on('data', (chunk: Buffer) => {
+      received.hasAny = true
       received.bytes += chunk.length
       if (received.bytes <= maxReplyBytes) return
       received.cause ??= new RedisFault('too_long')

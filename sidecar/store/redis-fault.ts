@@ -17,6 +17,9 @@ const faultWords = {
     'its certificate is not for this name; use a name of the certificate, or have one issued for this name',
   tls_expired: 'its certificate is not valid now; renew it, and look at the clocks of both sides',
   tls_plain: 'it does not speak TLS on this port; use its TLS port, or redis:// where TLS is not wanted',
+  tls_silent:
+    'it takes the connection, and does not answer in TLS; is this its TLS port? Use redis:// where TLS is not wanted',
+  tls_perhaps: 'it closed the connection before it said anything; where it wants TLS, use rediss://',
   tls_wanted: 'it speaks TLS on this port; use rediss://',
   tls_client:
     'it wants a client certificate that it knows; name certificate and key in store.redis.tls, of a CA that it trusts',

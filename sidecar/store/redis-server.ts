@@ -112,6 +112,7 @@ const unserved: ReadonlySet<RedisFaultKind> = new Set([
   'failed',
   'not_redis',
   'too_long',
+  'tls_perhaps',
   'tls_wanted',
   'no_password',
   'denied',

@@ -32,7 +32,7 @@ export interface Observed {
   /** `get ok`, and how often. */
   readonly outcomes: ReadonlyMap<string, number>
   /** Waits for a line. */
-  line(pattern: RegExp): Promise<string>
+  readonly line: (pattern: RegExp) => Promise<string>
 }
 
 export async function openObserved(
