@@ -13,6 +13,8 @@ export type PrincipalKind = 'user' | 'service_account' | 'anonymous'
 export interface Assertion {
   /** The JWT, byte for byte as received. A secret: never logged. */
   readonly token: string
+  /** base64url(sha256(token)): by it links say whose request they carried. */
+  readonly tokenHash: string
   readonly kind: PrincipalKind
   readonly principal: Principal
   /** The host of the route it was made for: lower case, without port. */

@@ -5,6 +5,7 @@ import type { KeySet } from './assertion/key-set.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { Authority } from './certificate/chain.ts'
 import type { Issuer, Mesh } from './config/mesh.ts'
+import type { Link } from './evidence/link.ts'
 import type { Assertion } from './identity.ts'
 
 /** An issuer with the keys that it published. */
@@ -30,6 +31,8 @@ export interface Trust {
   readonly authorities: ReadonlyMap<string, Authority>
   /** Tokens whose signature was found good under this very trust. */
   readonly verified: BoundedMap<string, AuthenticToken>
+  /** Links of evidence whose signature was found good under this very trust, by their text. */
+  readonly links: BoundedMap<string, Link>
   readonly accountVerdicts: AccountVerdicts
   /** Chains by the `kid` of their leaf, as `x5c` has them: found to be good once, and judged again when they are used. */
   readonly certificates: BoundedMap<string, readonly string[]>
@@ -45,6 +48,8 @@ export interface Snapshot {
 const certificateLength = 4 * 1024 * 1024
 /** Bytes of tokens whose verdict is kept. */
 const verifiedTokenBytes = 8 * 1024 * 1024
+/** Bytes of links that are kept. */
+const verifiedLinkBytes = 16 * 1024 * 1024
 
 export function makeTrust(
   keys: readonly IssuerKeys[],
@@ -56,6 +61,7 @@ export function makeTrust(
     keysByIssuer: new Map(keys.map((entry) => [entry.issuer.name, entry])),
     authorities: new Map(authorities.map((authority) => [authority.issuer, authority])),
     verified: new BoundedMap(verifiedTokenBytes),
+    links: new BoundedMap(verifiedLinkBytes),
     accountVerdicts,
     certificates,
   }

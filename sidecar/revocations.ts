@@ -1,6 +1,5 @@
 // What this sidecar knows as revoked; kept for as long as it runs.
-import type { Revocations } from '../shared/assertion/verify.ts'
-import type { Assertion } from '../shared/identity.ts'
+import type { Revocable, Revocations } from '../shared/assertion/verify.ts'
 
 /** What is revoked: one session, all tokens of a subject issued so far, one token, or all of one key. */
 export type Revocation =
@@ -23,9 +22,9 @@ export class RevocationList implements Revocations {
     this.#revokedAtMs.set(key, Math.max(nowMs, this.#revokedAtMs.get(key) ?? 0))
   }
 
-  isRevoked(assertion: Assertion): boolean {
+  isRevoked(signed: Revocable): boolean {
     if (this.#revokedAtMs.size === 0) return false
-    const { principal, sessionId, tokenId, keyId, issuedAt } = assertion
+    const { principal, sessionId, tokenId, keyId, issuedAt } = signed
     if (this.isKeyRevoked(keyId)) return true
     if (this.#has('session', principal.issuer, sessionId)) return true
     if (this.#has('jti', principal.issuer, tokenId)) return true

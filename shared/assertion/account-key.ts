@@ -17,6 +17,8 @@ export interface AccountKeyQuestion {
   readonly nowMs: number
   /** When the certificate must have been valid; default: now. */
   readonly atMs?: number
+  /** So much later than that it may have become valid; default: 0. */
+  readonly earlyMs?: number
 }
 
 /** No certificate shows that a key is an account's. The reason is for logs. */
@@ -58,9 +60,12 @@ export function isKey(found: AccountKey | NoAccountKey): found is AccountKey {
 }
 
 function judge(question: AccountKeyQuestion, certificates: readonly string[]): AccountKey | NoAccountKey {
-  const { authority, trust, peer, nowMs, atMs = nowMs } = question
+  const { authority, trust, peer, nowMs, atMs = nowMs, earlyMs = 0 } = question
   try {
-    const key = trust.accountVerdicts.accountKey(certificates, authority, peer.address, nowMs, atMs)
+    const key = trust.accountVerdicts.accountKey(certificates, authority, peer.address, nowMs, {
+      atMs,
+      earlyMs,
+    })
     if (key === undefined) {
       throw new Refusal('overloaded', 'Too many bad certificates came from this address. Try again shortly.')
     }

@@ -10,10 +10,18 @@ const maxPeers = 10_000
 const failureBurst = 20
 const failureIntervalMs = 1_000
 
+/** When certificates must be valid. */
+export interface Moment {
+  /** Milliseconds since the epoch. */
+  readonly atMs: number
+  /** So much later than that they may become valid. */
+  readonly earlyMs: number
+}
+
 interface Verdict {
   readonly key: AccountKey | ChainFault
-  /** For when the chain was judged; milliseconds since the epoch. */
-  readonly atMs: number
+  /** For when the chain was judged. */
+  readonly moment: Moment
 }
 
 interface Failures {
@@ -29,7 +37,7 @@ export class AccountVerdicts {
   /**
    * The account's key that a chain certifies.
    * @param nowMs milliseconds since the epoch.
-   * @param atMs when the certificates must be valid: now, or when they were used to sign.
+   * @param moment when the certificates must be valid: now, or when they were used to sign.
    * @returns undefined where the peer failed too often to be given another try now.
    * @throws {ChainFault} the chain certifies nothing.
    */
@@ -38,15 +46,15 @@ export class AccountVerdicts {
     authority: Authority,
     peer: string,
     nowMs: number,
-    atMs = nowMs,
+    moment: Moment = { atMs: nowMs, earlyMs: 0 },
   ): AccountKey | undefined {
     // As JSON, for a joined text could stand for more than one list.
     const text = JSON.stringify([authority.issuer, x5c])
     const known = this.#verdicts.get(text)
     const verdict =
-      known !== undefined && holdsAt(known, atMs)
+      known !== undefined && holdsAt(known, moment)
         ? known.key
-        : this.#judge(text, x5c, authority, peer, nowMs, atMs)
+        : this.#judge(text, x5c, authority, peer, nowMs, moment)
     if (verdict instanceof ChainFault) throw verdict
     return verdict
   }
@@ -57,12 +65,12 @@ export class AccountVerdicts {
     authority: Authority,
     peer: string,
     nowMs: number,
-    atMs: number,
+    moment: Moment,
   ): AccountKey | ChainFault | undefined {
     if (this.#failedTooOften(peer, nowMs)) return undefined
-    const key = judge(x5c, authority, atMs)
+    const key = judgeWithin(x5c, authority, moment)
     if (key instanceof ChainFault) this.#countFailure(peer, nowMs)
-    this.#verdicts.set(text, { key, atMs }, text.length * 2)
+    this.#verdicts.set(text, { key, moment }, text.length * 2)
     return key
   }
 
@@ -79,14 +87,26 @@ export class AccountVerdicts {
 }
 
 /** Whether a verdict is one for this moment, too. */
-function holdsAt({ key, atMs: judgedAtMs }: Verdict, atMs: number): boolean {
-  if (key instanceof ChainFault) return Math.abs(atMs - judgedAtMs) < rejectionLifeMs
-  return atMs >= key.notBeforeMs && atMs <= key.notAfterMs
+function holdsAt({ key, moment }: Verdict, { atMs, earlyMs }: Moment): boolean {
+  if (key instanceof ChainFault) {
+    return earlyMs <= moment.earlyMs && Math.abs(atMs - moment.atMs) < rejectionLifeMs
+  }
+  return atMs + earlyMs >= key.notBeforeMs && atMs <= key.notAfterMs
 }
 
 function remaining(failures: Failures, nowMs: number): number {
   const forgiven = Math.floor((nowMs - failures.sinceMs) / failureIntervalMs)
   return Math.max(0, failures.count - forgiven)
+}
+
+function judgeWithin(
+  x5c: readonly string[],
+  authority: Authority,
+  { atMs, earlyMs }: Moment,
+): AccountKey | ChainFault {
+  const key = judge(x5c, authority, atMs)
+  const mayBeEarly = earlyMs > 0 && key instanceof ChainFault && key.code === 'not_yet_valid'
+  return mayBeEarly ? judge(x5c, authority, atMs + earlyMs) : key
 }
 
 function judge(x5c: readonly string[], authority: Authority, atMs: number): AccountKey | ChainFault {

@@ -37,7 +37,8 @@ export function readClaims(payload: Payload): AssertionClaims {
   }
 }
 
-function requiredText(payload: Payload, claim: string): string {
+/** @throws {MalformedToken} */
+export function requiredText(payload: Payload, claim: string): string {
   const value = optionalText(payload, claim)
   if (value === undefined) throw new MalformedToken(`${claim} is missing`)
   return value
@@ -52,7 +53,8 @@ function optionalText(payload: Payload, claim: string): string | undefined {
 /** The year 9999: what is later is no time, and a token that ended then would never end. */
 const latestSeconds = 253_402_300_799
 
-function requiredTime(payload: Payload, claim: string): number {
+/** Seconds since the epoch. @throws {MalformedToken} */
+export function requiredTime(payload: Payload, claim: string): number {
   const value = payload[claim]
   if (!Number.isSafeInteger(value) || (value as number) < 0) {
     throw new MalformedToken(

@@ -8,6 +8,7 @@ export interface ParsedJws {
   readonly keyId: string | undefined
   /** `x5c` of the header, where it has one. */
   readonly certificates: readonly string[] | undefined
+  readonly header: Readonly<Record<string, unknown>>
   readonly payload: Readonly<Record<string, unknown>>
   readonly signingInput: string
   readonly signature: Buffer
@@ -45,6 +46,7 @@ export function parseJws(token: string, type = 'JWT'): ParsedJws {
     algorithm,
     keyId,
     certificates: stringList(header['x5c']),
+    header,
     payload,
     signingInput: token.slice(0, second),
     signature: decode(token.slice(second + 1)),

@@ -1,4 +1,5 @@
 // Verifies a token: the order of the checks is the contract, the first failure names the code.
+import { hash } from 'node:crypto'
 import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
 import type { AccountKey, Authority } from '../certificate/chain.ts'
 import { Refusal, type RefusalOptions, type TokenFault } from '../errors.ts'
@@ -17,9 +18,12 @@ export const clockSkewSeconds = 60
 /** Which header a token came in: the prefix of its codes. */
 export type TokenRole = 'assertion' | 'original_user'
 
+/** What of a signed statement can be revoked: its key, its principal's session, its principal so far, or itself. */
+export type Revocable = Pick<Assertion, 'principal' | 'sessionId' | 'tokenId' | 'keyId' | 'issuedAt'>
+
 /** What was found about revocation; asked for each request, since verdicts on signatures are kept. */
 export interface Revocations {
-  isRevoked(assertion: Assertion): boolean
+  isRevoked(signed: Revocable): boolean
   /** Whether all that a key signed is revoked, by its `kid`. */
   isKeyRevoked(keyId: string): boolean
 }
@@ -34,6 +38,8 @@ export interface VerifyOptions {
   /** Milliseconds since the epoch. */
   readonly nowMs: number
   readonly missing: MissingRule
+  /** For so long after its end a token still counts, where what comes with it shows that it had not ended before. */
+  readonly graceMs?: number
 }
 
 /**
@@ -55,6 +61,7 @@ export function verifyToken(token: string, options: VerifyOptions): Assertion {
 function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
   const { assertion, notBefore } = authentic
   const nowSeconds = options.nowMs / 1000
+  const { graceMs = 0 } = options
   if (options.nowMs > authentic.certificateEndsMs) {
     throw fault(options, 'key_unknown', 'the certificate of its key has ended')
   }
@@ -65,10 +72,7 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
       detail: `aud is ${quoted(assertion.audience)}`,
     })
   }
-  if (nowSeconds >= assertion.expiresAt + clockSkewSeconds)
-    throw fault(options, 'expired', 'it has expired', {
-      detail: `exp is ${assertion.expiresAt}, now is ${Math.floor(nowSeconds)}`,
-    })
+  if (hasExpired(assertion, options.nowMs - graceMs)) throw expired(options.role, assertion, options.nowMs)
   const validFrom = Math.max(assertion.issuedAt, notBefore ?? 0)
   if (nowSeconds < validFrom - clockSkewSeconds) {
     throw fault(options, 'not_yet_valid', 'it is not valid yet: compare the clocks', {
@@ -77,6 +81,18 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
   }
   if (options.revocations.isRevoked(assertion)) throw fault(options, 'revoked', 'it was revoked')
   return assertion
+}
+
+/** Whether a token counts no more. */
+export function hasExpired({ expiresAt }: Pick<Assertion, 'expiresAt'>, nowMs: number): boolean {
+  return nowMs / 1000 >= expiresAt + clockSkewSeconds
+}
+
+/** The refusal of one that counts no more. */
+export function expired(role: TokenRole, { expiresAt }: Assertion, nowMs: number): Refusal {
+  return fault({ role }, 'expired', 'it has expired', {
+    detail: `exp is ${expiresAt}, now is ${Math.floor(nowMs / 1000)}`,
+  })
 }
 
 /** The checks that depend on the token and the keys alone. */
@@ -248,6 +264,7 @@ function makeAssertion(
 ): Assertion {
   return {
     token,
+    tokenHash: hash('sha256', token, 'base64url'),
     kind,
     principal: { issuer, subject: claims.subject },
     audience: claims.audience,
@@ -269,6 +286,11 @@ function keysUnavailable(): Refusal {
 
 const roleNames = { assertion: 'The assertion', original_user: "The original user's assertion" } as const
 
-function fault(options: VerifyOptions, kind: TokenFault, why: string, more: RefusalOptions = {}): Refusal {
-  return new Refusal(`${options.role}_${kind}`, `${roleNames[options.role]} is not accepted: ${why}.`, more)
+function fault(
+  { role }: Pick<VerifyOptions, 'role'>,
+  kind: TokenFault,
+  why: string,
+  more: RefusalOptions = {},
+): Refusal {
+  return new Refusal(`${role}_${kind}`, `${roleNames[role]} is not accepted: ${why}.`, more)
 }

@@ -5,6 +5,8 @@ export const headerNames = {
   assertion: 'x-pomerium-jwt-assertion',
   assertionFor: 'x-pomerium-jwt-assertion-for',
   handle: 'x-onbehalf-handle',
+  via: 'x-onbehalf-via',
+  chain: 'x-onbehalf-chain',
   error: 'x-onbehalf-error',
   requestId: 'x-onbehalf-request-id',
 } as const

@@ -115,6 +115,7 @@ function atRequest(test: TimeTest | undefined): FactsTest | undefined {
 /** Who stands where there is nobody. */
 const nobody: Assertion = {
   token: '',
+  tokenHash: '',
   kind: 'anonymous',
   principal: { issuer: '', subject: '' },
   audience: '',

@@ -328,7 +328,10 @@ for (const [code, forToken] of Object.entries(forCodes)) {
 }
 
 test('original_user_revoked is given', () => {
-  const revocations = { ...tokens.nothingRevoked, isRevoked: ({ kind }: { kind: string }) => kind === 'user' }
+  const revocations = {
+    ...tokens.nothingRevoked,
+    isRevoked: ({ principal }: { principal: { subject: string } }) => principal.subject === 'alice',
+  }
   const headers = [...assertion(accountToken()), ...onBehalf(userToken())]
   assert.equal(verdict({ headers, question: { revocations } }), 'original_user_revoked')
 })

@@ -264,6 +264,7 @@ export function assertionOf(
   const issuer = kind === 'service_account' ? 'mesh' : 'pomerium'
   return {
     token: `token of ${subject}`,
+    tokenHash: `hash of the token of ${subject}`,
     kind,
     principal: { issuer, subject },
     audience: hosts.App,

@@ -77,6 +77,17 @@ test('a chain that was not valid yet is good a minute later', () => {
   assert.equal(verdicts.accountKey(early, mesh.authority, peer, clockMs + 60_000)?.account, 'api-access')
 })
 
+test('a chain may begin somewhat later than it was used, where that is asked for', () => {
+  const verdicts = new AccountVerdicts()
+  const early = [mesh.issue('api-access', { notBeforeMs: clockMs + 1_000 }).base64]
+  const ask = (atMs: number, earlyMs: number) =>
+    verdicts.accountKey(early, mesh.authority, peer, clockMs, { atMs, earlyMs })
+  assert.throws(() => ask(clockMs, 0), { code: 'not_yet_valid' })
+  assert.throws(() => ask(clockMs, 999), { code: 'not_yet_valid' })
+  assert.equal(ask(clockMs, 1_000)?.account, 'api-access')
+  assert.throws(() => ask(clockMs, 0), { code: 'not_yet_valid' })
+})
+
 test('a verdict is for one authority: what counts for one mesh is judged anew for another', () => {
   const verdicts = new AccountVerdicts()
   const other = makeMesh('partner.example.com', ['api-access'])

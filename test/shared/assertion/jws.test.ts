@@ -332,3 +332,14 @@ test('a token that is parsed is written in one way only: any other character mak
     ),
   )
 })
+
+const typed = (typ: string | undefined) =>
+  tokenOf('{}', JSON.stringify({ alg: 'ES256', ...(typ !== undefined && { typ }) }))
+
+test('a JWS is of the type that is asked for, and a link must say so in these very letters', () => {
+  assert.equal(parseJws(typed('onbehalf-link+jwt'), 'onbehalf-link+jwt').algorithm, 'ES256')
+  for (const typ of [undefined, 'JWT', 'jwt', 'ONBEHALF-LINK+JWT', 'application/onbehalf-link+jwt']) {
+    assert.throws(() => parseJws(typed(typ), 'onbehalf-link+jwt'), /typ is not onbehalf-link\+jwt/)
+  }
+  isMalformed(typed('onbehalf-link+jwt'), /typ is not JWT/)
+})

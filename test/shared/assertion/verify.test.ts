@@ -1,5 +1,6 @@
 // Whose token it is, whether it counts here and now, and that a verdict which is kept is asked again what may change.
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { Needed } from '../../../shared/needed.ts'
 import { verifyToken, type VerifyOptions } from '../../../shared/assertion/verify.ts'
@@ -34,6 +35,7 @@ test('a verified assertion says what the token says, and holds the token byte fo
   const token = sign(claims)
   assert.deepEqual(verify(token), {
     token,
+    tokenHash: createHash('sha256').update(token).digest('base64url'),
     kind: 'user',
     principal: { issuer: 'pomerium', subject: 'alice' },
     audience: hosts.App,

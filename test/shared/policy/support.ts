@@ -11,6 +11,7 @@ export function assertion(about: Partial<Assertion> & { subject?: string; issuer
   const { subject = 'alice', issuer = 'pomerium', ...rest } = about
   return {
     token: 'header.payload.signature',
+    tokenHash: '',
     kind: subject === '' ? 'anonymous' : 'user',
     principal: { issuer, subject },
     audience: 'app.example.com',
