@@ -1,6 +1,7 @@
 // The one immutable record of a decision: logs, metrics and the admin page are all derived from it.
 import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
+import type { Evidence } from './evidence/evidence.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
 import type { Session } from './session.ts'
 import type { Cause, Source, SourceName } from './sources.ts'
@@ -35,7 +36,7 @@ export interface Decision {
   readonly code: RefusalCode | undefined
   /** What a person needs to understand the outcome; never a token or a claim. */
   readonly reason: string
-  /** What was found and what was expected, for whoever runs the sidecar; of an unverified token only `iss` and `aud`. */
+  /** What was found and what was expected, for whoever runs the sidecar; of an unverified token only `iss` and `aud`, of an unverified link also `sub`, `route` and times. */
   readonly detail: string | undefined
   readonly method: string
   /** The host that was asked for. */
@@ -46,6 +47,10 @@ export interface Decision {
   readonly peer: string
   readonly caller: RecordedPrincipal | undefined
   readonly originalUser: RecordedPrincipal | undefined
+  /** The accounts passed on the way here, oldest first, by verified evidence. */
+  readonly chain: readonly string[] | undefined
+  /** `txn` of the evidence: the same at every hop. */
+  readonly txn: string | undefined
   /** Outbound: what caused the call, where that could be told. */
   readonly cause: Cause['kind'] | undefined
   /** Outbound: which source said so, or that there was none. */
@@ -70,6 +75,7 @@ export interface DecisionFacts {
   readonly peer: string
   readonly caller: Assertion | undefined
   readonly originalUser: Assertion | undefined
+  readonly evidence?: Evidence | undefined
   readonly cause?: Cause | undefined
   readonly sources?: readonly Source[] | undefined
 }
@@ -94,6 +100,8 @@ export function makeDecision(facts: DecisionFacts): Decision {
     peer,
     caller: recordPrincipal(facts.caller),
     originalUser: recordPrincipal(facts.originalUser),
+    chain: facts.evidence?.accounts,
+    txn: facts.evidence?.transactionId,
     cause: cause?.kind,
     source: cause?.kind === 'none' ? 'none' : cause?.source,
     sources: facts.sources?.slice(0, maxRecordedSources).map(recordSource),

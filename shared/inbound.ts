@@ -1,7 +1,9 @@
 // Decides an inbound request: who calls, on whose behalf, by which route, and what the app is told of it.
-import { verifyToken, type Revocations, type TokenRole } from './assertion/verify.ts'
+import { expired, hasExpired, verifyToken, type Revocations, type TokenRole } from './assertion/verify.ts'
 import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
+import { acceptEvidence } from './evidence/accept.ts'
+import type { Evidence } from './evidence/evidence.ts'
 import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
 import { identityHeaders } from './headers/identity-headers.ts'
 import { readTraceParent, withHandle, type TraceParent } from './headers/trace-context.ts'
@@ -35,6 +37,8 @@ export interface InboundFindings {
   caller?: Assertion
   route?: Route
   originalUser?: Assertion
+  /** How the original user's request came here. */
+  evidence?: Evidence
   policy?: PolicyVerdict
 }
 
@@ -73,7 +77,10 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   if (route === undefined) throw nothingMatches(caller)
   findings.route = route
   const originalUser = verifyOriginalUser(question, sifted, caller, route)
+  const evidence = verifyEvidence(question, sifted, caller, route, originalUser)
+  // Only now: a user whose request is not shown to have come this way is not known to have asked for this.
   if (originalUser !== undefined) findings.originalUser = originalUser
+  if (evidence !== undefined) findings.evidence = evidence
   const verdict = (findings.policy = route.policy.evaluate(facts(question, findings, path)))
   if (!verdict.allowed) throw notAllowed(caller, verdict)
   requireOriginalUser(route, caller, originalUser)
@@ -93,9 +100,10 @@ function verify(
   token: string,
   role: TokenRole,
   audiences: { has(host: string): boolean },
+  graceMs = 0,
 ): Assertion {
   const { peer, snapshot, revocations, nowMs, missing } = question
-  return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs, missing })
+  return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs, missing, graceMs })
 }
 
 /** A user's token passes through many hands: as the caller's own it counts only from where its issuer hands it in. */
@@ -167,9 +175,26 @@ function verifyOriginalUser(
     throw notAllowedFor('Only a service account may call on behalf of a user.')
   }
   if (route.originalUser === 'none') throw notAllowedFor('This route takes no original user.')
-  const originalUser = verify(question, token, 'original_user', route.acceptFor)
+  // What expired on the way is judged by the evidence, which shows when the user came in.
+  const graceMs = sifted.claimed.via === undefined ? 0 : question.snapshot.mesh.originalUserGraceMs
+  const originalUser = verify(question, token, 'original_user', route.acceptFor, graceMs)
   if (originalUser.kind !== 'user') throw notAllowedFor('X-Pomerium-Jwt-Assertion-For must be about a user.')
   return originalUser
+}
+
+function verifyEvidence(
+  question: InboundQuestion,
+  sifted: SiftedHeaders,
+  caller: Assertion | undefined,
+  route: Route,
+  originalUser: Assertion | undefined,
+): Evidence | undefined {
+  const { via } = sifted.claimed
+  const evidence = acceptEvidence({ ...question, via, caller, route, originalUser })
+  if (evidence === undefined && originalUser !== undefined && hasExpired(originalUser, question.nowMs)) {
+    throw expired('original_user', originalUser, question.nowMs)
+  }
+  return evidence
 }
 
 function notAllowedFor(message: string): Refusal {
@@ -181,7 +206,7 @@ function facts(question: InboundQuestion, findings: InboundFindings, path: strin
   return {
     caller: findings.caller,
     originalUser: findings.originalUser,
-    chain: undefined,
+    chain: findings.evidence?.accounts,
     method: head.method,
     path,
     corsPreflight: isCorsPreflight(head),

@@ -3,11 +3,12 @@ import type { Revocations } from './assertion/verify.ts'
 import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
 import { siftHeaders, type SiftedHeaders } from './headers/firewall.ts'
+import type { Passage } from './evidence/evidence.ts'
 import type { RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
 import type { MissingRule } from './needed.ts'
 import { matchRoute, readPath } from './routes.ts'
-import type { SessionIndex } from './session.ts'
+import type { Session, SessionIndex } from './session.ts'
 import { agentSources, findCause, readSources, type Cause, type Reading, type SourceName } from './sources.ts'
 import { readTraceParent } from './headers/trace-context.ts'
 import { readTarget, type RequestTarget } from './target.ts'
@@ -34,6 +35,8 @@ export interface OutboundFindings {
   cause?: Cause
   /** The original user whose JWT goes along. */
   originalUser?: Assertion
+  /** What a link about this call says of its cause; missing where none can be added to what came. */
+  passage?: Passage
 }
 
 export type OutboundAnswer =
@@ -73,9 +76,20 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
   if (route.originalUser === 'none') return 'as the service account; the route takes no original user'
   const reading = (findings.reading = readSources(sifted.claimed, question.sessions, question.missing))
   const cause = (findings.cause = findCause(reading))
-  if (cause.kind === 'user') findings.originalUser = notRevoked(cause.assertion, question.revocations)
+  if (cause.kind === 'user') {
+    findings.originalUser = notRevoked(cause.assertion, question.revocations)
+    const passage = mesh.evidence === 'off' ? undefined : passageOf(cause.session)
+    if (passage !== undefined) findings.passage = passage
+  }
   requireOriginalUser(route, cause)
   return reasonOf(cause)
+}
+
+/** Where a user was carried here without evidence, nothing that is said of the call would show a way. */
+function passageOf({ originalUser, isEntry, evidence, sinceMs }: Session): Passage | undefined {
+  if (originalUser === undefined || (!isEntry && evidence === undefined)) return undefined
+  const { tokenHash, expiresAt } = originalUser
+  return { userTokenHash: tokenHash, userTokenEndsAt: expiresAt, sinceMs, evidence }
 }
 
 function permitUnlisted(snapshot: Snapshot): string {

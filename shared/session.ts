@@ -1,4 +1,5 @@
 // What is kept of an inbound request's identity, so that the calls it causes can carry it.
+import type { Evidence } from './evidence/evidence.ts'
 import type { Assertion } from './identity.ts'
 
 export interface Session {
@@ -14,6 +15,12 @@ export interface Session {
   readonly originalUser: Assertion | undefined
   /** Whether the request came in about nobody. */
   readonly isAboutNobody: boolean
+  /** Whether the original user called directly, so that the evidence begins here. */
+  readonly isEntry: boolean
+  /** How the original user's request came here; undefined at the entry, and where it brought no evidence. */
+  readonly evidence: Evidence | undefined
+  /** When the request came in; milliseconds since the epoch. */
+  readonly sinceMs: number
 }
 
 /** The live sessions that came in with one token as the caller's own. */
@@ -32,8 +39,11 @@ export interface SessionIndex {
   mayBeShared(handle: string): boolean
   byHandle(handle: string): Session | undefined
   byAssertion(token: string): AssertionSessions | undefined
-  /** Any session whose original user's token this is: they have the original user in common. */
-  byUserToken(token: string): Session | undefined
+  /**
+   * The sessions whose original user's token this is: one for each way by which they came here, mostly one in all.
+   * They have the original user in common.
+   */
+  byUserToken(token: string): readonly Session[]
   /** Whether one session came in with both. */
   cameTogether(assertion: string, userToken: string): boolean
 }

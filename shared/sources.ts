@@ -18,7 +18,13 @@ const unknownHandle = 'unknown'
 /** What the sources say together. */
 export type Cause =
   /** On behalf of a user. */
-  | { readonly kind: 'user'; readonly source: SourceName; readonly assertion: Assertion }
+  | {
+      readonly kind: 'user'
+      readonly source: SourceName
+      readonly assertion: Assertion
+      /** Of the request that caused it. */
+      readonly session: Session
+    }
   /** Caused by a request that was a service account's own. */
   | { readonly kind: 'own'; readonly source: SourceName }
   /** Caused by a request that came in about nobody. */
@@ -42,6 +48,8 @@ export interface Reading {
   readonly isUnknown: boolean
   /** Whether every source names a request that came in with the shared assertion, where there is one. */
   readonly cameTogether: boolean
+  /** Only a user's token says who it is, and requests with this token came here by several ways. */
+  readonly hasSeveralWays: boolean
 }
 
 /**
@@ -53,9 +61,6 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex, missi
   const came = claimed.assertion === undefined ? undefined : index.byAssertion(claimed.assertion)
   const shared = came?.sample.caller?.kind === 'service_account' ? came : undefined
   const sources: Source[] = []
-  if (claimed.assertionFor !== undefined) {
-    sources.push({ name: 'assertion_for', session: index.byUserToken(claimed.assertionFor) })
-  }
   if (claimed.assertion !== undefined && shared === undefined) {
     sources.push({ name: 'assertion', session: came?.sample })
   }
@@ -66,8 +71,27 @@ export function readSources(claimed: ClaimedIdentity, index: SessionIndex, missi
   if (claimed.handle !== undefined && !isUnknown) add('handle', claimed.handle)
   for (const handle of claimed.tracestate) add('tracestate', handle)
   for (const handle of claimed.baggage) add('baggage', handle)
+  const ways = waysOf(claimed, shared, index)
+  const told = sources.find(({ session }) => session !== undefined)?.session
+  if (claimed.assertionFor !== undefined) {
+    const session = ways.find((way) => told !== undefined && sameWay(way, told)) ?? ways[0]
+    sources.unshift({ name: 'assertion_for', session })
+  }
   const cameTogether = shared === undefined || sources.every((source) => cameWith(source, claimed, index))
-  return { sources, shared, isUnknown, cameTogether }
+  return { sources, shared, isUnknown, cameTogether, hasSeveralWays: told === undefined && ways.length > 1 }
+}
+
+/** The ways by which requests with a copied `-For` came: those by who sent the assertion beside it, where one was copied. */
+function waysOf(
+  { assertionFor }: ClaimedIdentity,
+  shared: AssertionSessions | undefined,
+  index: SessionIndex,
+): readonly Session[] {
+  if (assertionFor === undefined) return []
+  const ways = index.byUserToken(assertionFor)
+  const caller = shared?.sample.caller?.principal
+  const byCaller = ways.filter((way) => caller && way.caller && samePrincipal(way.caller.principal, caller))
+  return byCaller.length > 0 ? byCaller : ways
 }
 
 function sessionOf(handle: string, index: SessionIndex, missing: MissingRule): Session | undefined {
@@ -88,11 +112,12 @@ function sessionOf(handle: string, index: SessionIndex, missing: MissingRule): S
  * `original_user_ambiguous`: the sources disagree, or there is only a service account's assertion, which all of
  * its users share.
  */
-export function findCause({ sources, shared, isUnknown, cameTogether }: Reading): Cause {
+export function findCause({ sources, shared, isUnknown, cameTogether, hasSeveralWays }: Reading): Cause {
   const first = sources[0]
   if (first === undefined) return shared === undefined ? { kind: 'none' } : causeOfShared(shared)
   if (isUnknown && agentSources.has(first.name)) throw unknownRequest()
   const session = liveSession(sources, shared)
+  if (hasSeveralWays) throw severalWays()
   if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()
   return causeOf(session, first.name)
 }
@@ -121,18 +146,24 @@ function causeOfShared(shared: AssertionSessions): Cause {
 }
 
 function causeOf(session: Session, source: SourceName): Cause {
-  if (session.originalUser !== undefined) return { kind: 'user', source, assertion: session.originalUser }
+  const { originalUser } = session
+  if (originalUser !== undefined) return { kind: 'user', source, assertion: originalUser, session }
   return { kind: session.isAboutNobody ? 'nobody' : 'own', source }
 }
 
-/** The same user by the same entry route, or the same absence of one. Without evidence there is no chain to compare. */
+/** The same user by the same entry route and the same way from there, or the same absence of a user. */
 function sameCause(a: Session | undefined, b: Session): boolean {
   if (a === undefined) return false
   if (a.originalUser === undefined || b.originalUser === undefined) {
     return a.originalUser === b.originalUser && a.isAboutNobody === b.isAboutNobody
   }
   const sameUser = samePrincipal(a.originalUser.principal, b.originalUser.principal)
-  return sameUser && a.originalUser.audience === b.originalUser.audience
+  return sameUser && a.originalUser.audience === b.originalUser.audience && sameWay(a, b)
+}
+
+/** By the calls made, and not by the links about them: those of two replicas differ. */
+function sameWay(a: Session, b: Session): boolean {
+  return a.evidence?.path === b.evidence?.path
 }
 
 /** Whether a source names a request that came in with the copied assertion. */
@@ -148,6 +179,14 @@ function unknownRequest(): Refusal {
     'original_user_ambiguous',
     'This call serves several requests, or none that can be told, and only a tracing agent names one. ' +
       'Copy x-onbehalf-handle from the one request that it serves.',
+  )
+}
+
+function severalWays(): Refusal {
+  return new Refusal(
+    'original_user_ambiguous',
+    'Requests of this user came here by several ways, and X-Pomerium-Jwt-Assertion-For alone does not say which of ' +
+      'them this call serves. Copy x-onbehalf-handle from it too.',
   )
 }
 

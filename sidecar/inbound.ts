@@ -103,18 +103,18 @@ type Plan =
 
 function plan(runtime: Runtime, current: Current, decided: InboundAnswer, exchange: Exchange): Plan {
   if (!decided.permitted) return planRefused(runtime, current, decided, exchange)
-  const { caller, originalUser } = decided.findings
+  const { caller, originalUser, evidence } = decided.findings
   let session: KeptSession | undefined
   try {
     const app = appFor(current, calledPort(exchange))
-    session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId })
+    session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId, evidence })
     if (caller !== undefined) useUp(runtime, current, caller)
     return { answer: decided, sending: { app, session, trace: traceOf(runtime, decided) } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     session?.discard()
     // Nothing of a request whose assertion does not count is verified any more.
-    const { caller: _caller, originalUser: _user, ...findings } = decided.findings
+    const { caller: _caller, originalUser: _user, evidence: _evidence, ...findings } = decided.findings
     return planRefused(runtime, current, { permitted: false, findings, refusal: error }, exchange)
   }
 }
@@ -124,11 +124,11 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, exchan
   const { findings, refusal } = answer
   const isReported = current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
-  const { caller, originalUser } = findings
+  const { caller, originalUser, evidence } = findings
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
   const app = appFor(current, calledPort(exchange))
   const { requestId } = exchange
-  const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost })
+  const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost, evidence })
   return { answer, sending: { app, session, trace: traceOf(runtime, answer) } }
 }
 
@@ -173,7 +173,7 @@ function decisionOf(
   answer: InboundAnswer,
   trace = answer.findings.traceParent,
 ): Decision {
-  const { target, route, caller, originalUser } = answer.findings
+  const { target, route, caller, originalUser, evidence } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
     traceId: trace?.traceId,
@@ -188,5 +188,6 @@ function decisionOf(
     peer: peer.address,
     caller,
     originalUser,
+    evidence,
   })
 }

@@ -7,6 +7,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import { meshIssuerName } from '../shared/identity.ts'
 import { createCredential, type Credential } from './credential/credential.ts'
 import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
+import { createLinker, type Linker } from './credential/linker.ts'
 import { createMinter, type Minter } from './credential/minter.ts'
 
 /** What tokens are verified with, but for the issuers' keys. */
@@ -45,8 +46,8 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
       await attempt(jwks.file, async () => parseKeySet(await readFile(jwks.file, 'utf8')))
   }
   const { certificateFile, tokenFile } = mesh.credential
-  const minter = await attempt(certificateFile ?? '', () =>
-    readMinter(
+  const signer = await attempt(certificateFile ?? '', () =>
+    readSigner(
       mesh,
       authorities.find(({ name }) => name === meshIssuerName),
       now,
@@ -57,7 +58,14 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
       ? undefined
       : await attempt(tokenFile, async () => parsePomeriumToken(await readFile(tokenFile, 'utf8')))
   if (faults.length > 0) return { material: undefined, faults }
-  return { material: { authorities, credential: createCredential(minter, token), caByIssuer }, faults: [] }
+  return {
+    material: {
+      authorities,
+      credential: createCredential(signer?.minter, token, signer?.linker),
+      caByIssuer,
+    },
+    faults: [],
+  }
 }
 
 /** Without what is the service's own: tokens can be verified where its key is not. */
@@ -97,11 +105,17 @@ async function readTrust(mesh: Mesh, attempt: Attempt): Promise<TrustMaterial> {
   return { authorities, caByIssuer }
 }
 
-async function readMinter(
+/** Whatever signs with the key of the account. */
+interface Signer {
+  readonly minter: Minter
+  readonly linker: Linker
+}
+
+async function readSigner(
   mesh: Mesh,
   authority: Authority | undefined,
   now: () => number,
-): Promise<Minter | undefined> {
+): Promise<Signer | undefined> {
   const { certificateFile, keyFile } = mesh.credential
   if (certificateFile === undefined || keyFile === undefined || authority === undefined) return undefined
   const [certificatePem, keyPem] = await Promise.all([
@@ -110,7 +124,9 @@ async function readMinter(
   ])
   const { accounts } = mesh
   const account = readAccountCredential({ certificatePem, keyPem, authority, accounts, nowMs: now() })
-  return createMinter({ ...account, issuer: authority.issuer, now })
+  const options = { ...account, issuer: authority.issuer, now }
+  const minter = createMinter(options)
+  return { minter, linker: createLinker({ ...options, x5c: minter.x5c }) }
 }
 
 /** A CA that is none would show only when the first fetch fails. */

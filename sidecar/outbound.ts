@@ -152,7 +152,7 @@ async function identified(
   const { route } = findings
   if (route === undefined) return { headers: outboundHeaders(findings, []) }
   const headersWith = async (withChain: boolean) =>
-    outboundHeaders(findings, await current.credential.headersFor(route, withChain))
+    outboundHeaders(findings, await current.credential.headersFor(route, withChain, findings.passage))
   if (certificates.travelsTo(route.host)) return { headers: await headersWith(true) }
   const amend: Forwarding['amend'] = (answer) => {
     if (!isForWantOfCertificate(answer)) return undefined
@@ -267,7 +267,7 @@ function upstreamOf(route: Route): Endpoint {
 }
 
 function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {
-  const { target, route, originalUser, cause, reading, traceId } = answer.findings
+  const { target, route, originalUser, passage, cause, reading, traceId } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
     traceId,
@@ -282,6 +282,7 @@ function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: 
     peer: exchange.hop.peer,
     caller: undefined,
     originalUser,
+    evidence: passage?.evidence,
     cause,
     sources: reading?.sources,
   })

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { Refusal } from '../shared/errors.ts'
+import type { Evidence } from '../shared/evidence/evidence.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { LinkedList, type Link } from '../shared/linked-list.ts'
 import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
@@ -24,9 +25,13 @@ export interface SessionOptions {
   readonly lingerMs: () => number
   /** Undefined: nothing is shared. */
   readonly shared?: SharedIndex
+  /** For so long a user's token that ended goes on with evidence; default: 0. */
+  readonly graceMs?: () => number
 }
 
 interface Entry extends Session {
+  /** One and the same for all sessions with the same links. */
+  evidence: Evidence | undefined
   readonly isUserLost: boolean
   /** When the tokens that it carries are worth nothing any more; milliseconds since the epoch. */
   readonly expiresAtMs: number
@@ -48,7 +53,10 @@ interface TokenEntry {
 
 interface UserEntry {
   readonly bytes: number
-  readonly entries: LinkedList<Entry>
+  /** By the way that they came; see {@link Evidence.path}. */
+  readonly byPath: Map<string, LinkedList<Entry>>
+  /** By the text of the links. */
+  readonly evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }>
   /** How many of them came with which assertion. */
   readonly countByAssertion: Map<string, number>
 }
@@ -59,11 +67,16 @@ const handleBytes = 16
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
 const overheadBytes = 2_200
 
+/** What evidence costs beside its links and its path, which are there twice and once. */
+const evidenceOverheadBytes = 800
+
 /** What else is known of the request that a session is kept for. */
 export interface Origin {
   readonly requestId?: string
   /** There was a user, who could not be verified: calls must not be made as if there had been none. */
   readonly isUserLost?: boolean
+  /** Beside an original user. */
+  readonly evidence?: Evidence | undefined
 }
 
 export interface KeptSession {
@@ -117,15 +130,21 @@ export class Sessions implements SessionIndex {
    */
   keep(caller: Assertion | undefined, carried: Assertion | undefined, of: Origin = {}): KeptSession {
     const originalUser = caller?.kind === 'user' ? caller : carried
-    this.#makeRoom(overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0))
+    const { evidence } = of
+    this.#makeRoom(
+      overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0) + bytesOf(evidence),
+    )
     const entry: Entry = {
       handle: this.#tag + this.#random.next(),
       requestId: of.requestId ?? '',
       caller,
       originalUser,
       isAboutNobody: caller === undefined || caller.kind === 'anonymous',
+      isEntry: originalUser !== undefined && originalUser === caller,
+      evidence,
+      sinceMs: this.#options.now(),
       isUserLost: of.isUserLost === true && originalUser === undefined,
-      expiresAtMs: expiryOf(originalUser),
+      expiresAtMs: this.#expiryOf(caller, originalUser, evidence),
       lingersUntilMs: Infinity,
     }
     this.#add(entry)
@@ -169,10 +188,10 @@ export class Sessions implements SessionIndex {
     return sample && { sample, carriesUsers: sessions.carriesUsers || nowMs < this.#forgetfulUntilMs }
   }
 
-  byUserToken(token: string): Session | undefined {
+  byUserToken(token: string): readonly Session[] {
     const nowMs = this.#sweptNow()
-    const sessions = this.#byUserToken.get(token)
-    return sessions && firstLive(sessions.entries, nowMs)
+    const ways = this.#byUserToken.get(token)?.byPath.values() ?? []
+    return [...ways].flatMap((entries) => firstLive(entries, nowMs) ?? [])
   }
 
   cameTogether(assertion: string, userToken: string): boolean {
@@ -221,6 +240,18 @@ export class Sessions implements SessionIndex {
     )
   }
 
+  /** A session carries nothing that the next hop would refuse as expired. */
+  #expiryOf(
+    caller: Assertion | undefined,
+    originalUser: Assertion | undefined,
+    evidence: Evidence | undefined,
+  ): number {
+    if (originalUser === undefined) return Infinity
+    const goesWithEvidence = originalUser === caller || evidence !== undefined
+    const graceMs = goesWithEvidence ? (this.#options.graceMs?.() ?? 0) : 0
+    return (originalUser.expiresAt + clockSkewSeconds) * 1000 + graceMs
+  }
+
   #linger(entry: Entry): void {
     entry.lingersUntilMs = this.#options.now() + this.#options.lingerMs()
     entry.lingering = this.#lingering.add(entry)
@@ -252,13 +283,37 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) {
       // The token of a user who called directly is counted as the assertion that it is.
       const bytes = entry.originalUser === entry.caller ? 0 : token.length
-      sessions = { bytes, entries: new LinkedList(), countByAssertion: new Map() }
+      sessions = { bytes, byPath: new Map(), evidenceByVia: new Map(), countByAssertion: new Map() }
       this.#byUserToken.set(token, sessions)
       this.#bytes += bytes
     }
-    entry.ofUserToken = sessions.entries.add(entry)
+    this.#addEvidence(sessions, entry)
+    const path = pathOf(entry)
+    const entries = sessions.byPath.get(path) ?? new LinkedList<Entry>()
+    sessions.byPath.set(path, entries)
+    entry.ofUserToken = entries.add(entry)
     const assertion = entry.caller?.token ?? ''
     sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
+  }
+
+  #addEvidence({ evidenceByVia }: UserEntry, entry: Entry): void {
+    const { evidence } = entry
+    if (evidence === undefined) return
+    const known = evidenceByVia.get(evidence.via)
+    if (known === undefined) {
+      evidenceByVia.set(evidence.via, { evidence, count: 1 })
+      this.#bytes += bytesOf(evidence)
+      return
+    }
+    known.count++
+    entry.evidence = known.evidence
+  }
+
+  #removeEvidence({ evidenceByVia }: UserEntry, { evidence }: Entry): void {
+    const known = evidence && evidenceByVia.get(evidence.via)
+    if (known === undefined || --known.count > 0) return
+    evidenceByVia.delete(known.evidence.via)
+    this.#bytes -= bytesOf(known.evidence)
   }
 
   #remove(entry: Entry): void {
@@ -287,8 +342,12 @@ export class Sessions implements SessionIndex {
   #removeUserToken(token: string, entry: Entry): void {
     const sessions = this.#byUserToken.get(token)
     if (sessions === undefined || entry.ofUserToken === undefined) return
-    sessions.entries.remove(entry.ofUserToken)
-    if (sessions.entries.size === 0) {
+    const path = pathOf(entry)
+    const entries = sessions.byPath.get(path)
+    entries?.remove(entry.ofUserToken)
+    if (entries?.size === 0) sessions.byPath.delete(path)
+    this.#removeEvidence(sessions, entry)
+    if (sessions.byPath.size === 0) {
       this.#byUserToken.delete(token)
       this.#bytes -= sessions.bytes
     }
@@ -299,9 +358,13 @@ export class Sessions implements SessionIndex {
   }
 }
 
-/** A session carries nothing that the next hop would refuse as expired. */
-function expiryOf(originalUser: Assertion | undefined): number {
-  return originalUser === undefined ? Infinity : (originalUser.expiresAt + clockSkewSeconds) * 1000
+function pathOf({ evidence }: Session): string {
+  return evidence?.path ?? ''
+}
+
+function bytesOf(evidence: Evidence | undefined): number {
+  if (evidence === undefined) return 0
+  return evidence.via.length + 2 * evidence.path.length + evidenceOverheadBytes
 }
 
 /** Four characters that tell this service's handles from another's. */

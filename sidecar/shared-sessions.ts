@@ -3,6 +3,7 @@ import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { BoundedMap } from '../shared/bounded-map.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
+import type { Evidence } from '../shared/evidence/evidence.ts'
 import type { Assertion } from '../shared/identity.ts'
 import type { Session } from '../shared/session.ts'
 import type { Asked } from './asking.ts'
@@ -29,11 +30,26 @@ export type SharedSessionOutcome = 'kept' | 'not_kept' | 'redeemed' | 'absent' |
 export interface SharedSessionsOptions {
   readonly store: Store
   readonly mesh: () => Mesh
-  /** Verifies an original user's token anew. @throws {Refusal} */
-  readonly verify: (token: string) => Promise<Assertion>
+  /** Verifies an original user's token anew, and the evidence that came with it. @throws {Refusal} */
+  readonly verify: (carried: CarriedUser) => Promise<VerifiedUser>
   readonly count: (outcome: SharedSessionOutcome) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
+}
+
+/** An original user as another sidecar shared it. */
+export interface CarriedUser {
+  readonly token: string
+  /** `x-onbehalf-via`, but for the entry, where evidence begins. */
+  readonly via: string | undefined
+  readonly isEntry: boolean
+  /** Which service took the request. */
+  readonly service: string
+}
+
+export interface VerifiedUser {
+  readonly originalUser: Assertion
+  readonly evidence: Evidence | undefined
 }
 
 /** A session as it is sealed. */
@@ -41,6 +57,9 @@ interface Sealed {
   readonly requestId: string
   readonly kind: 'user' | 'own' | 'nobody'
   readonly userToken?: string
+  readonly isEntry: boolean
+  readonly via?: string | undefined
+  readonly sinceMs: number
 }
 
 export class SharedSessions {
@@ -73,9 +92,10 @@ export class SharedSessions {
     const { store, mesh, count, now } = this.#options
     const { service, shareWith } = mesh()
     if (shareWith.size === 0 || store.kind === 'memory') return
-    const { handle, requestId, originalUser } = session
+    const { handle, requestId, originalUser, isEntry, evidence, sinceMs } = session
     const kind = originalUser !== undefined ? 'user' : session.isAboutNobody ? 'nobody' : 'own'
-    const sealed: Sealed = { requestId, kind, ...(originalUser && { userToken: originalUser.token }) }
+    const userToken = originalUser && { userToken: originalUser.token }
+    const sealed: Sealed = { requestId, kind, ...userToken, isEntry, via: evidence?.via, sinceMs }
     const text = sealSession(handle, service, JSON.stringify(sealed))
     const lifeMs = this.#endOf(originalUser ?? session.caller) - now()
     store.set(keyOf(handle), text, lifeMs).then(
@@ -114,29 +134,35 @@ export class SharedSessions {
       this.#absentSinceMs.set(handle, now())
       return 'unknown'
     }
-    return this.#accept(handle, sealed)
+    return this.#accept(handle, service, sealed)
   }
 
-  async #accept(handle: string, { requestId, kind, userToken }: Sealed): Promise<Asked> {
+  async #accept(handle: string, service: string, sealed: Sealed): Promise<Asked> {
     const { verify, count, now } = this.#options
-    let originalUser: Assertion | undefined
+    const { requestId, kind, userToken: token, isEntry, via, sinceMs } = sealed
+    let verified: VerifiedUser | undefined
     try {
-      originalUser = userToken === undefined ? undefined : await verify(userToken)
+      if (token !== undefined) verified = await verify({ token, via, isEntry, service })
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const isUnavailable = error.status === 503
       count(isUnavailable ? 'unavailable' : 'rejected')
       return isUnavailable ? 'unavailable' : 'unknown'
     }
+    const { originalUser, evidence } = verified ?? {}
     const session: Session = {
       handle,
       requestId,
       caller: undefined,
       originalUser,
       isAboutNobody: kind === 'nobody',
+      isEntry,
+      evidence,
+      sinceMs,
     }
     const untilMs = originalUser === undefined ? now() + nobodysLifeMs : this.#endOf(originalUser)
-    this.#redeemed.set(handle, { session, untilMs }, redeemedOverhead + (userToken?.length ?? 0))
+    const weight = redeemedOverhead + (token?.length ?? 0) + (evidence?.via.length ?? 0)
+    this.#redeemed.set(handle, { session, untilMs }, weight)
     count('redeemed')
     return 'found'
   }
@@ -162,8 +188,11 @@ export class SharedSessions {
 /** Sealed by one of our own: a form that is not ours is of another version. */
 function parse(text: string | undefined): Sealed | undefined {
   if (text === undefined) return undefined
-  const { requestId, kind, userToken } = JSON.parse(text) as Record<string, unknown>
-  if (typeof requestId !== 'string') return undefined
-  if (kind === 'user') return typeof userToken === 'string' ? { requestId, kind, userToken } : undefined
-  return kind === 'own' || kind === 'nobody' ? { requestId, kind } : undefined
+  const { requestId, kind, userToken, isEntry, via, sinceMs } = JSON.parse(text) as Record<string, unknown>
+  if (typeof requestId !== 'string' || typeof isEntry !== 'boolean' || typeof sinceMs !== 'number')
+    return undefined
+  if (via !== undefined && typeof via !== 'string') return undefined
+  const origin = { requestId, isEntry, via, sinceMs }
+  if (kind === 'user') return typeof userToken === 'string' ? { ...origin, kind, userToken } : undefined
+  return kind === 'own' || kind === 'nobody' ? { ...origin, kind } : undefined
 }

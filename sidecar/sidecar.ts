@@ -1,11 +1,8 @@
 // One sidecar: wires the sides, the listeners and the live state, and takes them down again in order.
-import { verifyToken } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
-import type { Assertion } from '../shared/identity.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
-import { asking } from './asking.ts'
 import { Certificates } from './certificates.ts'
 import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
@@ -30,6 +27,7 @@ import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
 import { createTraceStart } from './telemetry/trace-start.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
 import { UsedTokens } from './used-tokens.ts'
+import { verifyAnew } from './verify-anew.ts'
 
 export interface SidecarOptions extends ConfigurationOptions {
   readonly output: LogOutput
@@ -160,7 +158,7 @@ function assemble(
   const sharedSessions = new SharedSessions({
     store,
     mesh: meshNow,
-    verify: (token) => verifyAnew(token, runtime),
+    verify: (carried) => verifyAnew(carried, runtime),
     count: (outcome) => sharedCount.add({ outcome }),
     now,
   })
@@ -170,6 +168,7 @@ function assemble(
     maxBytes: () => meshNow().limits.sessionBytes,
     lingerMs: () => meshNow().timeouts.lingerMs,
     shared: sharedSessions,
+    graceMs: () => (meshNow().evidence === 'off' ? 0 : meshNow().originalUserGraceMs),
   })
   const certificates = new Certificates({
     store,
@@ -220,17 +219,6 @@ function assemble(
     interception,
     setOwnPorts,
   }
-}
-
-/** Verifies the token of a user who came in elsewhere. @throws {Refusal} */
-function verifyAnew(token: string, { ask, current, revocations, now }: Runtime): Promise<Assertion> {
-  return asking(ask, (missing) => {
-    const { snapshot } = current()
-    const audiences = new Set(snapshot.mesh.routes.map(({ host }) => host))
-    const peer = { address: '' }
-    const role = 'original_user'
-    return verifyToken(token, { role, audiences, peer, snapshot, revocations, nowMs: now(), missing })
-  })
 }
 
 function reasonsNotReady(configuration: Configuration, stopping: boolean, nowMs: number): readonly string[] {

@@ -10,8 +10,8 @@ export interface ChainQuestion {
   readonly originalUser: Pick<Assertion, 'tokenHash' | 'audience' | 'issuedAt' | 'expiresAt'>
   /** Who is calling now; undefined where nobody knows any more. */
   readonly caller: Principal | undefined
-  /** The route that is called. */
-  readonly route: Pick<Route, 'name' | 'host'>
+  /** The route that is called; undefined: wherever the last link leads. */
+  readonly route: Pick<Route, 'name' | 'host'> | undefined
   /** `iss` of this mesh's links. */
   readonly issuer: string
   readonly mesh: Pick<Mesh, 'routesByHost' | 'accountsByService' | 'maxHops'>
@@ -72,7 +72,8 @@ function whyNotFrom(
   return `${where} ${whose}, and ${quoted(account)} is none of its accounts`
 }
 
-function serviceAt(host: string, { routesByHost }: ChainQuestion['mesh']): string | undefined {
+/** Whose host it is. */
+export function serviceAt(host: string, { routesByHost }: Pick<Mesh, 'routesByHost'>): string | undefined {
   // Under an alias a host may be found too; links and assertions name the host of `from`.
   return routesByHost.get(host)?.find((route) => route.host === host)?.service
 }
@@ -113,7 +114,7 @@ function whyRepeated({ account, route }: Link, calls: Set<string>): string | und
 /** The last one leads here, and is by who is calling. */
 function whyNotHere({ audience, route, account }: Link, question: ChainQuestion): string | undefined {
   const { route: called, caller } = question
-  if (audience !== called.host || route !== called.name) {
+  if (called !== undefined && (audience !== called.host || route !== called.name)) {
     return `it goes to route ${quoted(route)} at ${quoted(audience)}, and route ${quoted(called.name)} at ${quoted(called.host)} is called`
   }
   if (caller === undefined || caller.subject === account) return undefined

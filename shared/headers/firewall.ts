@@ -7,6 +7,8 @@ import { canonicalName, headerNames, hopByHopNames, isIdentityName, isTrailerNam
 export interface ClaimedIdentity {
   readonly assertion: string | undefined
   readonly assertionFor: string | undefined
+  /** The evidence of how the original user's request came here. */
+  readonly via: string | undefined
   readonly handle: string | undefined
   /** Handles in the trace context, which an agent carries. */
   readonly tracestate: readonly string[]
@@ -55,6 +57,7 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
     claimed: {
       assertion: claims.get(headerNames.assertion) || undefined,
       assertionFor: claims.get(headerNames.assertionFor) || undefined,
+      via: claims.get(headerNames.via) || undefined,
       handle: claims.get(headerNames.handle) || undefined,
       ...carried,
     },
@@ -62,8 +65,15 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
   }
 }
 
+const claimNames: ReadonlySet<string> = new Set([
+  headerNames.assertion,
+  headerNames.assertionFor,
+  headerNames.via,
+  headerNames.handle,
+])
+
 function isClaim(lower: string): boolean {
-  return lower === headerNames.assertion || lower === headerNames.assertionFor || lower === headerNames.handle
+  return claimNames.has(lower)
 }
 
 /**

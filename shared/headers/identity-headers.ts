@@ -1,16 +1,19 @@
 // The headers that tell an app who calls and on whose behalf: of verified assertions only.
 import type { Mesh, Route } from '../config/mesh.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import type { Assertion } from '../identity.ts'
+import { headerNames } from './names.ts'
 
 interface Verified {
   readonly caller?: Assertion
   readonly originalUser?: Assertion
+  readonly evidence?: Evidence
   readonly route?: Route
 }
 
 /** Names and values in turn; none on a route without `pass_identity_headers`, as in Pomerium. */
 export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeaders'>): string[] {
-  const { caller, originalUser, route } = verified
+  const { caller, originalUser, evidence, route } = verified
   const headers: string[] = []
   if (caller === undefined || route?.passIdentityHeaders !== true) return headers
   headers.push('X-Pomerium-Jwt-Assertion', caller.token)
@@ -22,6 +25,7 @@ export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeade
   headers.push('x-pomerium-original-user-id', headerValue(originalUser.principal.subject))
   headers.push('x-pomerium-original-user-email', headerValue(originalUser.email))
   headers.push('x-pomerium-original-user-groups', headerValue(originalUser.groups.join(',')))
+  if (evidence !== undefined) headers.push(headerNames.chain, evidence.accounts.join(', '))
   return headers
 }
 

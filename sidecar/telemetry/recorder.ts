@@ -160,6 +160,8 @@ export function logFields(decision: Decision): LogFields {
     peer: decision.peer,
     caller: caller === undefined ? undefined : `${caller.issuer}/${caller.subject}`,
     original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
+    chain: decision.chain?.join(' '),
+    txn: decision.txn,
     source: decision.source,
     sources: decision.sources?.map(({ name, says }) => `${name}=${says}`).join(' ') || undefined,
     caused_by: causesOf(decision)[0],

@@ -91,6 +91,7 @@ test('whatever is claimed, the user that is found is the one to whom every given
         // Half of the claims come from one live session, or agreement would be too rare to be seen.
         const claims: ClaimedIdentity = {
           assertion: bias % 2 === 0 && assertion !== undefined ? picked?.caller?.token : assertion,
+          via: undefined,
           assertionFor:
             bias % 3 === 0 && assertionFor !== undefined ? picked?.originalUser?.token : assertionFor,
           handle: inPlace('handle').at(-1),
@@ -151,6 +152,7 @@ test('what comes from one live session is never refused, but for a shared assert
         const came = live[which % live.length] as Came
         const claims: ClaimedIdentity = {
           assertion: withAssertion ? came.caller?.token : undefined,
+          via: undefined,
           assertionFor: withFor ? came.originalUser?.token : undefined,
           handle: withHandle ? came.handle : undefined,
           tracestate: withState ? [came.handle] : [],

@@ -13,6 +13,7 @@ const batch = assertionOf('service_account', 'batch-access', { token: 'jwt of ba
 const none: ClaimedIdentity = {
   assertion: undefined,
   assertionFor: undefined,
+  via: undefined,
   handle: undefined,
   tracestate: [],
   baggage: [],

@@ -14,6 +14,7 @@ const claimHeaders = new Set(['x-pomerium-claim-email', 'authenticated-user', 'x
 const nothing = {
   assertion: undefined,
   assertionFor: undefined,
+  via: undefined,
   handle: undefined,
   tracestate: [],
   baggage: [],
@@ -39,16 +40,18 @@ test('what has to do with no identity passes, byte for byte and in order', () =>
   assert.deepEqual(sift(...headers).passing, headers)
 })
 
-test('the three claims are read and do not pass', () => {
+test('the four claims are read and do not pass', () => {
   const sifted = sift(
     'X-Pomerium-Jwt-Assertion',
     'a',
     'X-Pomerium-Jwt-Assertion-For',
     'f',
+    'x-onbehalf-via',
+    'v',
     'x-onbehalf-handle',
     'h',
   )
-  assert.deepEqual(sifted.claimed, { ...nothing, assertion: 'a', assertionFor: 'f', handle: 'h' })
+  assert.deepEqual(sifted.claimed, { ...nothing, assertion: 'a', assertionFor: 'f', via: 'v', handle: 'h' })
   assert.deepEqual(sifted.passing, [])
   assert.equal(sifted.duplicated, undefined)
 })
@@ -115,7 +118,12 @@ test('a look-alike beside the real one changes nothing', () => {
   assert.equal(duplicated, undefined)
 })
 
-for (const name of ['x-pomerium-jwt-assertion', 'x-pomerium-jwt-assertion-for', 'x-onbehalf-handle']) {
+for (const name of [
+  'x-pomerium-jwt-assertion',
+  'x-pomerium-jwt-assertion-for',
+  'x-onbehalf-via',
+  'x-onbehalf-handle',
+]) {
   test(`${name} twice is ambiguous, equal or not, empty or not, in any case`, () => {
     for (const [first, second] of [
       ['a', 'b'],
@@ -293,6 +301,7 @@ test('of arbitrary headers a claim is exactly the one value under its exact name
       const names = {
         assertion: 'x-pomerium-jwt-assertion',
         assertionFor: 'x-pomerium-jwt-assertion-for',
+        via: 'x-onbehalf-via',
         handle: 'x-onbehalf-handle',
       } as const
       const twice = Object.values(names).filter((name) => values(name).length > 1)

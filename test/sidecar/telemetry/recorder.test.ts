@@ -26,6 +26,8 @@ const allowed: Decision = {
   peer: '192.0.2.7',
   caller: { issuer: 'mesh', subject: 'api-access', kind: 'service_account' },
   originalUser: { issuer: 'pomerium', subject: 'alice', kind: 'user' },
+  chain: undefined,
+  txn: undefined,
   cause: undefined,
   source: undefined,
   sources: undefined,

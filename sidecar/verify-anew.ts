@@ -1,0 +1,66 @@
+// Verifies what another sidecar shared of a request as if it had come here: the user's token, and its evidence.
+import { verifyToken } from '../shared/assertion/verify.ts'
+import { Refusal } from '../shared/errors.ts'
+import { evidenceOf, type Evidence } from '../shared/evidence/evidence.ts'
+import { EvidenceFault } from '../shared/evidence/fault.ts'
+import { serviceAt } from '../shared/evidence/rules.ts'
+import { verifyVia } from '../shared/evidence/verify.ts'
+import type { Assertion } from '../shared/identity.ts'
+import type { MissingRule } from '../shared/needed.ts'
+import { asking } from './asking.ts'
+import type { Runtime } from './runtime.ts'
+import type { CarriedUser, VerifiedUser } from './shared-sessions.ts'
+
+/** @throws {Refusal} of the token, or of the evidence. */
+export function verifyAnew(carried: CarriedUser, runtime: Runtime): Promise<VerifiedUser> {
+  return asking(runtime.ask, (missing) => {
+    const originalUser = verifyUser(carried, runtime, missing)
+    return { originalUser, evidence: verifyEvidence(carried, originalUser, runtime, missing) }
+  })
+}
+
+function verifyUser(carried: CarriedUser, runtime: Runtime, missing: MissingRule): Assertion {
+  const { token, via, isEntry } = carried
+  const { snapshot } = runtime.current()
+  const { evidence, originalUserGraceMs, routes } = snapshot.mesh
+  const goesWithEvidence = evidence !== 'off' && (isEntry || via !== undefined)
+  return verifyToken(token, {
+    role: 'original_user',
+    audiences: new Set(routes.map(({ host }) => host)),
+    peer: { address: '' },
+    snapshot,
+    revocations: runtime.revocations,
+    nowMs: runtime.now(),
+    missing,
+    graceMs: goesWithEvidence ? originalUserGraceMs : 0,
+  })
+}
+
+function verifyEvidence(
+  { via, service }: CarriedUser,
+  originalUser: Assertion,
+  runtime: Runtime,
+  missing: MissingRule,
+): Evidence | undefined {
+  const { snapshot } = runtime.current()
+  if (via === undefined || snapshot.mesh.evidence === 'off') return undefined
+  try {
+    const links = verifyVia({
+      via,
+      originalUser,
+      // Whoever called the service that took the request is by now known by the last link alone.
+      caller: undefined,
+      route: undefined,
+      peer: { address: '' },
+      snapshot,
+      revocations: runtime.revocations,
+      missing,
+      nowMs: runtime.now(),
+    })
+    const host = links.at(-1)?.audience ?? ''
+    if (serviceAt(host, snapshot.mesh) === service) return evidenceOf(links)
+  } catch (error) {
+    if (!(error instanceof EvidenceFault)) throw error
+  }
+  throw new Refusal('evidence_invalid', 'The evidence of a shared session does not lead to its service.')
+}
