@@ -49,6 +49,11 @@ const minted: Rows = [
   ['signature', "it is by the certificate's key"],
 ]
 
+const evidence: Rows[number] = [
+  'evidence',
+  'x-onbehalf-via shows how the user came here, where mesh.evidence asks for it',
+]
+
 const audienceOf = {
   assertion: ['audience', "aud is the host of one of this service's routes"],
   original_user: ['audience', "aud is the host of one of the route's accept_for"],
@@ -56,7 +61,8 @@ const audienceOf = {
 
 /** All checks that this token would go through. */
 export function listChecks(question: TokenQuestion): Check[] {
-  const { token, tokenFor } = question
+  const { token, tokenFor, via, mesh } = question
+  const hasEvidence = mesh.evidence !== 'off' && (tokenFor !== undefined || via !== undefined)
   const ofUser = tokenFor === undefined ? [] : checksOf('original_user', tokenFor, question)
   return [
     ...checksOf('assertion', token, question),
@@ -69,6 +75,7 @@ export function listChecks(question: TokenQuestion): Check[] {
       : rows('request', [['-For allowed', 'a service account calls, and the route takes a user']])),
     ...ofUser,
     ...(tokenFor === undefined ? [] : rows('request', [['-For about a user', 'it is about a user']])),
+    ...(hasEvidence ? rows('request', [evidence]) : []),
     ...rows('request', [
       ['policy', "the route's policy admits this caller"],
       ['original user present', 'there is one where the route wants one'],
@@ -128,6 +135,8 @@ const requestChecks: Readonly<Record<string, string>> = {
   assertion_not_from_edge: 'edge',
   request_ambiguous: 'route',
   route_not_found: 'route',
+  evidence_missing: 'evidence',
+  evidence_invalid: 'evidence',
   policy_denied: 'policy',
   assertion_anonymous: 'policy',
   original_user_required: 'original user present',

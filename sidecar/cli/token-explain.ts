@@ -69,6 +69,15 @@ const explanations: Readonly<Record<string, (refused: Case) => Explanation>> = {
     expected: "the original user's assertion beside it",
     hint: 'give it by --for',
   }),
+  evidence_missing: ({ question }) => ({
+    found: 'no x-onbehalf-via',
+    expected: `the links of the way that the user's request took (mesh.evidence: ${question.mesh.evidence})`,
+    hint: 'give them by --via',
+  }),
+  evidence_invalid: ({ answer }) => ({
+    ...detailOf(answer),
+    hint: 'onbehalf verify-chain shows the way link by link',
+  }),
   headers_too_large: ({ answer }) => ({ ...detailOf(answer) }),
 }
 

@@ -98,7 +98,7 @@ async function readInput(io: Io, openInput: OpenInput): Promise<string> {
 
 /** A token as it is pasted: with blanks around it, or as the line of a header. */
 function tidy(text: string, where: string): string {
-  const token = text.replace(/^\s*(?:x-pomerium-[\w-]+\s*:)?\s*/i, '').trimEnd()
+  const token = text.replace(/^\s*(?:x-(?:pomerium|onbehalf)-[\w-]+\s*:)?\s*/i, '').trimEnd()
   if (token === '') throw new UsageFault(`${where} holds no token`)
   return token
 }

@@ -21,6 +21,8 @@ export interface TokenQuestion {
   readonly token: string
   /** The token of an X-Pomerium-Jwt-Assertion-For beside it. */
   readonly tokenFor: string | undefined
+  /** An x-onbehalf-via beside them. */
+  readonly via: string | undefined
   readonly method: string
   readonly path: string
   readonly peer: Peer
@@ -79,12 +81,13 @@ function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer
 const revocations = { isRevoked: () => false, isKeyRevoked: () => false }
 
 /** What a client would send: the host that the token is for, and the token. */
-function makeHead({ mesh, token, tokenFor, method, path }: TokenQuestion): RequestHead {
+function makeHead({ mesh, token, tokenFor, via, method, path }: TokenQuestion): RequestHead {
   const audience = decodeToken(token).claims?.['aud']
   const named = typeof audience === 'string' ? parseAuthority(audience)?.host : undefined
   const host = named ?? [...mesh.ownRoutes.keys()][0] ?? 'localhost'
   const headers = ['Host', host.includes(':') ? `[${host}]` : host, headerNames.assertion, token]
   if (tokenFor !== undefined) headers.push(headerNames.assertionFor, tokenFor)
+  if (via !== undefined) headers.push(headerNames.via, via)
   return { method, target: path, headers }
 }
 

@@ -37,6 +37,7 @@ Options:
   --config FILE       The mesh file. Default: onbehalf.yaml in the current folder. (ONBEHALF_CONFIG)
   --service NAME      The service that is called. (ONBEHALF_SERVICE)
   --for TOKEN         The X-Pomerium-Jwt-Assertion-For beside it; also @FILE or -.
+  --via LINKS         The x-onbehalf-via beside them; also @FILE or -.
   --path PATH         Default: /.
   --method METHOD     Default: GET.
   --from ADDRESS      The IP address of the peer, for issuers[].edges and policies. Default: 127.0.0.1.
@@ -63,6 +64,7 @@ export const verify: TokenCommand = {
       config,
       service,
       for: { type: 'string' },
+      via: { type: 'string' },
       path: { type: 'string', default: '/' },
       method: { type: 'string', default: 'GET' },
       from: { type: 'string', default: '127.0.0.1' },
@@ -76,7 +78,7 @@ export const verify: TokenCommand = {
     const nowMs = values.at === undefined ? Date.now() : parseTime(values.at)
     const mesh = await readSoundMesh({ config: values.config, service: values.service }, io, 'trust')
     const plan = planKeys(mesh, values.keys, values.offline, io.cwd)
-    const tokens = await readTokens(positionals, values.for, { io, openInput })
+    const tokens = await readTokens(positionals, values, { io, openInput })
     const verdict = await judge({ ...tokens, ...request, nowMs, isNow: values.at === undefined }, mesh, plan)
     const text = json ? `${JSON.stringify(verdict, null, 2)}\n` : formatVerdict(verdict)
     io.stdout.write(escapeTreacherous(text))
@@ -110,19 +112,23 @@ function readRequest({ path, method, from }: { path: string; method: string; fro
 
 async function readTokens(
   positionals: readonly string[],
-  given: string | undefined,
+  given: { readonly for?: string | undefined; readonly via?: string | undefined },
   sources: TokenSources,
-): Promise<{ token: string; tokenFor: string | undefined }> {
-  if (given === '-' && (positionals[0] ?? '-') === '-') {
-    throw new UsageFault('only one of the two tokens can come from standard input')
+): Promise<Pick<Asked, 'token' | 'tokenFor' | 'via'>> {
+  const fromInput = [positionals[0] ?? '-', given.for, given.via].filter((each) => each === '-')
+  if (fromInput.length > 1) {
+    throw new UsageFault('only one of the two tokens, or the links, can come from standard input')
   }
   const token = await readToken(positionals, sources)
-  return { token, tokenFor: given === undefined ? undefined : await readTokenFrom(given, sources) }
+  const read = (argument: string | undefined) =>
+    argument === undefined ? undefined : readTokenFrom(argument, sources)
+  return { token, tokenFor: await read(given.for), via: await read(given.via) }
 }
 
 interface Asked extends Request {
   readonly token: string
   readonly tokenFor: string | undefined
+  readonly via: string | undefined
   readonly nowMs: number
   readonly isNow: boolean
 }

@@ -16,6 +16,7 @@ import { hosts, meshIssuer, x5cOf, type RunningSidecar, type TestMesh } from '..
 export const assertionName = 'X-Pomerium-Jwt-Assertion'
 export const forName = 'X-Pomerium-Jwt-Assertion-For'
 export const handleName = 'x-onbehalf-handle'
+export const viaName = 'x-onbehalf-via'
 
 /** Long enough for a loaded machine, short enough to say that something hangs. */
 const deadlineMs = 10_000

@@ -20,6 +20,9 @@ async function comeIn(mesh: TestMesh, user: string): Promise<{ token: string; ha
 const callOut = (mesh: TestMesh, headers: readonly string[]): Promise<Answer> =>
   send({ port: mesh.sidecars.App.outbound, host: hosts.API, headers })
 
+/** Assertions and users are brought together by hand here, which evidence alone would refuse. */
+const withoutEvidence = { evidence: 'off' }
+
 /** Comes in at API on behalf of a user. */
 async function comeInAtApi(mesh: TestMesh, caller: string, user: string | undefined): Promise<string> {
   const carried = user === undefined ? [] : [forName, await mesh.pomerium.assertion(user, hosts.App)]
@@ -127,7 +130,11 @@ for (const [name, headers] of disagreements) {
 
 test('a -For that came with one account is not carried beside the assertion of another', async (t) => {
   const policy = [{ allow: { or: [{ authenticated_user: true }] } }]
-  const mesh = await startMesh(t, { run: ['API', 'Ledger'], routes: { API: { policy } } })
+  const mesh = await startMesh(t, {
+    run: ['API', 'Ledger'],
+    routes: { API: { policy } },
+    mesh: withoutEvidence,
+  })
   const [one, other] = [
     await (await mesh.minter('api-access')).assertionFor(hosts.API),
     await (await mesh.minter('ledger-access')).assertionFor(hosts.API),
@@ -142,7 +149,7 @@ test('a -For that came with one account is not carried beside the assertion of a
 })
 
 test("an account's assertion alone is never one of its users, nor the account while one of them lives", async (t) => {
-  const mesh = await startMesh(t, { run: ['API', 'Ledger'] })
+  const mesh = await startMesh(t, { run: ['API', 'Ledger'], mesh: withoutEvidence })
   const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
   const copied = () =>
     send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers: [assertionName, caller] })
@@ -155,7 +162,11 @@ test("an account's assertion alone is never one of its users, nor the account wh
 
 test("an account's assertion that carried a user does not become the account's own once the user is forgotten", async (t) => {
   let offsetMs = 0
-  const mesh = await startMesh(t, { run: ['API', 'Ledger'], clockOffsetMs: () => offsetMs })
+  const mesh = await startMesh(t, {
+    run: ['API', 'Ledger'],
+    mesh: withoutEvidence,
+    clockOffsetMs: () => offsetMs,
+  })
   const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
   const copied = () =>
     send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers: [assertionName, caller] })

@@ -79,7 +79,7 @@ test('a session that memory was needed for is gone, and is not replaced by the a
 })
 
 test('a flood of sessions takes none from a request that still runs', async (t) => {
-  const mesh = await startMesh(t, { run: ['App', 'API'], settings: { limits: { session_bytes: '6KiB' } } })
+  const mesh = await startMesh(t, { run: ['App', 'API'], settings: { limits: { session_bytes: '10KiB' } } })
   const arrived = Promise.withResolvers<string>()
   const release = Promise.withResolvers<void>()
   mesh.apps.App.handler = async (request, response) => {

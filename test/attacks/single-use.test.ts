@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { send } from '../support/client.ts'
+import { linkByHand } from '../support/links.ts'
 import { hosts, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
-import { assertionName, asUser, forName, speak } from './attack.ts'
+import { assertionName, asUser, forName, speak, viaName } from './attack.ts'
 
 const start = (t: TestContext, options: MeshOptions = {}): Promise<TestMesh> =>
   startMesh(t, { run: ['App'], ...options, issuer: { single_use: true, ...options.issuer } })
@@ -146,7 +147,8 @@ test('as an original user a token may come as often as the service calls', async
   const mesh = await start(t, { run: ['API'] })
   const user = await mesh.pomerium.assertion('alice', hosts.App)
   const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
-  const headers = [assertionName, caller, forName, user]
+  const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
+  const headers = [assertionName, caller, forName, user, viaName, via]
   for (let i = 0; i < 3; i++) {
     assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
   }

@@ -3,6 +3,7 @@ import { generateSigningKey } from '../../deploy/demo/pomerium-keys.ts'
 import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { forge } from '../../deploy/demo/forge.ts'
+import { linkByHand } from '../support/links.ts'
 import { hosts, meshIssuer, x5cOf, type MeshOptions, type TestMesh } from '../support/mesh.ts'
 import { withBrokenSignature } from '../support/tokens.ts'
 
@@ -17,6 +18,7 @@ export interface Row {
   readonly path?: string
   readonly token: (mesh: TestMesh) => Promise<string>
   readonly tokenFor?: (mesh: TestMesh) => Promise<string>
+  readonly via?: (mesh: TestMesh) => Promise<string>
   /** The check that is said to have failed. */
   readonly check: string
   /** What the explanation must say. */
@@ -379,6 +381,24 @@ const forRows: readonly Row[] = [
     tokenFor: account,
     check: 'request -For about a user',
     says: /about a service account/,
+  },
+  {
+    code: 'evidence_missing',
+    because: 'the call brings no evidence',
+    token: account,
+    tokenFor: alice(),
+    check: 'request evidence',
+    says: /no x-onbehalf-via.*--via/,
+  },
+  {
+    code: 'evidence_invalid',
+    because: 'the links are for another user',
+    token: account,
+    tokenFor: alice(),
+    via: async (mesh) =>
+      linkByHand(mesh, { account: 'api-access', to: 'API', token: await alice({ sub: 'bob' })(mesh) }),
+    check: 'request evidence',
+    says: /link 1: it was made for another user token.*verify-chain/,
   },
   {
     code: 'original_user_required',

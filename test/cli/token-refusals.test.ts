@@ -7,10 +7,17 @@ import { startMesh, type TestMesh } from '../support/mesh.ts'
 import { refusalRows, type Row } from './token-refusal-rows.ts'
 import { secretParts, verdictIn, verifyIn } from './token-run.ts'
 
+interface Sent {
+  readonly token: string
+  readonly tokenFor: string | undefined
+  readonly via: string | undefined
+}
+
 /** The same request to a sidecar that runs. */
-async function answerOf(mesh: TestMesh, row: Row, token: string, tokenFor: string | undefined) {
+async function answerOf(mesh: TestMesh, row: Row, { token, tokenFor, via }: Sent) {
   const headers = ['X-Pomerium-Jwt-Assertion', token]
   if (tokenFor !== undefined) headers.push('X-Pomerium-Jwt-Assertion-For', tokenFor)
+  if (via !== undefined) headers.push('x-onbehalf-via', via)
   const port = mesh.sidecars[row.service ?? 'App'].inbound
   const answer = await send({ port, headers, target: row.path ?? '/' })
   const { error, message } = JSON.parse(answer.body) as { error: string; message: string }
@@ -22,15 +29,22 @@ async function provoke(t: TestContext, row: Row) {
   const mesh = await startMesh(t, { ...row.mesh, run: [service] })
   const token = await row.token(mesh)
   const tokenFor = await row.tokenFor?.(mesh)
-  const args = [token, '--path', path, ...(tokenFor === undefined ? [] : ['--for', tokenFor])]
-  return { mesh, service, token, tokenFor, args }
+  const via = await row.via?.(mesh)
+  const args = [
+    token,
+    '--path',
+    path,
+    ...(tokenFor === undefined ? [] : ['--for', tokenFor]),
+    ...(via === undefined ? [] : ['--via', via]),
+  ]
+  return { mesh, service, sent: { token, tokenFor, via }, args }
 }
 
 for (const row of refusalRows) {
   test(`${row.code}, because ${row.because}: as a running sidecar answers, and explained`, async (t) => {
-    const { mesh, service, token, tokenFor, args } = await provoke(t, row)
+    const { mesh, service, sent, args } = await provoke(t, row)
     const verdict = await verdictIn(mesh, service, ...args)
-    const answer = await answerOf(mesh, row, token, tokenFor)
+    const answer = await answerOf(mesh, row, sent)
     const { refusal } = verdict
     assert.deepEqual({ status: refusal?.status, code: refusal?.code, message: refusal?.message }, answer)
     assert.equal(refusal?.code, row.code)
@@ -50,7 +64,8 @@ for (const row of refusalRows) {
       new RegExp(`^REFUSED by the sidecar of ${service}: ${row.code} \\(HTTP ${answer.status}\\)\n`),
     )
     const shown = stdout + JSON.stringify(verdict)
-    for (const part of [token, tokenFor ?? ''].flatMap(secretParts)) assert.ok(!shown.includes(part), shown)
+    for (const part of [sent.token, sent.tokenFor ?? '', sent.via ?? ''].flatMap(secretParts))
+      assert.ok(!shown.includes(part), shown)
   })
 }
 

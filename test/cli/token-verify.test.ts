@@ -11,6 +11,7 @@ import { freePorts } from '../../deploy/demo/ports.ts'
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 import { identityNames } from '../support/app.ts'
 import { send } from '../support/client.ts'
+import { linkByHand } from '../support/links.ts'
 import { hosts, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
 import { runToken, secretParts, verdictIn, verifyIn } from './token-run.ts'
 
@@ -46,10 +47,11 @@ test('an account that calls on behalf of a user is accepted, with the user', asy
   const mesh = await startMesh(t, { run: ['API'], routes: { API: { original_user: 'required' } } })
   const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
   const user = await mesh.pomerium.assertion('alice', hosts.App)
-  const { status, stdout } = await verifyIn(mesh, 'API', token, '--for', user)
+  const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
+  const { status, stdout } = await verifyIn(mesh, 'API', token, '--for', user, '--via', via)
   await send({
     port: mesh.sidecars.API.inbound,
-    headers: ['X-Pomerium-Jwt-Assertion', token, 'X-Pomerium-Jwt-Assertion-For', user],
+    headers: ['X-Pomerium-Jwt-Assertion', token, 'X-Pomerium-Jwt-Assertion-For', user, 'x-onbehalf-via', via],
   })
   assert.equal(status, 0, stdout)
   assert.match(stdout, /^ACCEPTED by the sidecar of API\n/)
@@ -60,7 +62,7 @@ test('an account that calls on behalf of a user is accepted, with the user', asy
   assert.match(stdout, /original user +user alice-id, alice@companydomain\.com \(issuer pomerium\): issued/)
   const shown = /the app gets +(.*)/.exec(stdout)?.[1]?.toLowerCase().split(', ')
   assert.deepEqual(shown, identityNames(mesh.apps.API.received[0]))
-  for (const part of [...secretParts(token), ...secretParts(user)]) assert.ok(!stdout.includes(part))
+  for (const part of [token, user, via].flatMap(secretParts)) assert.ok(!stdout.includes(part))
 })
 
 test('what only a running sidecar knows is said not to have been consulted', async (t) => {
@@ -315,8 +317,10 @@ test('the -For comes from a file or standard input as well, but not both tokens 
   const mesh = await layOut(t)
   const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
   const user = await mesh.pomerium.assertion('alice', hosts.App)
+  const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
   await writeFile(join(mesh.folder, 'user'), user)
-  const args = ['verify', '--config', mesh.meshFile, '--service', 'API', '-o', 'json']
+  await writeFile(join(mesh.folder, 'via'), `x-onbehalf-via: ${via}\n`)
+  const args = ['verify', '--config', mesh.meshFile, '--service', 'API', '-o', 'json', '--via', '@via']
   const around = { cwd: mesh.folder }
   assert.equal(subject(await runToken([...args, '--for', '@user', token], around)), 'alice-id')
   assert.equal(

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rawValues } from '../support/app.ts'
 import { send } from '../support/client.ts'
+import { linkByHand } from '../support/links.ts'
 import { hosts, startMesh } from '../support/mesh.ts'
 
 const assertionName = 'X-Pomerium-Jwt-Assertion'
@@ -35,7 +36,8 @@ test('the original user reaches the callee byte for byte, beside the caller', as
   const mesh = await startMesh(t, { run: ['API'] })
   const user = await mesh.pomerium.assertion('alice', hosts.App)
   const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
-  const headers = [assertionName, caller, forName, user]
+  const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
+  const headers = [assertionName, caller, forName, user, 'x-onbehalf-via', via]
   assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
   const received = mesh.apps.API.received[0]
   assert.deepEqual(rawValues(received, assertionName), [caller])
@@ -57,8 +59,9 @@ test('nothing that a peer sent under an identity name reaches the app', async (t
     'x_pomerium_jwt_assertion_for',
     'X-Pomerium-Claim-Admin',
     'X-Onbehalf-Handle',
-    'X-Onbehalf-Via',
+    'x_onbehalf_via',
     'x_onbehalf_chain',
+    'X-Onbehalf-Chain',
     'X-Pomerium-Authorization',
   ].flatMap((name) => [name, 'forged'])
   const headers = [

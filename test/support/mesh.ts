@@ -28,6 +28,8 @@ type Settings = Record<string, unknown>
 export interface MeshOptions {
   /** Merged into the top level of the mesh file. */
   readonly settings?: Settings
+  /** Merged into the entry `mesh`. */
+  readonly mesh?: Settings
   /** Merged into the one issuer's entry. */
   readonly issuer?: Settings
   /** Merged into the routes of these names; `policy` and the like are replaced. */
@@ -179,7 +181,7 @@ function meshObject(
   })
   return {
     issuers: [{ name: 'pomerium', issuer: ['hostOnly'], jwks: pomerium.jwksUrl, ...options.issuer }],
-    mesh: { issuer: meshIssuer, ca: 'ca.pem' },
+    mesh: { issuer: meshIssuer, ca: 'ca.pem', ...options.mesh },
     timeouts: { linger: '2s', drain: '5s' },
     ...options.settings,
     routes: [...routes, ...(options.moreRoutes ?? [])],
