@@ -33,6 +33,11 @@ export class BoundedMap<K, V> {
     return link.value.value
   }
 
+  /** What was used longest ago comes first; to look at it is not to use it. */
+  *entries(): Iterable<readonly [key: K, value: V]> {
+    for (const { key, value } of this.#byUse) yield [key, value]
+  }
+
   set(key: K, value: V, weight = 1): void {
     this.delete(key)
     if (weight > this.#maxWeight) return

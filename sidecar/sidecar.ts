@@ -244,7 +244,7 @@ function adminSubject(
   return {
     config: () => describeConfig(configuration.current.snapshot.mesh),
     keys: () => describeKeys(configuration.current),
-    keySet: () => publishedKeySet(configuration.current),
+    keySet: () => publishedKeySet(configuration.current, revocations, controls.now()),
     sessions: () => describeSessions(runtime.sessions),
     decisions: (id) => (id === undefined ? runtime.recorder.recent() : runtime.recorder.about(id)),
     drain: () => controls.onDrain(),

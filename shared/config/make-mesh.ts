@@ -84,6 +84,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
     routesByHost: byHost(routes),
     accounts,
     accountsByService,
+    signersByService: readSigners(root['services'], accountsByService),
     shareWith,
     sharedBy: readSharedBy(root['services'], service),
     calls,
@@ -159,12 +160,27 @@ function behaviour(
 
 /** The services that say in their own entries that they share their sessions with this one. */
 function readSharedBy(services: unknown, service: string): ReadonlySet<string> {
-  const entries = isMap(services) ? Object.entries(services) : []
-  const sharing = entries.filter(([name, entry]) => {
-    const shareWith: unknown = isMap(entry) ? entry['share_with'] : undefined
-    return name !== service && Array.isArray(shareWith) && shareWith.includes(service)
-  })
-  return new Set(sharing.map(([name]) => name))
+  const names = isMap(services) ? Object.keys(services) : []
+  return new Set(names.filter((name) => name !== service && sharesOf(services, name).includes(service)))
+}
+
+function sharesOf(services: unknown, name: string): readonly unknown[] {
+  const entry = isMap(services) ? services[name] : undefined
+  const shareWith: unknown = isMap(entry) ? entry['share_with'] : undefined
+  return Array.isArray(shareWith) ? shareWith : []
+}
+
+/** A worker that redeems a session makes the calls of the service that shared it. */
+function readSigners(
+  services: unknown,
+  accounts: ReadonlyMap<string, ReadonlySet<string>>,
+): Map<string, ReadonlySet<string>> {
+  return new Map(
+    [...accounts].map(([name, own]) => {
+      const sharing = [...accounts].filter(([other]) => sharesOf(services, name).includes(other))
+      return [name, new Set([...own, ...sharing.flatMap(([, theirs]) => [...theirs])])]
+    }),
+  )
 }
 
 function byHost(routes: readonly Route[]): Map<string, Route[]> {

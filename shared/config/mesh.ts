@@ -174,8 +174,10 @@ export interface Mesh {
   readonly routesByHost: ReadonlyMap<string, readonly Route[]>
   /** The accounts under which this service calls others. */
   readonly accounts: ReadonlySet<string>
-  /** The accounts of each service of this mesh: who may sign links for it. */
+  /** The accounts of each service of this mesh. */
   readonly accountsByService: ReadonlyMap<string, ReadonlySet<string>>
+  /** Who may sign links about calls for each service: its accounts, and those of whom it shares its sessions with. */
+  readonly signersByService: ReadonlyMap<string, ReadonlySet<string>>
   /** Services whose sidecars may redeem this service's sessions; empty: sessions are not shared. */
   readonly shareWith: ReadonlySet<string>
   /** Services that share their sessions with this one. */

@@ -14,7 +14,7 @@ export interface ChainQuestion {
   readonly route: Pick<Route, 'name' | 'host'> | undefined
   /** `iss` of this mesh's links. */
   readonly issuer: string
-  readonly mesh: Pick<Mesh, 'routesByHost' | 'accountsByService' | 'maxHops'>
+  readonly mesh: Pick<Mesh, 'routesByHost' | 'signersByService' | 'maxHops'>
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
@@ -58,7 +58,7 @@ function whyNotOfChain(
   return undefined
 }
 
-/** By an account of the service where the user came in, or that the link before addressed. */
+/** By an account of the service where the user came in, or that the link before addressed, or of whom it shares its sessions with. */
 function whyNotFrom(
   { account }: Link,
   previous: Link | undefined,
@@ -66,7 +66,7 @@ function whyNotFrom(
 ): string | undefined {
   const host = previous?.audience ?? originalUser.audience
   const service = serviceAt(host, mesh)
-  if (service !== undefined && mesh.accountsByService.get(service)?.has(account) === true) return undefined
+  if (service !== undefined && mesh.signersByService.get(service)?.has(account) === true) return undefined
   const where = previous === undefined ? 'the user came in at' : 'the link before it goes to'
   const whose = service === undefined ? `${quoted(host)}, which no route names` : `service ${service}`
   return `${where} ${whose}, and ${quoted(account)} is none of its accounts`

@@ -1,5 +1,9 @@
 // What the admin listener shows of the sidecar: facts for people, with no secret among them.
+import { ChainFault, type AccountKey } from '../../shared/certificate/chain.ts'
+import type { Revocations } from '../../shared/assertion/verify.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
+import { meshIssuerName } from '../../shared/identity.ts'
+import type { Trust } from '../../shared/trust.ts'
 import type { Current } from '../runtime.ts'
 import type { Sessions } from '../sessions.ts'
 
@@ -22,10 +26,18 @@ export function describeConfig(mesh: Mesh): unknown {
     ownRoutes: [...mesh.ownRoutes.keys()],
     routesByHost: [...mesh.routesByHost.keys()],
     accounts: [...mesh.accounts],
+    accountsByService: listsOf(mesh.accountsByService),
+    signersByService: listsOf(mesh.signersByService),
+    shareWith: [...mesh.shareWith],
+    sharedBy: [...mesh.sharedBy],
     calls: [...mesh.calls],
     claimHeaderNames: undefined,
     appByPort: Object.fromEntries(mesh.appByPort),
   }
+}
+
+function listsOf(sets: ReadonlyMap<string, ReadonlySet<string>>): Record<string, string[]> {
+  return Object.fromEntries([...sets].map(([name, set]) => [name, [...set]]))
 }
 
 export function describeKeys({ snapshot, credential }: Current): unknown {
@@ -58,10 +70,47 @@ export function describeKeys({ snapshot, credential }: Current): unknown {
   }
 }
 
-/** A JWKS (RFC 7517) for apps that cannot reach the issuer: the issuers' keys and this account's. */
-export function publishedKeySet({ snapshot, credential }: Current): unknown {
-  const keys = [...snapshot.trust.keysByIssuer.values()].flatMap((entry) => entry.keys.jwks)
-  return { keys: credential.minter === undefined ? keys : [...keys, credential.minter.publicJwk] }
+/** So many accounts' keys are published, those used last. */
+const maxAccountKeys = 1_000
+
+/**
+ * A JWKS (RFC 7517) for apps that cannot reach the issuer, and for whoever checks evidence: the issuers' keys, then
+ * those of this mesh's accounts as far as they are known here. Of the latter `sub` names the account.
+ */
+export function publishedKeySet(
+  { snapshot, credential }: Current,
+  revocations: Pick<Revocations, 'isKeyRevoked'>,
+  nowMs: number,
+): unknown {
+  const { minter } = credential
+  const issuers = [...snapshot.trust.keysByIssuer.values()].flatMap((entry) => entry.keys.jwks)
+  const own = minter === undefined ? [] : [{ ...minter.publicJwk, sub: minter.account }]
+  const others = knownAccountKeys(snapshot.trust, nowMs).filter(
+    ({ keyId }) => keyId !== minter?.keyId && !revocations.isKeyRevoked(keyId),
+  )
+  return { keys: [...issuers, ...own, ...others.map(accountJwk)] }
+}
+
+function knownAccountKeys(
+  { authorities, certificates, accountVerdicts }: Trust,
+  nowMs: number,
+): AccountKey[] {
+  const authority = [...authorities.values()].find(({ name }) => name === meshIssuerName)
+  if (authority === undefined) return []
+  const chains = [...certificates.entries()].slice(-maxAccountKeys)
+  return chains.flatMap(([, chain]) => {
+    try {
+      return accountVerdicts.accountKey(chain, authority, '', nowMs) ?? []
+    } catch (error) {
+      if (error instanceof ChainFault) return []
+      throw error
+    }
+  })
+}
+
+function accountJwk({ account, key, keyId }: AccountKey): unknown {
+  const { kty, crv, x, y } = key.export({ format: 'jwk' })
+  return { kty, crv, x, y, kid: keyId, alg: 'ES256', use: 'sig', sub: account }
 }
 
 export function describeSessions(sessions: Sessions): unknown {

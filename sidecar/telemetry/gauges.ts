@@ -24,6 +24,9 @@ export function addGauges(
       keys.byId.size,
     ]),
   )
+  metrics.gauge('onbehalf_verified_links', 'Links of evidence whose signature is remembered as good.', () => [
+    [{}, configuration.current.snapshot.trust.links.size],
+  ])
   metrics.gauge(
     'onbehalf_credential_expiry_timestamp_seconds',
     'When the certificate of the account ends.',

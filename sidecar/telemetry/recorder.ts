@@ -33,6 +33,7 @@ export class Recorder {
   #next = 0
   readonly #requests: Counter
   readonly #sources: Counter
+  readonly #evidence: Counter
   readonly #ended: Counter
   readonly #repeated: Counter
   readonly #unreadable: Counter
@@ -47,6 +48,10 @@ export class Recorder {
     this.#sources = metrics.counter(
       'onbehalf_outbound_calls_total',
       'Calls to routes, by what caused them, by which source said so, and by outcome.',
+    )
+    this.#evidence = metrics.counter(
+      'onbehalf_evidence_total',
+      'Requests on behalf of a user, by what came of the evidence with them.',
     )
     this.#ended = metrics.counter(
       'onbehalf_responses_total',
@@ -81,6 +86,8 @@ export class Recorder {
     const { direction, outcome, code = '', route = '', mode } = decision
     this.#requests.add({ direction, outcome, code, route, mode })
     if (decision.sources !== undefined) this.#sources.add({ ...causeLabels(decision), outcome, route })
+    const evidence = evidenceLabel(decision)
+    if (evidence !== undefined) this.#evidence.add({ result: evidence, route, mode })
     const { log } = this.#options
     if (outcome === 'refused') log.write('warn', 'refused', logFields(decision))
     else if (log.level === 'debug') log.write('debug', 'allowed', logFields(decision))
@@ -134,6 +141,14 @@ export class Recorder {
     }
     this.#options.output.write(format(new Date(decision.atMs), 'info', 'access', fields))
   }
+}
+
+/** Of a request without an original user, or whose evidence nobody came to look at, nothing. */
+function evidenceLabel({ direction, code, chain, caller, originalUser }: Decision): string | undefined {
+  if (direction !== 'inbound') return undefined
+  if (code === 'evidence_missing' || code === 'evidence_invalid') return code.slice('evidence_'.length)
+  if (chain !== undefined) return 'verified'
+  return originalUser !== undefined && caller?.kind === 'service_account' ? 'none' : undefined
 }
 
 /** What is not the client's to choose: of a call whose cause could not be told, why not. */

@@ -150,6 +150,11 @@ export function issuerOf(changes: Partial<Issuer> = {}): Issuer {
   }
 }
 
+const signers = new Map([
+  ['App', new Set(['api-access'])],
+  ['API', new Set(['ledger-access'])],
+])
+
 const claimHeaders = [
   { header: 'x-pomerium-authenticated-user-id', claim: 'sub' },
   { header: 'x-pomerium-authenticated-user-email', claim: 'email' },
@@ -171,10 +176,8 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
     ),
     routesByHost: byHost(routes, ({ host, aliases }) => [host, ...aliases]),
     accounts: new Set(['ledger-access']),
-    accountsByService: new Map([
-      ['App', new Set(['api-access'])],
-      ['API', new Set(['ledger-access'])],
-    ]),
+    accountsByService: signers,
+    signersByService: signers,
     shareWith: new Set(),
     sharedBy: new Set(),
     calls: new Set(routes.map(({ name }) => name)),

@@ -240,6 +240,23 @@ services: {App: {app: "http://[::1]:8080", listen: {inbound: ["127.0.0.1:0", "[:
   assert.equal(mesh.app?.host, '::1')
 })
 
+test('who may sign links for a service: its accounts, and those of whom it shares its sessions with', () => {
+  const text = `${issuers}
+routes:
+  - {name: App, account: a, from: https://app.example.com, to: https://app.internal, allowed_users: [x]}
+  - {name: Worker, account: w, from: https://worker.example.com, to: https://w.internal, allowed_users: [x]}
+  - {name: API, account: [b, c], from: https://api.example.com, to: https://api.internal, allowed_users: [x]}
+store: {redis: {url: redis://127.0.0.1}}
+services: {App: {share_with: [Worker]}}
+`
+  const signers = loadSound(text, { service: 'API' }).signersByService
+  assert.deepEqual(Object.fromEntries([...signers].map(([name, all]) => [name, [...all]])), {
+    App: ['a', 'w'],
+    Worker: ['w'],
+    API: ['b', 'c'],
+  })
+})
+
 test('keys of features that are not served are accepted where they ask for no more than the default', () => {
   const text = `${minimal}
 store: memory

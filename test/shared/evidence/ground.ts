@@ -46,7 +46,7 @@ export function meshAt(service: string, changes: Partial<Mesh> = {}): Mesh {
     service,
     routes,
     issuers: [issuerOf()],
-    accountsByService: new Map(services.map((each) => [each, new Set([accountOf(each)])])),
+    signersByService: new Map(services.map((each) => [each, new Set([accountOf(each)])])),
     evidence: 'verify',
     ...changes,
   })

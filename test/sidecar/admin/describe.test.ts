@@ -14,12 +14,13 @@ import { createCredential } from '../../../sidecar/credential/credential.ts'
 import { createMinter } from '../../../sidecar/credential/minter.ts'
 import type { Current } from '../../../sidecar/runtime.ts'
 import { Sessions } from '../../../sidecar/sessions.ts'
-import { clockMs, makeMesh } from '../../support/certificates.ts'
+import { clockMs, makeMesh, type TestCertificate } from '../../support/certificates.ts'
 import {
   assertionOf,
   issuerOf,
   meshIssuer,
   meshOf,
+  nothingRevoked,
   pomerium,
   routeOf,
   snapshotOf,
@@ -118,15 +119,51 @@ test('without a credential none is shown', () => {
 })
 
 test('apps find the issuers’ keys and the account’s in one key set, public members only', () => {
-  const { keys } = asJson(publishedKeySet(currentOf())) as { keys: Record<string, unknown>[] }
+  const { keys } = asJson(publishedKeySet(currentOf(), nothingRevoked, clockMs)) as {
+    keys: Record<string, unknown>[]
+  }
   assert.deepEqual(
     keys.map(({ kid }) => kid),
     [pomerium.kid, minter.keyId],
   )
-  for (const key of keys)
-    assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
-  const without = asJson(publishedKeySet(currentOf({ withCredential: false }))) as { keys: unknown[] }
+  const members = ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']
+  assert.deepEqual(
+    keys.map((key) =>
+      Object.keys(key)
+        .filter((name) => name !== 'sub')
+        .sort(),
+    ),
+    [members, members],
+  )
+  assert.deepEqual(
+    keys.map(({ sub }) => sub),
+    [undefined, 'api-access'],
+  )
+  const without = asJson(publishedKeySet(currentOf({ withCredential: false }), nothingRevoked, clockMs)) as {
+    keys: unknown[]
+  }
   assert.equal(without.keys.length, 1)
+})
+
+test('the keys of other accounts are published as far as they are known, valid and not revoked', () => {
+  const current = currentOf({ withCredential: false })
+  const { certificates } = current.snapshot.trust
+  const know = (issued: TestCertificate) => {
+    const kid = keyThumbprint(issued.keys.publicKey)
+    certificates.set(kid, [issued.base64])
+    return kid
+  }
+  const kid = know(accounts.issue('api-access'))
+  know(accounts.issue('api-access', { notAfterMs: clockMs - 1 }))
+  know(makeMesh('other.example.com', ['api-access']).issue('api-access'))
+  const keysOf = (revocations = nothingRevoked) =>
+    (asJson(publishedKeySet(current, revocations, clockMs)) as { keys: Record<string, unknown>[] }).keys
+  const [, ...found] = keysOf()
+  assert.deepEqual(
+    found.map(({ kid: id, sub, alg }) => ({ id, sub, alg })),
+    [{ id: kid, sub: 'api-access', alg: 'ES256' }],
+  )
+  assert.equal(keysOf({ ...nothingRevoked, isKeyRevoked: (id) => id === kid }).length, 1)
 })
 
 test('no secret is shown anywhere', () => {
@@ -134,7 +171,7 @@ test('no secret is shown anywhere', () => {
   const { d } = certificate.keys.privateKey.export({ format: 'jwk' })
   for (const shown of [
     describeKeys(current),
-    publishedKeySet(current),
+    publishedKeySet(current, nothingRevoked, clockMs),
     describeConfig(current.snapshot.mesh),
   ]) {
     const text = JSON.stringify(shown)

@@ -131,7 +131,33 @@ test('decisions are counted by what is not the client’s to choose', () => {
     'onbehalf_outbound_calls_total{cause="none",source="none",outcome="allowed",route="API"} 1',
     'onbehalf_outbound_calls_total{cause="lost",source="tracestate",outcome="refused",route="API"} 1',
     'onbehalf_outbound_calls_total{cause="ambiguous",source="tracestate",outcome="refused",route="API"} 1',
+    'onbehalf_evidence_total{result="none",route="API",mode="enforce"} 3',
   ])
+})
+
+test('what became of evidence is counted for requests on behalf of a user', () => {
+  const { recorder, samples } = makeRecorder('error')
+  recorder.decided({ ...allowed, chain: ['api-access'], txn: 't' })
+  recorder.decided(allowed)
+  for (const code of ['evidence_missing', 'evidence_invalid'] as const) {
+    recorder.decided({ ...refused, code, originalUser: undefined })
+  }
+  // No evidence is spoken of.
+  recorder.decided({ ...allowed, originalUser: undefined })
+  recorder.decided({ ...allowed, direction: 'outbound', chain: ['api-access'] })
+  assert.deepEqual(
+    samples().filter((line) => line.startsWith('onbehalf_evidence_total')),
+    ['verified', 'none', 'missing', 'invalid'].map(
+      (result) => `onbehalf_evidence_total{result="${result}",route="API",mode="enforce"} 1`,
+    ),
+  )
+})
+
+test('the accounts passed and their transaction are logged', () => {
+  const { recorder, logged } = makeRecorder('debug')
+  recorder.decided({ ...allowed, chain: ['api-access', 'ledger-access'], txn: 'abc' })
+  const [line] = logged()
+  assert.deepEqual([line?.['chain'], line?.['txn']], ['api-access ledger-access', 'abc'])
 })
 
 test('endings are counted by class of status and failure', () => {
