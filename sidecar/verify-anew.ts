@@ -15,6 +15,8 @@ import type { CarriedUser, VerifiedUser } from './shared-sessions.ts'
 export function verifyAnew(carried: CarriedUser, runtime: Runtime): Promise<VerifiedUser> {
   return asking(runtime.ask, (missing) => {
     const originalUser = verifyUser(carried, runtime, missing)
+    const { mesh } = runtime.current().snapshot
+    if (carried.isEntry && serviceAt(originalUser.audience, mesh) !== carried.service) throw cameElsewhere()
     return { originalUser, evidence: verifyEvidence(carried, originalUser, runtime, missing) }
   })
 }
@@ -62,5 +64,12 @@ function verifyEvidence(
   } catch (error) {
     if (!(error instanceof EvidenceFault)) throw error
   }
-  throw new Refusal('evidence_invalid', 'The evidence of a shared session does not lead to its service.')
+  throw cameElsewhere()
+}
+
+function cameElsewhere(): Refusal {
+  return new Refusal(
+    'evidence_invalid',
+    'A shared session is of a request that is not shown to have come to its service.',
+  )
 }

@@ -43,6 +43,39 @@ test('a worker in another pod makes its call as the user whose job it took', { s
   assert.deepEqual(users(mesh), [bob.token, alice.token])
 })
 
+test('the evidence goes on from where the request came in', { skip }, async (t) => {
+  const { mesh, worker } = await scene(t)
+  const { handle } = await comeIn(mesh)
+  assert.equal((await callApi(mesh, handle, { app: worker })).status, 200)
+  assert.deepEqual(rawValues(mesh.apps.API.received.at(-1), 'x-onbehalf-chain'), ['api-access'])
+})
+
+/** API's sidecar calls Ledger for a request that came to App. */
+async function asOtherService(t: TestContext, shareWith: readonly string[]) {
+  const { mesh } = await scene(t, shareWith)
+  const { handle, token } = await comeIn(mesh)
+  const headers = ['x-onbehalf-handle', handle]
+  const answer = await send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers })
+  return { answer, token, received: mesh.apps.Ledger.received.at(-1) }
+}
+
+test(
+  'another service that sessions are shared with makes its call as the user, and it shows',
+  { skip },
+  async (t) => {
+    const { answer, token, received } = await asOtherService(t, ['API'])
+    assert.deepEqual([answer.status, answer.code], [200, ''])
+    assert.deepEqual(rawValues(received, forName), [token])
+    assert.deepEqual(rawValues(received, 'x-onbehalf-chain'), ['ledger-access'])
+  },
+)
+
+test('a service that they are not shared with calls as itself', { skip }, async (t) => {
+  const { answer, received } = await asOtherService(t, ['App'])
+  assert.equal(answer.status, 200)
+  assert.deepEqual(rawValues(received, forName), [])
+})
+
 test('the trace context of a message is enough', { skip }, async (t) => {
   const { mesh, worker } = await scene(t)
   const { token } = await comeIn(mesh)
