@@ -6,20 +6,17 @@ import type { Issuer } from '../../shared/config/mesh.ts'
 import type { IssuerKeys } from '../../shared/trust.ts'
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Asked } from '../asking.ts'
-import { Budget } from '../budget.ts'
 import type { KeySharing } from './key-sharing.ts'
 import type { SharedDocument } from './sealed-document.ts'
 import { createFetcher, type FetchedKeySet, type KeySetFetcher } from './fetch.ts'
 
 /** Keys that could not be confirmed for so long are used no more: then it is `keys_unavailable`. */
 export const maxStaleMs = 24 * 60 * 60 * 1000
-/** What an unknown `kid` makes us fetch: so often at once, and again one time each interval. */
-export const refetchBurst = 5
-export const refetchIntervalMs = 5_000
 /** Between two fetches that unknown keys make us do. */
 export const freshMs = 1_000
-/** So many may wait for the second one; to more than that a key is unknown that was not published a moment ago. */
-export const maxWaiting = 64
+/** The same, when so many of them in a row found nothing: somebody makes keys up. */
+export const floodedMs = 5_000
+export const floodedAfter = 5
 /** So long a `kid` that was not published then is unknown without a fetch. */
 export const absenceMs = 10_000
 const maxAbsent = 1_000
@@ -55,14 +52,14 @@ export class IssuerKeySource {
   #startedMs = -Infinity
   /** When keys were last fetched since one was unknown. */
   #askedMs = -Infinity
-  #waiting = 0
+  /** How many such fetches in a row found nothing new. */
+  #fruitless = 0
   #lastSucceeded = false
   #reachesIssuer = false
   /** When the keys in use were fetched, by whomever. */
   #fetchedMs = -Infinity
   #failures = 0
   #closed = false
-  readonly #budget = new Budget(refetchBurst, refetchIntervalMs)
   /** Until when a `kid` is unknown without a fetch. */
   readonly #absentUntilMs = new BoundedMap<string, number>(maxAbsent)
 
@@ -88,8 +85,8 @@ export class IssuerKeySource {
   }
 
   /**
-   * Fetches once more for a `kid` that is not there; callers at the same time share one fetch. What was asked for a
-   * moment ago is asked for again when that moment is over: a key may have come since.
+   * Fetches once more for a `kid` that is not there; callers at the same time share one fetch. Right after a fetch that
+   * found nothing a key is unknown; right after one that found some, the next is waited for: there may be more.
    */
   async refetch(keyId = ''): Promise<Asked> {
     // What is under way began before anybody asked for this key.
@@ -98,11 +95,8 @@ export class IssuerKeySource {
       const early = await this.#comeBack(keyId)
       if (early !== undefined) return early
     }
-    const nowMs = this.#options.now()
-    if (this.#flight === undefined && !this.#budget.take(nowMs)) return 'unavailable'
-    if (this.#flight === undefined) this.#askedMs = nowMs
-    if (!(await this.#load('request'))) return 'unavailable'
-    if (!this.#has(keyId)) this.#absentUntilMs.set(keyId, nowMs + absenceMs)
+    if (!(await this.#ask())) return 'unavailable'
+    if (!this.#has(keyId)) this.#absentUntilMs.set(keyId, this.#options.now() + absenceMs)
     return 'found'
   }
 
@@ -122,13 +116,22 @@ export class IssuerKeySource {
     if (nowMs < (this.#absentUntilMs.get(keyId) ?? 0)) return 'unknown'
     // A clock that was set back must not keep us from asking.
     const sinceMs = Math.abs(nowMs - this.#askedMs)
-    if (sinceMs >= freshMs) return undefined
+    if (sinceMs >= (this.#fruitless < floodedAfter ? freshMs : floodedMs)) return undefined
     if (!this.#lastSucceeded) return 'unavailable'
-    if (this.#waiting >= maxWaiting) return 'unknown'
-    this.#waiting++
+    if (this.#fruitless > 0) return 'unknown'
     await pause(freshMs - sinceMs, undefined, { ref: false })
-    this.#waiting--
     return this.#has(keyId) ? 'found' : undefined
+  }
+
+  /** Whoever is first makes the fetch, the others share it. */
+  #ask(): Promise<boolean> {
+    if (this.#flight !== undefined) return this.#flight
+    this.#askedMs = this.#options.now()
+    const before = this.#current?.keys
+    return this.#load('request').then((isLoaded) => {
+      if (isLoaded) this.#fruitless = this.#current?.keys === before ? this.#fruitless + 1 : 0
+      return isLoaded
+    })
   }
 
   /** Nobody waits for these: they wait for their turn. */

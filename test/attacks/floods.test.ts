@@ -21,7 +21,7 @@ import {
   assertServes,
 } from './attack.ts'
 
-test('a flood of unknown keys asks the issuer once, and once more a moment later, and good tokens are served meanwhile', async (t) => {
+test('a flood of unknown keys asks the issuer once in a while, and good tokens are served meanwhile', async (t) => {
   let offsetMs = 0
   const mesh = await startMesh(t, { run: ['App'], clockOffsetMs: () => offsetMs })
   const { inbound } = mesh.sidecars.App
@@ -35,7 +35,7 @@ test('a flood of unknown keys asks the issuer once, and once more a moment later
     })
     await assertServes(mesh)
     assert.deepEqual(new Set(await Promise.all(flood)), new Set(['assertion_key_unknown']))
-    assert.ok(mesh.pomerium.jwksFetches() - before <= 2)
+    assert.equal(mesh.pomerium.jwksFetches() - before, 1)
   }
 })
 
