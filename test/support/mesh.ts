@@ -65,8 +65,8 @@ export interface TestMesh {
   readonly sidecars: Readonly<Record<ServiceName, RunningSidecar>>
   /** Mints under the real key of an account, to be used by hand. */
   minter(account: string): Promise<Minter>
-  /** The real certificate and key of an account. */
-  certified(account: string): Promise<Certified>
+  /** The real certificate and key of an account; `atMs`: as they were issued then, for a day. */
+  certified(account: string, atMs?: number): Promise<Certified>
   writeMeshFile(change: (mesh: MeshObject) => void): Promise<void>
 }
 
@@ -193,7 +193,7 @@ async function certify(folder: string) {
   const nowMs = Date.now()
   const ca = await createAuthority({ issuer: meshIssuer, days: 1, nowMs })
   await writeFile(join(folder, 'ca.pem'), ca.certificatePem)
-  const certified = (account: string): Promise<Certified> =>
+  const certified = (account: string, atMs = nowMs): Promise<Certified> =>
     issueAccount({
       caPem: ca.certificatePem,
       caKeyPem: ca.keyPem,
@@ -201,7 +201,7 @@ async function certify(folder: string) {
       account,
       dnsNames: [],
       days: 1,
-      nowMs,
+      nowMs: atMs,
     })
   for (const account of ['api-access', 'ledger-access']) {
     const { certificatePem, keyPem } = await certified(account)
