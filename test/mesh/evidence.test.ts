@@ -86,10 +86,11 @@ test('users at the same time each come with a chain of their own', async (t) => 
   }
 })
 
+const passing = (account: string) => [
+  { allow: { and: [{ user: { is: 'ledger-access' } }, { chain: { has: account } }] } },
+]
+
 test('a policy that wants another service on the way refuses, one that wants this one admits', async (t) => {
-  const passing = (account: string) => [
-    { allow: { and: [{ user: { is: 'ledger-access' } }, { chain: { has: account } }] } },
-  ]
   for (const [account, status] of [
     ['api-access', 200],
     ['somebody-else', 403],
