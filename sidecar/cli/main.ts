@@ -25,6 +25,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'mint, inspect and verify tokens: why is this one refused?',
     load: async () => (await import('./token.ts')).token,
   },
+  'verify-chain': {
+    summary: 'check captured evidence offline, and print the way that a request took',
+    load: async () => (await import('./verify-chain.ts')).verifyChain,
+  },
   explain: {
     summary: 'why did this call carry, or not carry, this user?',
     load: async () => (await import('./explain.ts')).explain,
@@ -36,7 +40,7 @@ const usage = `onbehalf: a service always knows which service calls it, and on w
 Usage: onbehalf <command> [options]      onbehalf <command> --help
 
 ${Object.entries(commands)
-  .map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   .join('\n')}
 
 Exit status: 0 done, 1 the answer is no, 2 wrong use or configuration.

@@ -69,12 +69,17 @@ export async function readToken(positionals: readonly string[], sources: TokenSo
 }
 
 /** @param argument the token itself, `@FILE` or `-`. @throws {UsageFault} */
-export async function readTokenFrom(argument: string, { io, openInput }: TokenSources): Promise<string> {
-  if (argument === '-') return tidy(await readInput(io, openInput), 'standard input')
+export async function readTokenFrom(argument: string, sources: TokenSources): Promise<string> {
+  if (argument === '-') return tidy(await readInput(sources, 'token'), 'standard input')
   if (!argument.startsWith('@')) return tidy(argument, 'the argument')
   const name = argument.slice(1)
+  return tidy(await readFileHere(name, sources.io), name)
+}
+
+/** @throws {UsageFault} it cannot be read. */
+export async function readFileHere(name: string, { cwd }: Pick<Io, 'cwd'>): Promise<string> {
   try {
-    return tidy(await readFile(resolve(io.cwd, name), 'utf8'), name)
+    return await readFile(resolve(cwd, name), 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === undefined) throw error
@@ -82,15 +87,16 @@ export async function readTokenFrom(argument: string, { io, openInput }: TokenSo
   }
 }
 
-async function readInput(io: Io, openInput: OpenInput): Promise<string> {
+/** All of standard input. @param what is to be pasted where it is a terminal. @throws {UsageFault} there is no end to it. */
+export async function readInput({ io, openInput }: TokenSources, what: string): Promise<string> {
   const input = openInput()
-  if (input.isTTY === true) io.stderr.write('Paste the token, then Enter and Ctrl-D.\n')
+  if (input.isTTY === true) io.stderr.write(`Paste the ${what}, then Enter and Ctrl-D.\n`)
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of input) {
     const bytes = typeof part === 'string' ? Buffer.from(part) : part
     length += bytes.length
-    if (length > maxTokenBytes) throw new UsageFault(`more than ${maxTokenBytes} bytes are no token`)
+    if (length > maxTokenBytes) throw new UsageFault(`more than ${maxTokenBytes} bytes are no ${what}`)
     parts.push(bytes)
   }
   return Buffer.concat(parts).toString('utf8')

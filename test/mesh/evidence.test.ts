@@ -102,21 +102,26 @@ test('a policy that wants another service on the way refuses, one that wants thi
   }
 })
 
+/** What API answers to its real caller, with garbage for links. */
+async function codeOfGarbage(mesh: TestMesh): Promise<string> {
+  const assertion = await mintByHand(mesh, 'api-access')
+  const alice = await mesh.pomerium.assertion('alice', hosts.App)
+  const headers = [assertionName, assertion, forName, alice, viaName, 'garbage']
+  return (await send({ port: mesh.sidecars.API.inbound, headers })).code
+}
+
+test('links that show nothing are evidence_invalid', async (t) => {
+  const mesh = await startMesh(t, { run: ['API'] })
+  assert.equal(await codeOfGarbage(mesh), 'evidence_invalid')
+})
+
 test('where evidence is off, links are neither sent nor read', async (t) => {
   const mesh = await startMesh(t, { mesh: { evidence: 'off' } })
   chained(mesh)
   assert.equal((await comeIn(mesh)).status, 200)
   assert.deepEqual(chainAt(mesh), [])
-  const headers = [
-    assertionName,
-    await mintByHand(mesh, 'api-access'),
-    forName,
-    await mesh.pomerium.assertion('alice', hosts.App),
-    viaName,
-    'garbage',
-  ]
   mesh.apps.API.handler = (_, response) => void response.end()
-  assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
+  assert.equal(await codeOfGarbage(mesh), '')
 })
 
 /** What comes out of App for API, where another app stands in place of API's sidecar. */
