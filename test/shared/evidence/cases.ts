@@ -78,6 +78,9 @@ const foreign = otherMesh.issue(accountOf('S1'))
 const forged = makeLeaf(otherMesh.root, `spiffe://${meshIssuer}/${accountOf('S1')}`)
 const spare = authority.issue('spare')
 
+/** All that a sidecar may have seen: good, ended, not begun, and of others. */
+export const knownCertificates = [...services.map(certificateOf), spare, expired, notYet, foreign, forged]
+
 export const honestCases: readonly ChainCase[] = [
   good('one hop', { links: chainOf(['S0', 'S1']), at: 'S1', caller: accountOf('S0') }),
   good('two hops', { links: honest }),
