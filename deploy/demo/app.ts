@@ -10,6 +10,8 @@ export interface AppAnswer {
   /** The subject of the assertion: a user, or the service account that calls. */
   readonly calledBy: string
   readonly onBehalfOf: string
+  /** The accounts passed on the way here, by verified evidence. */
+  readonly chain: string
   /** What the next service answered. */
   readonly next?: unknown
 }
@@ -29,7 +31,9 @@ process.once('SIGTERM', () => server.close())
 async function answer(request: IncomingMessage): Promise<{ status: number; body: string }> {
   const path = request.url ?? '/'
   const next = NEXT === undefined ? undefined : await ask(new URL(path, NEXT))
-  const seen = { service: NAME, path, calledBy: caller(request.headers), onBehalfOf: user(request.headers) }
+  const { headers } = request
+  const chain = String(headers['x-onbehalf-chain'] ?? '')
+  const seen = { service: NAME, path, calledBy: caller(headers), onBehalfOf: user(headers), chain }
   const whole: AppAnswer = next === undefined ? seen : { ...seen, next: next.answer }
   return { status: next?.status ?? 200, body: JSON.stringify(whole) }
 }

@@ -163,6 +163,16 @@ function attacksFromInside(field: Battlefield): Attack[] {
       attempt: async () => outcome(await present(Ledger, [assertion, await ledgerAccess.mint(Ledger.host)])),
     },
     {
+      title: 'a service account with the token of a user whose request never came its way',
+      at: 'Ledger',
+      expected: '403 evidence_missing',
+      attempt: async () => {
+        const token = await ledgerAccess.mint(Ledger.host)
+        const alice = await pomerium.assertion('alice', App.host)
+        return outcome(await present(Ledger, [assertion, token], [originalUser, alice]))
+      },
+    },
+    {
       title: 'an app that names a user who never came in',
       at: 'API',
       expected: '403 original_user_lost',

@@ -9,6 +9,7 @@ export interface Hop {
   readonly service: ServiceName
   readonly calledBy: string
   readonly onBehalfOf: string
+  readonly chain: string
   /** How many of the user's requests saw exactly this, and how many were sent. */
   readonly right: number
   readonly sent: number
@@ -75,18 +76,28 @@ function parse(body: string): Partial<AppAnswer> | undefined {
 
 function expectedHops({ services: { App, API, Ledger } }: Topology, { sub, email }: PomeriumUser) {
   return [
-    { service: App.name, calledBy: sub, onBehalfOf: email },
-    { service: API.name, calledBy: App.account ?? '', onBehalfOf: email },
-    { service: Ledger.name, calledBy: API.account ?? '', onBehalfOf: email },
+    { service: App.name, calledBy: sub, onBehalfOf: email, chain: '' },
+    { service: API.name, calledBy: App.account ?? '', onBehalfOf: email, chain: `${App.account}` },
+    {
+      service: Ledger.name,
+      calledBy: API.account ?? '',
+      onBehalfOf: email,
+      chain: `${App.account}, ${API.account}`,
+    },
   ]
 }
 
-function saw(visit: Visit, depth: number, hop: Pick<Hop, 'service' | 'calledBy' | 'onBehalfOf'>): boolean {
+function saw(
+  visit: Visit,
+  depth: number,
+  hop: Pick<Hop, 'service' | 'calledBy' | 'onBehalfOf' | 'chain'>,
+): boolean {
   const answer = visit.answers[depth]
   return (
     answer?.service === hop.service &&
     answer.path === visit.path &&
     answer.calledBy === hop.calledBy &&
-    answer.onBehalfOf === hop.onBehalfOf
+    answer.onBehalfOf === hop.onBehalfOf &&
+    answer.chain === hop.chain
   )
 }

@@ -23,11 +23,12 @@ export async function showChains(
     hop.service,
     hop.calledBy,
     hop.onBehalfOf,
+    hop.chain || 'directly',
     `${hop.right} of ${hop.sent}`,
     verdict(hop.right === hop.sent),
   ])
   const title = `${hops.length} hops, ${requestsEach} requests of each user at the same time`
-  const header = ['user', 'service', 'called by', 'on behalf of', 'requests', '']
+  const header = ['user', 'service', 'called by', 'on behalf of', 'by way of (evidence)', 'requests', '']
   console.log(`${heading(title)}\n${table(header, rows)}`)
   const wrongAnswer = hops.find((hop) => hop.wrongAnswer !== undefined)?.wrongAnswer
   if (wrongAnswer !== undefined) console.log(`\n  An answer that differs: ${wrongAnswer}`)

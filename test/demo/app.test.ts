@@ -49,6 +49,7 @@ test('an app says who calls it, and that a user calls on the user’s own behalf
     path: '/hello',
     calledBy: 'google/1234',
     onBehalfOf: 'alice@companydomain.com',
+    chain: '',
   })
 })
 
@@ -59,6 +60,12 @@ test('an app names the original user where a service account calls', async () =>
     ['X-Pomerium-Original-User-Email', 'alice@companydomain.com'],
   ])
   assert.equal(answer.onBehalfOf, 'alice@companydomain.com')
+})
+
+test('an app names the services passed, as evidence shows them', async () => {
+  await using app = await startApp({})
+  const { chain } = await ask(app.port, [['x-onbehalf-chain', 'api-access, ledger-access']])
+  assert.equal(chain, 'api-access, ledger-access')
 })
 
 test('an app that is told nothing says nobody', async () => {

@@ -35,9 +35,15 @@ function userOf(request: IncomingMessage): UserName {
 /** What a mesh that works answers to this user. */
 function answer(user: UserName, path: string): AppAnswer & { next: AppAnswer & { next: AppAnswer } } {
   const { sub, email: onBehalfOf } = staff[user]
-  const ledger = { service: 'Ledger', path, calledBy: 'ledger-access', onBehalfOf }
-  const api = { service: 'API', path, calledBy: 'api-access', onBehalfOf, next: ledger }
-  return { service: 'App', path, calledBy: sub, onBehalfOf, next: api }
+  const ledger = {
+    service: 'Ledger',
+    path,
+    calledBy: 'ledger-access',
+    onBehalfOf,
+    chain: 'api-access, ledger-access',
+  }
+  const api = { service: 'API', path, calledBy: 'api-access', onBehalfOf, chain: 'api-access', next: ledger }
+  return { service: 'App', path, calledBy: sub, onBehalfOf, chain: '', next: api }
 }
 
 /** How many requests were right, per user and hop. */
@@ -64,6 +70,15 @@ test('an answer of another user at the last hop is seen', async () => {
 
 test('an answer to another request of the same user is seen', async () => {
   assert.deepEqual(await walk((request) => answer(userOf(request), '/orders/alice-0')), [1, 1, 1, 0, 0, 0])
+})
+
+test('a way that evidence does not show is seen', async () => {
+  const shortened = await walk((request) => {
+    const whole = answer(userOf(request), request.url ?? '')
+    const { next } = whole.next
+    return { ...whole, next: { ...whole.next, next: { ...next, chain: 'ledger-access' } } }
+  })
+  assert.deepEqual(shortened, [3, 3, 0, 3, 3, 0])
 })
 
 test('a call under another account is seen', async () => {

@@ -41,11 +41,17 @@ test(
     const [output, errors] = await Promise.all([text(demo.stdout), text(demo.stderr), once(demo, 'exit')])
     assert.equal(demo.exitCode, 0, output + errors)
     assert.match(output, /All as expected\./)
-    assert.match(output, /alice +Ledger +ledger-access +alice@companydomain\.com +20 of 20 +ok/)
-    assert.match(output, /bob +Ledger +ledger-access +bob@companydomain\.com +20 of 20 +ok/)
+    assert.match(
+      output,
+      /alice +Ledger +ledger-access +alice@companydomain\.com +api-access, ledger-access +20 of 20 +ok/,
+    )
+    assert.match(
+      output,
+      /bob +Ledger +ledger-access +bob@companydomain\.com +api-access, ledger-access +20 of 20 +ok/,
+    )
     assert.match(output, /App calls API +handle +40 of 40 +ok/)
     assert.match(output, /API calls Ledger +handle +40 of 40 +ok/)
-    assert.equal(output.match(/ ok$/gm)?.length, 6 + 2 + 19)
+    assert.equal(output.match(/ ok$/gm)?.length, 6 + 2 + 20)
     assert.equal(output.includes('\u001B'), false)
     assert.deepEqual(await portsLeftOpen(output), [])
   },
