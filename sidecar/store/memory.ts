@@ -55,7 +55,8 @@ export function createMemoryStore(now: () => number): Store {
     members: async (key, floor) => [...(sets.get(key) ?? [])].filter(([, score]) => score >= floor),
     async publish(channel, message) {
       checkLength(message)
-      for (const listener of listeners.get(channel) ?? []) queueMicrotask(() => listener(message))
+      for (const listener of listeners.get(channel) ?? [])
+        queueMicrotask(() => listener(message || undefined))
     },
     subscribe(channel, listener) {
       const others = listeners.get(channel) ?? new Set()

@@ -85,9 +85,8 @@ export class RedisChannels {
   }
 
   #tell(name: string, message: string | undefined): void {
-    const isTooLong = message !== undefined && Buffer.byteLength(message) > maxValueBytes
-    for (const listener of this.#listeners.get(name) ?? [])
-      this.#call(listener, isTooLong ? undefined : message)
+    const isLost = message === '' || Buffer.byteLength(message ?? '') > maxValueBytes
+    for (const listener of this.#listeners.get(name) ?? []) this.#call(listener, isLost ? undefined : message)
   }
 
   #call(listener: Listener, message: string | undefined): void {

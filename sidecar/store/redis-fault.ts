@@ -33,7 +33,7 @@ const faultWords = {
   moved:
     'it is one node of a cluster that keeps this prefix elsewhere; name the nodes in store.redis.cluster',
   cluster_down: 'its cluster does not serve all slots now',
-  no_cluster: 'it is not a node of a cluster',
+  no_sentinel: 'it is no sentinel; name the sentinels, or one Redis in store.redis.url',
   unknown_master: 'the sentinel knows no master of that name; see store.redis.master',
   no_master: 'no sentinel says where the master is',
   loading: 'it is still loading its data',
@@ -94,7 +94,6 @@ const kindByReplyCode: Readonly<Record<string, RedisFaultKind>> = {
   WRONGPASS: 'wrong_password',
   NOAUTH: 'no_password',
   DENIED: 'denied',
-  NOPERM: 'not_permitted',
   READONLY: 'read_only',
   MOVED: 'moved',
   ASK: 'moved',
@@ -134,10 +133,16 @@ function faultOfReply(message: string): RedisFault {
   if (moved !== null) {
     return new RedisFault('moved', '', { host: moved[1] as string, port: Number(moved[2]) })
   }
+  if (reply === 'NOPERM' || /The user executing the script/.test(message)) return missingRule(message)
   const kind = kindByReplyCode[reply]
   if (kind !== undefined) return new RedisFault(kind)
   if (/max number of clients/.test(message)) return new RedisFault('full_house')
   if (/invalid password|no password is set|without any password configured/i.test(message))
     return new RedisFault('wrong_password')
   return new RedisFault('error_reply', reply)
+}
+
+function missingRule(message: string): RedisFault {
+  const what = /\b(key|channel)s?\b/.exec(message)?.[1] ?? 'command'
+  return new RedisFault('not_permitted', what)
 }

@@ -64,6 +64,9 @@ export async function askSentinel(
     const [host, port] = reply as unknown[]
     if (typeof host !== 'string' || !isPort(Number(port))) throw new RedisFault('unexpected')
     return { host, port: Number(port) }
+  } catch (error) {
+    // It knows no such command.
+    throw faultOf(error).kind === 'error_reply' ? new RedisFault('no_sentinel') : error
   } finally {
     connection.drop()
   }

@@ -6,6 +6,7 @@ import type { RedisConnection } from './redis-connection.ts'
 import { faultOf, RedisFault, type RedisFaultKind } from './redis-fault.ts'
 import { RedisLink } from './redis-link.ts'
 import { expectOk, formatScore, readCount, readScan, readValue } from './redis-replies.ts'
+import { leaseScript, releaseScript } from './redis-scripts.ts'
 import { findMaster, formatAddress, openServer, probe, redisName } from './redis-server.ts'
 import {
   checkLength,
@@ -47,14 +48,6 @@ const sentinelIntervalMs = 5_000
 /** For so long a start waits for the first connection. */
 const firstTryMs = 1_000
 const maxLifeMs = 10 * 365 * 24 * 60 * 60 * 1000
-
-/** Only whoever holds a lease renews it; without the script another's could be prolonged in between. */
-const leaseScript = `local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1`
-const releaseScript = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0`
 
 /** After these another server, or the same one anew, may do what this one does not. */
 const renewing: ReadonlySet<RedisFaultKind> = new Set([

@@ -37,7 +37,7 @@ export interface Store {
   publish(channel: string, message: string): Promise<void>
   /**
    * Listens until the store is closed. Told `undefined` when the store is first heard, and each time that it is heard
-   * again after a gap; in memory there are none.
+   * again after a gap; in memory there are none. An empty message says no more than that, and is told so.
    */
   subscribe(channel: string, listener: Listener): void
   close(): Promise<void>

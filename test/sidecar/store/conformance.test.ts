@@ -190,6 +190,15 @@ const behaviours: Readonly<Record<string, (ground: Ground) => Promise<void>>> = 
     await store.publish(name, 'for us')
     assert.deepEqual(await heard.until(1), ['for us'])
   },
+  async 'tells an empty message as a gap'({ open, name }) {
+    const store = await open()
+    const heard = new Heard(store, name)
+    await heard.ready()
+    const { gaps } = heard
+    await store.publish(name, '')
+    await heard.gap(gaps + 1)
+    assert.deepEqual(heard.messages, [])
+  },
   async 'can be listened to on a second channel later'({ open, name }) {
     const store = await open()
     const first = new Heard(store, name)
