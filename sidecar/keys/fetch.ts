@@ -9,6 +9,8 @@ export interface FetchedKeySet {
   readonly text: string
   /** From `Cache-Control: max-age`, in milliseconds. */
   readonly maxAgeMs: number | undefined
+  /** The issuer's clock by `Date`, and by `Age` where a cache answered, in milliseconds since the epoch. */
+  readonly clockMs?: number | undefined
 }
 
 export interface KeySetFetcher {
@@ -42,7 +44,12 @@ export function createFetcher(
         throw new Error(`the issuer answered with status ${response.statusCode}`)
       }
       const text = await readBounded(response.body)
-      return { text, maxAgeMs: maxAgeOf(response.headers['cache-control']) }
+      const { headers } = response
+      return {
+        text,
+        maxAgeMs: maxAgeOf(headers['cache-control']),
+        clockMs: clockOf(headers['date'], headers['age']),
+      }
     },
     close: () => dispatcher.destroy(),
   }
@@ -62,4 +69,13 @@ async function readBounded(body: AsyncIterable<Buffer>): Promise<string> {
 function maxAgeOf(cacheControl: string | string[] | undefined): number | undefined {
   const match = /(?:^|[,\s])max-age=(\d{1,9})/i.exec([cacheControl ?? ''].flat().join(','))
   return match === null ? undefined : Number(match[1]) * 1000
+}
+
+function clockOf(
+  date: string | string[] | undefined,
+  age: string | string[] | undefined,
+): number | undefined {
+  const dateMs = typeof date === 'string' ? Date.parse(date) : Number.NaN
+  const ageS = typeof age === 'string' && /^\d{1,9}$/.test(age) ? Number(age) : 0
+  return Number.isNaN(dateMs) ? undefined : dateMs + ageS * 1000
 }

@@ -30,14 +30,29 @@ function fetcherOf(t: TestContext, url: string, ca?: string, deadlineMs?: number
 }
 
 test('the document is fetched as it is', async (t) => {
-  const url = await issuerOf(t, (request, response) =>
-    response.end(`{"keys":[]} ${request.method} ${request.url} Zoë`),
-  )
+  const url = await issuerOf(t, (request, response) => {
+    response.sendDate = false
+    response.end(`{"keys":[]} ${request.method} ${request.url} Zoë`)
+  })
   assert.deepEqual(await fetcherOf(t, url).fetch(), {
     text: '{"keys":[]} GET /jwks.json Zoë',
     maxAgeMs: undefined,
+    clockMs: undefined,
   })
 })
+
+const date = 'Thu, 01 Jan 2026 00:00:00 GMT'
+for (const [what, headers, clockMs] of [
+  ['its Date', { date }, Date.UTC(2026, 0, 1)],
+  ['its Date and the Age of the answer', { date, age: '90' }, Date.UTC(2026, 0, 1, 0, 1, 30)],
+  ['its Date, where the Age is none', { date, age: '-1' }, Date.UTC(2026, 0, 1)],
+  ['nothing, where the Date is none', { date: 'today' }, undefined],
+] as const) {
+  test(`the clock of an issuer is told by ${what}`, async (t) => {
+    const url = await issuerOf(t, (_, response) => response.writeHead(200, headers).end('{}'))
+    assert.equal((await fetcherOf(t, url).fetch()).clockMs, clockMs)
+  })
+}
 
 const ages: readonly (readonly [header: string, maxAgeMs: number | undefined])[] = [
   ['max-age=60', 60_000],
