@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'check a mesh file and say what it means, opening nothing',
     load: async () => (await import('./validate.ts')).validate,
   },
+  check: {
+    summary: 'ask all that the sidecar needs, live: issuers, store, certificate, app',
+    load: async () => (await import('./check.ts')).check,
+  },
   schema: {
     summary: 'print the JSON Schema of the mesh file, for editors',
     load: async () => (await import('./schema.ts')).schema,

@@ -1,0 +1,42 @@
+// A row of what `onbehalf check` found, and the table of them.
+import { escapeTreacherous } from './token-words.ts'
+
+/** `info` is neither good nor bad. */
+export type RowStatus = 'ok' | 'info' | 'warn' | 'fail'
+
+export interface Row {
+  readonly status: RowStatus
+  /** What was looked at: `redis`, `issuer pomerium`. */
+  readonly check: string
+  /** What was found, and what to do about it. */
+  readonly message: string
+}
+
+/** Makes rows of one check. */
+export function rowsFor(check: string) {
+  const row =
+    (status: RowStatus) =>
+    (message: string): Row => ({ status, check, message })
+  return { ok: row('ok'), info: row('info'), warn: row('warn'), fail: row('fail') }
+}
+
+const labels: Readonly<Record<RowStatus, string>> = { ok: 'ok', info: '-', warn: 'warn', fail: 'FAIL' }
+
+export function formatRows(rows: readonly Row[]): string {
+  const width = Math.max(...rows.map(({ check }) => check.length))
+  return rows
+    .map(({ status, check, message }) => `${labels[status].padEnd(4)}  ${check.padEnd(width)}  ${message}\n`)
+    .map(escapeLine)
+    .join('')
+}
+
+/** A value must not look like another row, or tell a terminal what to do. */
+function escapeLine(line: string): string {
+  const escaped = line
+    .slice(0, -1)
+    // eslint-disable-next-line no-control-regex
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+    })
+  return `${escapeTreacherous(escaped)}\n`
+}

@@ -1,0 +1,112 @@
+// `onbehalf check`: asks everything that the sidecar of a service will need, and says what is wrong with it.
+import { parseArgs } from 'node:util'
+import type { Mesh } from '../../shared/config/mesh.ts'
+import { formatProblem } from '../../shared/config/problem.ts'
+import { readMaterial, readTrustMaterial } from '../material.ts'
+import { describeMeshOptions, meshOptions, readMesh, type MeshAnswer, type MeshFlag } from '../mesh-file.ts'
+import { checkIssuer } from './check-issuers.ts'
+import { checkApps, checkCertificate, checkFaults } from './check-local.ts'
+import { checkRedis } from './check-redis.ts'
+import { formatRows, rowsFor, type Row } from './check-row.ts'
+import { exitStatus, type Io } from './io.ts'
+import { count } from './token-words.ts'
+
+const usage = `Usage: onbehalf check [--config FILE] [--service NAME] [-o json]
+
+Asks everything that the sidecar of a service needs, live, and says what is wrong and what to do about it: the mesh
+file, the account's certificate, each issuer's keys and clock, the store (can it be reached, is it the right one,
+does its ACL let this user do what it needs, can it lose revocations) and the app. Run it where the sidecar runs.
+Nothing that it does stays: in Redis it writes a few names of its own that live for a second.
+
+Example:
+  onbehalf check --config mesh.yaml --service App
+
+Options (and the variables that stand for them):
+${describeMeshOptions()}  -o, --output json   JSON alone on standard output.
+  -h, --help          This text.
+
+Exit status: 0 all is well, warnings included; 1 something fails; 2 wrong use, or a mesh file that cannot be used.
+`
+
+/** @returns 0 where nothing fails, 1 where something does, 2 for wrong use and a wrong mesh file. */
+export async function check(args: string[], io: Io): Promise<number> {
+  const options = readOptions(args)
+  if (typeof options === 'string') {
+    io.stderr.write(`onbehalf check: ${options}\nSee onbehalf check --help.\n`)
+    return exitStatus.wrong
+  }
+  if (options.help === true) {
+    io.stdout.write(usage)
+    return exitStatus.done
+  }
+  const { help: _help, output, ...flags } = options
+  // Files that cannot be used are rows like all else that is wrong.
+  const answer = await readMesh({ flags, env: io.env, cwd: io.cwd, files: 'trust' })
+  const { mesh, problems } = answer
+  if (mesh === undefined) {
+    for (const problem of problems) io.stderr.write(`${formatProblem(problem)}\n`)
+    return exitStatus.wrong
+  }
+  const rows = [...checkFile(answer, mesh), ...(await checkLive(mesh, Date.now))]
+  const isWell = rows.every(({ status }) => status !== 'fail')
+  io.stdout.write(
+    output === 'json'
+      ? `${JSON.stringify({ service: mesh.service, well: isWell, rows }, null, 2)}\n`
+      : formatRows(rows),
+  )
+  return isWell ? exitStatus.done : exitStatus.no
+}
+
+interface CheckOptions extends Partial<Record<MeshFlag, string | undefined>> {
+  readonly help?: boolean | undefined
+  readonly output?: string | undefined
+}
+
+/** The options, or what is wrong with the arguments. */
+function readOptions(args: string[]): CheckOptions | string {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        ...meshOptions,
+        output: { type: 'string', short: 'o' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+    if (values.output !== undefined && values.output !== 'json') return '-o: must be json.'
+    return values
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function checkFile({ source, problems }: MeshAnswer, mesh: Mesh): Row[] {
+  const rows = rowsFor('mesh file')
+  return [
+    rows.ok(`${source.file}: service ${mesh.service}, ${count(mesh.routes.length, 'route')}`),
+    ...problems.map((problem) => rows.warn(formatProblem(problem))),
+  ]
+}
+
+async function checkLive(mesh: Mesh, now: () => number): Promise<Row[]> {
+  const { material, faults } = await readMaterial(mesh, now)
+  const cas = (await readTrustMaterial(mesh)).material?.caByIssuer
+  const [issuers, store, apps] = await Promise.all([
+    Promise.all(mesh.issuers.map((issuer) => checkIssuer(issuer, cas?.get(issuer.name), now))),
+    checkStore(mesh),
+    checkApps(mesh),
+  ])
+  return [
+    ...(material === undefined
+      ? checkFaults(mesh, faults)
+      : [checkCertificate(material.credential.minter, now())]),
+    ...issuers.flat(),
+    ...store,
+    ...apps,
+  ]
+}
+
+async function checkStore({ store }: Mesh): Promise<Row[]> {
+  if (store.kind === 'redis') return checkRedis(store)
+  return [rowsFor('store').info('memory: nothing is shared with other sidecars, revocations included')]
+}
