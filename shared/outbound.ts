@@ -1,5 +1,5 @@
 // Decides an outbound call: which route it is, on whose behalf it is made, and what may go with it.
-import type { Revocations } from './assertion/verify.ts'
+import { requireAllRevocations, type Revocations } from './assertion/verify.ts'
 import type { Route } from './config/mesh.ts'
 import { Refusal } from './errors.ts'
 import { siftHeaders, type SiftedHeaders } from './headers/firewall.ts'
@@ -102,8 +102,11 @@ function permitUnlisted(snapshot: Snapshot): string {
 
 /** The callee would refuse it too, but only once it knows. */
 function notRevoked(assertion: Assertion, revocations: Revocations): Assertion {
-  if (!revocations.isRevoked(assertion)) return assertion
-  throw new Refusal('original_user_revoked', "The original user's assertion was revoked after it came in.")
+  if (revocations.isRevoked(assertion)) {
+    throw new Refusal('original_user_revoked', "The original user's assertion was revoked after it came in.")
+  }
+  requireAllRevocations(revocations)
+  return assertion
 }
 
 function requireOriginalUser(route: Route, cause: Cause): void {

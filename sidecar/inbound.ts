@@ -15,6 +15,7 @@ import { isSelf } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
+import type { OpenExchange } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -32,7 +33,13 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     const { mesh } = current.snapshot
     const { session, trace } = sending
     const headers = inboundHeaders(answer.findings, current.snapshot, session.handle, trace)
+    let open: OpenExchange | undefined
     try {
+      const { caller, originalUser } = answer.findings
+      open = runtime.exchanges.open('inbound', [
+        ['assertion', caller],
+        ['original_user', originalUser],
+      ])
       return await forward({
         request: exchange.request,
         response: exchange.response,
@@ -44,11 +51,13 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
         siftResponse: (raw) => siftResponseHeaders(raw, false),
         siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
         isClosing: () => admission.closing,
+        interruption: open.interruption,
         onRepeat: exchange.onRepeat,
         limits: mesh.limits,
         timeouts: mesh.timeouts,
       })
     } finally {
+      open?.close()
       session.end()
     }
   }

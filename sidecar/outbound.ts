@@ -62,6 +62,8 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       answer.findings.route === undefined
         ? [...given, ...forOtherProxy(exchange, answer.findings)]
         : withVia(given, exchange.hop)
+    const carried = answer.permitted ? answer.findings.originalUser : undefined
+    const open = carried && runtime.exchanges.open('outbound', [['original_user', carried]])
     return forward({
       request: exchange.request,
       response: exchange.response,
@@ -70,10 +72,11 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
       ...(amend === undefined ? undefined : { amend: amending(amend, finished) }),
       siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
       isClosing: () => admission.closing,
+      interruption: open?.interruption,
       onRepeat: exchange.onRepeat,
       limits: mesh.limits,
       timeouts: mesh.timeouts,
-    })
+    }).finally(() => open?.close())
   }
 
   return {

@@ -1,46 +1,167 @@
-// What this sidecar knows as revoked; kept for as long as it runs.
-import type { Revocable, Revocations } from '../shared/assertion/verify.ts'
+// What this sidecar knows as revoked: kept until no token that it is about can be valid any more.
+import type { Revocable, RevocationGap, Revocations } from '../shared/assertion/verify.ts'
+import { BoundedMap } from '../shared/bounded-map.ts'
+import { digestOf, type RevocationEntry } from '../shared/revocation.ts'
 
-/** What is revoked: one session, all tokens of a subject issued so far, one token, or all of one key. */
-export type Revocation =
-  | { readonly kind: 'session' | 'subject' | 'jti'; readonly issuer: string; readonly value: string }
-  | { readonly kind: 'kid'; readonly value: string }
+/** Some 30 MB. To forget one would let it pass, so beyond this nothing passes: see {@link RevocationList.gap}. */
+const maxEntries = 200_000
+const maxKeyDigests = 1_000
 
-/** Nothing is ever forgotten: how long a token of an issuer lives is not known here, and a key has no end at all. */
+interface Times {
+  readonly revokedAtSeconds: number
+  readonly forgetAtSeconds: number
+}
+
+/** Computed once for each assertion and link, not for each request. */
+interface Digests {
+  readonly keyId: string
+  readonly session: string
+  readonly tokenId: string
+  readonly subject: string
+}
+
+export interface RevocationListOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Without word of revocations for so long nothing is certain; `0`: it is always. */
+  readonly maxAgeMs?: () => number
+  readonly maxEntries?: number
+}
+
+/** What became of an entry: whether it said something that was not known. */
+export type Learned = 'new' | 'known' | 'expired' | 'too_many'
+
 export class RevocationList implements Revocations {
-  /** When each was revoked; milliseconds since the epoch. */
-  readonly #revokedAtMs = new Map<string, number>()
+  readonly #options: RevocationListOptions
+  readonly #maxEntries: number
+  readonly #times = new Map<string, Times>()
+  readonly #digests = new WeakMap<Revocable, Digests>()
+  readonly #keyDigests = new BoundedMap<string, string>(maxKeyDigests)
+  #listener: () => void = () => undefined
+  #heardMs = -Infinity
+  #isOverfull = false
+  /** Whether one was turned away since the last time that all were read. */
+  #turnedAway = false
 
-  get size(): number {
-    return this.#revokedAtMs.size
+  constructor(options: RevocationListOptions) {
+    this.#options = options
+    this.#maxEntries = options.maxEntries ?? maxEntries
   }
 
-  revoke(revocation: Revocation, nowMs: number): void {
-    const issuer = revocation.kind === 'kid' ? '' : revocation.issuer
-    const key = keyOf(revocation.kind, issuer, revocation.value)
-    // A clock that was set back does not take back what was revoked.
-    this.#revokedAtMs.set(key, Math.max(nowMs, this.#revokedAtMs.get(key) ?? 0))
+  get size(): number {
+    return this.#times.size
+  }
+
+  /** When all revocations were last heard of; milliseconds since the epoch, `-Infinity` for never. */
+  get heardMs(): number {
+    return this.#heardMs
+  }
+
+  get gap(): RevocationGap | undefined {
+    if (this.#isOverfull) return 'too_many'
+    const maxAgeMs = this.#options.maxAgeMs?.() ?? 0
+    if (maxAgeMs === 0) return undefined
+    // A clock that was set back makes nothing fresh.
+    return Math.abs(this.#options.now() - this.#heardMs) > maxAgeMs ? 'unheard' : undefined
+  }
+
+  /** Calls the listener each time that something new is revoked. */
+  watch(listener: () => void): void {
+    this.#listener = listener
+  }
+
+  /** All that are there are about to be learned. */
+  hear(): void {
+    this.sweep()
+    this.#turnedAway = false
+  }
+
+  /** All that were there at `atMs` have been learned; or, where one was turned away, more than can be kept. */
+  heard(atMs: number): void {
+    this.#heardMs = atMs
+    this.#isOverfull = this.#turnedAway
+  }
+
+  /** Keeps what was revoked here, however much is known already. */
+  revoke(entry: RevocationEntry): void {
+    this.#keep(entry)
+  }
+
+  /** Keeps what others say is revoked. Times are only ever raised: nobody takes back what is known. */
+  learn(entry: RevocationEntry): Learned {
+    if (entry.forgetAtSeconds <= this.#nowSeconds()) return 'expired'
+    const isFull = this.#times.size >= this.#maxEntries && !this.#times.has(entry.digest)
+    if (!isFull) return this.#keep(entry) ? 'new' : 'known'
+    this.#turnedAway = this.#isOverfull = true
+    return 'too_many'
   }
 
   isRevoked(signed: Revocable): boolean {
-    if (this.#revokedAtMs.size === 0) return false
-    const { principal, sessionId, tokenId, keyId, issuedAt } = signed
-    if (this.isKeyRevoked(keyId)) return true
-    if (this.#has('session', principal.issuer, sessionId)) return true
-    if (this.#has('jti', principal.issuer, tokenId)) return true
-    const subjectAtMs = this.#revokedAtMs.get(keyOf('subject', principal.issuer, principal.subject))
-    return subjectAtMs !== undefined && issuedAt * 1000 <= subjectAtMs
+    if (this.#times.size === 0) return false
+    const { keyId, session, tokenId, subject } = this.#digestsOf(signed)
+    if (this.#timesOf(keyId) !== undefined) return true
+    if (signed.sessionId !== '' && this.#timesOf(session) !== undefined) return true
+    if (signed.tokenId !== '' && this.#timesOf(tokenId) !== undefined) return true
+    const ofSubject = this.#timesOf(subject)
+    return ofSubject !== undefined && signed.issuedAt <= ofSubject.revokedAtSeconds
   }
 
   isKeyRevoked(keyId: string): boolean {
-    return this.#has('kid', '', keyId)
+    if (this.#times.size === 0) return false
+    let digest = this.#keyDigests.get(keyId)
+    if (digest === undefined) {
+      digest = digestOf('kid', '', keyId)
+      this.#keyDigests.set(keyId, digest)
+    }
+    return this.#timesOf(digest) !== undefined
   }
 
-  #has(kind: Revocation['kind'], issuer: string, value: string): boolean {
-    return this.#revokedAtMs.has(keyOf(kind, issuer, value))
+  *entries(): Generator<RevocationEntry> {
+    const nowSeconds = this.#nowSeconds()
+    for (const [digest, times] of this.#times) {
+      if (times.forgetAtSeconds > nowSeconds) yield { digest, ...times }
+    }
   }
-}
 
-function keyOf(kind: Revocation['kind'], issuer: string, value: string): string {
-  return JSON.stringify([kind, issuer, value])
+  /** Forgets what no token can be about any more. */
+  sweep(): void {
+    const nowSeconds = this.#nowSeconds()
+    for (const [digest, { forgetAtSeconds }] of this.#times) {
+      if (forgetAtSeconds <= nowSeconds) this.#times.delete(digest)
+    }
+  }
+
+  #keep({ digest, ...given }: RevocationEntry): boolean {
+    const known = this.#times.get(digest)
+    const revokedAtSeconds = Math.max(given.revokedAtSeconds, known?.revokedAtSeconds ?? 0)
+    const forgetAtSeconds = Math.max(given.forgetAtSeconds, known?.forgetAtSeconds ?? 0)
+    const isNews = revokedAtSeconds !== known?.revokedAtSeconds || forgetAtSeconds !== known.forgetAtSeconds
+    if (!isNews) return false
+    this.#times.set(digest, { revokedAtSeconds, forgetAtSeconds })
+    this.#listener()
+    return true
+  }
+
+  #timesOf(digest: string): Times | undefined {
+    const times = this.#times.get(digest)
+    return times !== undefined && times.forgetAtSeconds > this.#nowSeconds() ? times : undefined
+  }
+
+  #digestsOf(signed: Revocable): Digests {
+    const known = this.#digests.get(signed)
+    if (known !== undefined) return known
+    const { principal, sessionId, tokenId, keyId } = signed
+    const digests = {
+      keyId: digestOf('kid', '', keyId),
+      session: digestOf('session', principal.issuer, sessionId),
+      tokenId: digestOf('jti', principal.issuer, tokenId),
+      subject: digestOf('subject', principal.issuer, principal.subject),
+    }
+    this.#digests.set(signed, digests)
+    return digests
+  }
+
+  #nowSeconds(): number {
+    return this.#options.now() / 1000
+  }
 }

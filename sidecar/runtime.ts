@@ -6,6 +6,7 @@ import type { Certificates } from './certificates.ts'
 import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
 import type { Sources } from './asking.ts'
+import type { OpenExchanges } from './open-exchanges.ts'
 import type { Sessions } from './sessions.ts'
 import type { Store } from './store/store.ts'
 import type { Recorder } from './telemetry/recorder.ts'
@@ -20,6 +21,7 @@ export interface Runtime {
   readonly sessions: Sessions
   readonly usedTokens: UsedTokens
   readonly revocations: Revocations
+  readonly exchanges: OpenExchanges
   readonly recorder: Recorder
   /** Milliseconds since the epoch. */
   readonly now: () => number

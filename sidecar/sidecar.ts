@@ -13,7 +13,7 @@ import { createInterception, type Interception } from './interception/intercepti
 import { createOriginalDestinations, type OriginalDestinations } from './interception/original-destination.ts'
 import { describeAddresses, makeServers, openAll, type Addresses, type Servers } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
-import { RevocationList } from './revocations.ts'
+import { createRevoking, type Revoking } from './revoking.ts'
 import type { Runtime } from './runtime.ts'
 import { Sessions } from './sessions.ts'
 import { SharedSessions } from './shared-sessions.ts'
@@ -61,9 +61,16 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const log = createLog(mesh.log, options.output, options.now)
   const metrics = new Metrics()
   const store = await openStore(mesh.store, { now: options.now, log, events: storeEvents(metrics) })
-  const revocations = new RevocationList()
-  const configuration = new Configuration(options, loaded, { store, revocations })
-  const parts = assemble(configuration, { store, revocations, metrics }, log, options)
+  const revoking = createRevoking({
+    store,
+    mesh: () => configuration.current.snapshot.mesh,
+    metrics,
+    log,
+    now: options.now,
+    openAsRevoker: (user) => openStore(mesh.store, { now: options.now, log, user }),
+  })
+  const configuration = new Configuration(options, loaded, { store, revocations: revoking.list })
+  const parts = assemble(configuration, { store, revoking, metrics }, log, options)
   for (const warning of configuration.warnings) log.write('warn', warning)
   const draining: { done?: Promise<void> } = {}
   let isListening = false
@@ -82,6 +89,8 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     probes: { notReady, metrics: () => parts.metrics.format() },
   })
   try {
+    // Before anybody can call: who was revoked before this start is not let in by it.
+    await revoking.start()
     const addresses = await openAll(servers, mesh)
     isListening = true
     parts.setOwnPorts(
@@ -99,7 +108,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     await parts.runtime.certificates.start()
     if (mesh.mode === 'report') log.write('warn', 'report mode: what would be refused is let through')
     log.write('info', 'listening', { service: mesh.service, ...describeAddresses(addresses) })
-    const sweeper = setInterval(() => parts.runtime.sessions.sweep(), 1_000)
+    const sweeper = setInterval(() => {
+      parts.runtime.sessions.sweep()
+      revoking.sweep()
+    }, 1_000)
     sweeper.unref()
     let stopped: Promise<void> | undefined
     const stop = async () => {
@@ -120,6 +132,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     }
   } catch (error) {
     for (const server of Object.values(servers).flat()) server.close()
+    await revoking.close()
     await Promise.all([configuration.close(), opened?.remove(), store.close()])
     throw error
   }
@@ -128,13 +141,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 interface Shared {
   readonly metrics: Metrics
   readonly store: Store
-  readonly revocations: RevocationList
+  readonly revoking: Revoking
 }
 
 interface Parts {
   readonly runtime: Runtime
   readonly metrics: Metrics
-  readonly revocations: RevocationList
+  readonly revoking: Revoking
   readonly inbound: Side & { close(): void }
   readonly outbound: Side & { close(): void }
   readonly tunnels: Tunnels
@@ -145,7 +158,7 @@ interface Parts {
 
 function assemble(
   configuration: Configuration,
-  { store, revocations, metrics }: Shared,
+  { store, revoking, metrics }: Shared,
   log: Log,
   { now, output, env }: SidecarOptions,
 ): Parts {
@@ -189,7 +202,8 @@ function assemble(
     certificates,
     sessions,
     usedTokens: new UsedTokens(),
-    revocations,
+    revocations: revoking.list,
+    exchanges: revoking.exchanges,
     recorder,
     now,
     startTrace: createTraceStart(env),
@@ -211,7 +225,7 @@ function assemble(
   return {
     runtime,
     metrics,
-    revocations,
+    revoking,
     inbound,
     outbound,
     tunnels,
@@ -240,11 +254,11 @@ function adminSubject(
   log: Log,
   controls: AdminControls,
 ): AdminSubject {
-  const { runtime, revocations } = parts
+  const { runtime, revoking } = parts
   return {
     config: () => describeConfig(configuration.current.snapshot.mesh),
     keys: () => describeKeys(configuration.current),
-    keySet: () => publishedKeySet(configuration.current, revocations, controls.now()),
+    keySet: () => publishedKeySet(configuration.current, runtime.revocations, controls.now()),
     sessions: () => describeSessions(runtime.sessions),
     decisions: (id) => (id === undefined ? runtime.recorder.recent() : runtime.recorder.about(id)),
     drain: () => controls.onDrain(),
@@ -257,9 +271,11 @@ function adminSubject(
       const { issuers, trustDomains } = configuration.current.snapshot.mesh
       return [...issuers, ...trustDomains].map(({ name }) => name)
     },
-    revoke(revocation) {
-      log.write('warn', 'revoked', { ...revocation })
-      revocations.revoke(revocation, controls.now())
+    async revoke(revocation, forSeconds) {
+      const revoked = await revoking.revoke(revocation, forSeconds)
+      const { kind: reach, ...more } = revoked
+      log.write('warn', 'revoked', { ...revocation, reach, ...more })
+      return revoked
     },
   }
 }
@@ -291,5 +307,6 @@ async function closeAll(
   parts.interception.close()
   parts.inbound.close()
   parts.outbound.close()
+  await parts.revoking.close()
   await Promise.all([configuration.close(), adminToken.remove(), parts.runtime.store.close()])
 }

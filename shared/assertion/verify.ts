@@ -21,11 +21,16 @@ export type TokenRole = 'assertion' | 'original_user'
 /** What of a signed statement can be revoked: its key, its principal's session, its principal so far, or itself. */
 export type Revocable = Pick<Assertion, 'principal' | 'sessionId' | 'tokenId' | 'keyId' | 'issuedAt'>
 
+/** Why what is known as revoked may not be all: nothing was heard for too long, or there is more than can be kept. */
+export type RevocationGap = 'unheard' | 'too_many'
+
 /** What was found about revocation; asked for each request, since verdicts on signatures are kept. */
 export interface Revocations {
   isRevoked(signed: Revocable): boolean
   /** Whether all that a key signed is revoked, by its `kid`. */
   isKeyRevoked(keyId: string): boolean
+  /** Undefined where all that is revoked is known. */
+  readonly gap: RevocationGap | undefined
 }
 
 export interface VerifyOptions {
@@ -80,6 +85,7 @@ function accept(authentic: AuthenticToken, options: VerifyOptions): Assertion {
     })
   }
   if (options.revocations.isRevoked(assertion)) throw fault(options, 'revoked', 'it was revoked')
+  requireAllRevocations(options.revocations)
   return assertion
 }
 
@@ -93,6 +99,20 @@ export function expired(role: TokenRole, { expiresAt }: Assertion, nowMs: number
   return fault({ role }, 'expired', 'it has expired', {
     detail: `exp is ${expiresAt}, now is ${Math.floor(nowMs / 1000)}`,
   })
+}
+
+/**
+ * What is not known as revoked is good only where all revocations are known.
+ * @throws {Refusal} `keys_unavailable`.
+ */
+export function requireAllRevocations({ gap }: Revocations): void {
+  if (gap !== undefined) throw new Refusal('keys_unavailable', gapMessages[gap])
+}
+
+const gapMessages: Readonly<Record<RevocationGap, string>> = {
+  unheard:
+    'This sidecar has not heard of revocations for too long (revocation_max_age). Try again when its store answers.',
+  too_many: 'More is revoked than this sidecar can keep. Its log says what to do.',
 }
 
 /** The checks that depend on the token and the keys alone. */

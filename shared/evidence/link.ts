@@ -3,6 +3,8 @@
 import { hash } from 'node:crypto'
 import { requiredText, requiredTime } from '../assertion/claims.ts'
 import { MalformedToken, parseJws, type ParsedJws } from '../assertion/jws.ts'
+import type { Revocable } from '../assertion/verify.ts'
+import { meshIssuerName } from '../identity.ts'
 
 /** `typ` of a link, so that none is taken for an assertion, nor the reverse. */
 export const linkType = 'onbehalf-link+jwt'
@@ -34,6 +36,8 @@ export interface Link {
   readonly userTokenHash: string
   /** The hash of the link before; undefined for the first. */
   readonly previousHash: string | undefined
+  /** What of it can be revoked. */
+  readonly revocable: Revocable
 }
 
 export interface ReadLink {
@@ -57,20 +61,30 @@ export function readLink(text: string): ReadLink {
   if (!Object.keys(payload).every((name) => claims.has(name))) {
     throw new MalformedToken('it has a claim that a link has not')
   }
+  const account = requiredText(payload, 'sub')
+  const issuedAt = requiredTime(payload, 'iat')
+  const linkId = requiredId(payload, 'jti')
   const link: Link = {
     // A copy: a part of a header would keep the whole header for as long as the link is remembered.
     text: Buffer.from(text, 'latin1').toString('latin1'),
     hash: hashOf(text),
     keyId,
     issuer: requiredText(payload, 'iss'),
-    account: requiredText(payload, 'sub'),
+    account,
     audience: requiredText(payload, 'aud'),
     route: requiredText(payload, 'route'),
-    issuedAt: requiredTime(payload, 'iat'),
-    linkId: requiredId(payload, 'jti'),
+    issuedAt,
+    linkId,
     transactionId: requiredId(payload, 'txn'),
     userTokenHash: readBinding(payload['oth']),
     previousHash: payload['prv'] === undefined ? undefined : requiredHash(payload, 'prv'),
+    revocable: {
+      principal: { issuer: meshIssuerName, subject: account },
+      sessionId: '',
+      tokenId: linkId,
+      keyId,
+      issuedAt,
+    },
   }
   return { link, jws }
 }

@@ -140,9 +140,7 @@ function authenticateOne(
 }
 
 function checkNotRevoked(link: Link, position: number, revocations: Revocations): void {
-  const { account, keyId, linkId, issuedAt } = link
-  const principal = { issuer: meshIssuerName, subject: account }
-  if (revocations.isRevoked({ principal, sessionId: '', tokenId: linkId, keyId, issuedAt })) {
+  if (revocations.isRevoked(link.revocable)) {
     throw new EvidenceFault(position, 'its key, its account or itself was revoked')
   }
 }

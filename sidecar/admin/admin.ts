@@ -2,13 +2,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Decision } from '../../shared/decision.ts'
 import type { LogLevel } from '../../shared/config/mesh.ts'
-import type { Revocation } from '../revocations.ts'
 import { isLogLevel } from '../telemetry/log.ts'
 import { denyForeign, denyWithoutToken } from './guard.ts'
+import { answerRevoke, type RevokeSubject } from './revoke.ts'
 import type { TokenCheck } from './token.ts'
 
 /** What the sidecar shows and takes here; nothing of it holds a secret. */
-export interface AdminSubject {
+export interface AdminSubject extends RevokeSubject {
   config(): unknown
   keys(): unknown
   keySet(): unknown
@@ -18,9 +18,6 @@ export interface AdminSubject {
   drain(): void
   shutdown(): void
   setLogLevel(level: LogLevel): void
-  /** The names of issuers whose assertions can be revoked. */
-  issuerNames(): readonly string[]
-  revoke(revocation: Revocation): void
 }
 
 interface Asked {
@@ -36,7 +33,7 @@ interface Answer {
 interface Endpoint {
   readonly method: 'GET' | 'POST' | 'PUT'
   readonly needsToken: boolean
-  answer(subject: AdminSubject, asked: Asked): Answer
+  answer(subject: AdminSubject, asked: Asked): Answer | Promise<Answer>
 }
 
 const maxBodyBytes = 16 * 1024
@@ -55,7 +52,7 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/drain': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.drain()) },
   '/shutdown': { method: 'POST', needsToken: true, answer: (subject) => done(() => subject.shutdown()) },
   '/log-level': { method: 'PUT', needsToken: true, answer: setLogLevel },
-  '/revoke': { method: 'POST', needsToken: true, answer: revoke },
+  '/revoke': { method: 'POST', needsToken: true, answer: (subject, { body }) => answerRevoke(subject, body) },
 }
 
 export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
@@ -123,43 +120,4 @@ function setLogLevel(subject: AdminSubject, { body }: Asked): Answer {
   if (!isLogLevel(level)) return fault(400, 'Send one of: debug, info, warn, error.')
   subject.setLogLevel(level)
   return ok({ level })
-}
-
-function revoke(subject: AdminSubject, { body }: Asked): Answer {
-  const revocation = parseRevocation(body)
-  if (revocation === undefined) {
-    return fault(
-      400,
-      'Send {"kind": "session" | "subject" | "jti", "issuer": …, "value": …} or {"kind": "kid", "value": …}.',
-    )
-  }
-  const known = subject.issuerNames()
-  if (revocation.kind !== 'kid' && !known.includes(revocation.issuer)) {
-    return fault(400, `There is no such issuer; there is: ${known.join(', ')}.`)
-  }
-  subject.revoke(revocation)
-  return { status: 202, body: { message: revocationMessages[revocation.kind] } }
-}
-
-const revocationMessages: Readonly<Record<Revocation['kind'], string>> = {
-  session: 'Refused here from now on: every assertion of this session.',
-  subject:
-    'Refused here from now on: assertions of this subject that were issued until now. New ones are accepted.',
-  jti: 'Refused here from now on: this assertion.',
-  kid: 'Refused here from now on: whatever this key signed.',
-}
-
-function parseRevocation(text: string): Revocation | undefined {
-  let given: unknown
-  try {
-    given = JSON.parse(text)
-  } catch {
-    return undefined
-  }
-  if (typeof given !== 'object' || given === null) return undefined
-  const { kind, issuer, value } = given as Record<string, unknown>
-  if (typeof value !== 'string' || value === '') return undefined
-  if (kind === 'kid') return { kind, value }
-  if (kind !== 'session' && kind !== 'subject' && kind !== 'jti') return undefined
-  return typeof issuer === 'string' ? { kind, issuer, value } : undefined
 }

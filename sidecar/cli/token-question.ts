@@ -1,5 +1,6 @@
 // Asks what the sidecar of a service would answer to a token: the same decision, on a request made up around it.
 import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
+import type { Revocations } from '../../shared/assertion/verify.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { Needed, type MissingRule } from '../../shared/needed.ts'
 import { Refusal } from '../../shared/errors.ts'
@@ -78,7 +79,7 @@ function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer
 }
 
 /** Only a running sidecar knows any. */
-const revocations = { isRevoked: () => false, isKeyRevoked: () => false }
+const revocations: Revocations = { isRevoked: () => false, isKeyRevoked: () => false, gap: undefined }
 
 /** What a client would send: the host that the token is for, and the token. */
 function makeHead({ mesh, token, tokenFor, via, method, path }: TokenQuestion): RequestHead {

@@ -33,6 +33,8 @@ export class Rejected extends Error {
 export function attempt(forwarding: Forwarding, upload: Upload, open: () => ClientRequest): Promise<number> {
   // Who left while we decided will not be heard of again: 'close' was already emitted.
   if (forwarding.response.destroyed) return Promise.reject(new ClientGone('the client left'))
+  const interrupted = forwarding.interruption?.reason
+  if (interrupted !== undefined) return Promise.reject(interrupted)
   return new Attempt(forwarding, upload, open()).outcome
 }
 
@@ -55,6 +57,7 @@ class Attempt {
     this.#upstream = upstream
     const { response, timeouts } = forwarding
     response.once('close', this.#onClientGone)
+    forwarding.interruption?.listen((reason) => this.#interrupt(reason))
     this.#responseTimer = startTimer(timeouts.responseMs, () => this.#fail(timedOut('response')))
     if (timeouts.idleMs > 0) upstream.setTimeout(timeouts.idleMs, () => this.#onIdle())
     upstream.once('socket', (socket) => this.#onSocket(socket))
@@ -115,16 +118,21 @@ class Attempt {
     passBody(answer, response, this.#forwarding, {
       onEnd: () => this.#end(),
       onClientGone: this.#onClientGone,
-      onBroken: () => this.#breakOff(),
+      onBroken: () => this.#breakOff(brokenOff()),
     })
   }
 
+  #interrupt(reason: Refusal): void {
+    if (this.#phase === 'answering') this.#breakOff(reason)
+    else this.#fail(reason)
+  }
+
   /** In HTTP/1.0 the end of the connection is the end of the answer: only a reset tells that it was not. */
-  #breakOff(): void {
+  #breakOff(reason: Refusal): void {
     const { response } = this.#forwarding
     if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy()
     response.destroy()
-    this.#fail(new Refusal('upstream_reset', 'The upstream broke off its answer.'))
+    this.#fail(reason)
   }
 
   #end(): void {
@@ -143,7 +151,8 @@ class Attempt {
     if (answer === undefined) this.#fail(this.#failure(error))
     // What comes behind a whole answer spoils the connection, not the answer. One that only the end of its connection
     // ends was not whole (RFC 9112 section 8), though Node will say so: it is broken off before Node does.
-    else if (!answer.complete || (endsWithConnection(answer) && !isUnreadable(error))) this.#breakOff()
+    else if (!answer.complete || (endsWithConnection(answer) && !isUnreadable(error)))
+      this.#breakOff(brokenOff())
   }
 
   #onClose(): void {
@@ -160,6 +169,7 @@ class Attempt {
     if (this.#phase === 'settled') return
     this.#phase = 'settled'
     this.#forwarding.response.off('close', this.#onClientGone)
+    this.#forwarding.interruption?.listen(undefined)
     this.#upload.detach()
     outcome()
   }
@@ -195,6 +205,10 @@ function isUnreadable(error: NodeJS.ErrnoException): boolean {
 
 function startTimer(delayMs: number, onTime: () => void): NodeJS.Timeout | undefined {
   return delayMs > 0 ? setTimeout(onTime, delayMs) : undefined
+}
+
+function brokenOff(): Refusal {
+  return new Refusal('upstream_reset', 'The upstream broke off its answer.')
 }
 
 function invalidAnswer(): Refusal {

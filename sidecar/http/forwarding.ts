@@ -3,6 +3,7 @@ import type { Agent, IncomingMessage, ServerResponse } from 'node:http'
 import type { LookupFunction } from 'node:net'
 import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
 import type { AnswerRules } from './answer.ts'
+import type { Interruption } from './interruption.ts'
 
 export interface Forwarding extends AnswerRules {
   readonly request: IncomingMessage
@@ -22,6 +23,8 @@ export interface Forwarding extends AnswerRules {
    * that can be sent along; undefined: the answer counts. Asked once.
    */
   readonly amend?: (answer: IncomingMessage) => (() => Promise<readonly string[]>) | undefined
+  /** Ends it from outside: with its reason before the answer, breaking the answer off once it has begun. */
+  readonly interruption?: Interruption | undefined
   /** Called each time that the request is sent again. */
   readonly onRepeat: () => void
   readonly limits: Limits

@@ -55,8 +55,9 @@ export function createMemoryStore(now: () => number): Store {
     members: async (key, floor) => [...(sets.get(key) ?? [])].filter(([, score]) => score >= floor),
     async publish(channel, message) {
       checkLength(message)
-      for (const listener of listeners.get(channel) ?? [])
-        queueMicrotask(() => listener(message || undefined))
+      const heardBy = listeners.get(channel) ?? new Set()
+      for (const listener of heardBy) queueMicrotask(() => listener(message || undefined))
+      return heardBy.size
     },
     subscribe(channel, listener) {
       const others = listeners.get(channel) ?? new Set()

@@ -14,6 +14,7 @@ import {
   maxMembers,
   maxValueBytes,
   stepMembers,
+  StoreDenied,
   StoreUnavailable,
   type Scored,
   type Store,
@@ -169,9 +170,11 @@ class RedisStore implements Store {
     })
   }
 
-  async publish(channel: string, message: string): Promise<void> {
+  async publish(channel: string, message: string): Promise<number> {
     checkLength(message)
-    await this.#ask('publish', async (call) => readCount(await call('publish', this.#name(channel), message)))
+    return this.#ask('publish', async (call) =>
+      readCount(await call('publish', this.#name(channel), message)),
+    )
   }
 
   subscribe(...[channel, listener]: Parameters<Store['subscribe']>): void {
@@ -201,7 +204,8 @@ class RedisStore implements Store {
       const fault = faultOf(error)
       this.#blame(connection, fault)
       this.#events?.onCommand(command, fault.kind === 'timeout' ? 'timeout' : 'error')
-      throw new StoreUnavailable(`the store: ${fault.message}`)
+      const message = `the store: ${fault.message}`
+      throw fault.kind === 'not_permitted' ? new StoreDenied(message) : new StoreUnavailable(message)
     }
   }
 

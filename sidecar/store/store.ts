@@ -6,6 +6,9 @@ export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable'
 }
 
+/** The store answered that its user may not do this: asking again will not help. */
+export class StoreDenied extends StoreUnavailable {}
+
 /** A member of a sorted set, with its score. */
 export type Scored = readonly [member: string, score: number]
 
@@ -33,8 +36,8 @@ export interface Store {
   merge(key: string, members: readonly Scored[], floor: number): Promise<void>
   /** Members of a sorted set from `floor` on, `Infinity` included. */
   members(key: string, floor: number): Promise<readonly Scored[]>
-  /** Resolves when it is sent on, whoever hears it. @throws {StoreUnavailable} also for more than {@link maxValueBytes}. */
-  publish(channel: string, message: string): Promise<void>
+  /** Resolves with how many were listening. @throws {StoreUnavailable} also for more than {@link maxValueBytes}. */
+  publish(channel: string, message: string): Promise<number>
   /**
    * Listens until the store is closed. Told `undefined` when the store is first heard, and each time that it is heard
    * again after a gap; in memory there are none. An empty message says no more than that, and is told so.

@@ -254,8 +254,16 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
   return { mesh, trust: makeTrust(loaded, authorities, new AccountVerdicts()) }
 }
 
-export const nothingRevoked: Revocations = { isRevoked: () => false, isKeyRevoked: () => false }
-export const everythingRevoked: Revocations = { isRevoked: () => true, isKeyRevoked: () => true }
+export const nothingRevoked: Revocations = {
+  isRevoked: () => false,
+  isKeyRevoked: () => false,
+  gap: undefined,
+}
+export const everythingRevoked: Revocations = {
+  ...nothingRevoked,
+  isRevoked: () => true,
+  isKeyRevoked: () => true,
+}
 export const nothingElseIsKnown: MissingRule = () => 'unknown'
 
 /** An assertion as if it had been verified, for what stands behind verification. */

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
 import type { AdminToken } from '../../../sidecar/admin/token.ts'
+import { defaultRevocationSeconds } from '../../../shared/revocation.ts'
+import type { Revoked } from '../../../sidecar/revoking.ts'
 import { send, type Answer, type Sent } from '../../support/client.ts'
 
 const token: AdminToken = {
@@ -21,7 +23,7 @@ interface Admin {
   readonly ask: (sent: Omit<Sent, 'port'>) => Promise<Answer>
 }
 
-async function startAdmin(t: TestContext): Promise<Admin> {
+async function startAdmin(t: TestContext, revoked: Revoked = { kind: 'local' }): Promise<Admin> {
   const told: unknown[] = []
   const subject: AdminSubject = {
     config: () => ({ what: 'config' }),
@@ -33,7 +35,10 @@ async function startAdmin(t: TestContext): Promise<Admin> {
     shutdown: () => told.push('shutdown'),
     setLogLevel: (level) => told.push(level),
     issuerNames: () => ['pomerium', 'mesh'],
-    revoke: (revocation) => told.push(revocation),
+    async revoke(revocation, forSeconds) {
+      told.push(forSeconds === defaultRevocationSeconds ? revocation : { ...revocation, forSeconds })
+      return revoked
+    },
   }
   const server = createAdmin(subject, token)
   server.listen(0, '127.0.0.1')
@@ -99,6 +104,24 @@ const guarded: readonly (readonly [
     '{"kind":"jti","issuer":"pomerium","value":"j"}',
     { kind: 'jti', issuer: 'pomerium', value: 'j' },
   ],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"jti","issuer":"pomerium","value":"j","for":"90d"}',
+    { kind: 'jti', issuer: 'pomerium', value: 'j', forSeconds: 90 * 86_400 },
+  ],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"jti","issuer":"pomerium","value":"j","for":"forever"}',
+    { kind: 'jti', issuer: 'pomerium', value: 'j', forSeconds: Infinity },
+  ],
+  [
+    'POST',
+    '/revoke',
+    '{"kind":"jti","issuer":"pomerium","value":"j","for":"1h30m"}',
+    { kind: 'jti', issuer: 'pomerium', value: 'j', forSeconds: 5_400 },
+  ],
 ]
 for (const [method, target, body, expected] of guarded) {
   test(`${method} ${target} ${JSON.stringify(body ?? '')} is done with the token, and not without`, async (t) => {
@@ -137,6 +160,9 @@ const badBodies: readonly (readonly [method: string, target: string, body: strin
   ['POST', '/revoke', '{"kind":"subject","value":"alice"}'],
   ['POST', '/revoke', '{"kind":"subject","issuer":"nobody","value":"alice"}'],
   ['POST', '/revoke', '{"kind":"subject","issuer":1,"value":"alice"}'],
+  ['POST', '/revoke', '{"kind":"kid","value":"k","for":"0s"}'],
+  ['POST', '/revoke', '{"kind":"kid","value":"k","for":30}'],
+  ['POST', '/revoke', '{"kind":"kid","value":"k","for":"99999d"}'],
   ['POST', '/revoke', '{"kind":"all","issuer":"pomerium","value":"alice"}'],
 ]
 for (const [method, target, body] of badBodies) {
@@ -144,6 +170,27 @@ for (const [method, target, body] of badBodies) {
     const { ask, told } = await startAdmin(t)
     assert.equal((await ask({ method, target, body, headers: withToken })).status, 400)
     assert.deepEqual(told, [])
+  })
+}
+
+const reaches: readonly (readonly [revoked: Revoked, words: RegExp, more: object])[] = [
+  [{ kind: 'local' }, /^Refused here from now on: whatever this key signed\.$/, {}],
+  [
+    { kind: 'shared', listening: 3 },
+    /^Refused by every sidecar on the store from now on: whatever this key signed\.$/,
+    { listening: 3 },
+  ],
+  [{ kind: 'not_permitted', why: '' }, /here .* NOT told: this one may not write revocations\. Use/, {}],
+  [{ kind: 'unreachable', why: '' }, /here .* NOT told yet: the store does not answer\. They will be/, {}],
+]
+for (const [revoked, words, more] of reaches) {
+  test(`the answer to a revocation says how far it got: ${revoked.kind}`, async (t) => {
+    const { ask } = await startAdmin(t, revoked)
+    const body = '{"kind":"kid","value":"k"}'
+    const answer = await ask({ method: 'POST', target: '/revoke', body, headers: withToken })
+    const { message, ...rest } = JSON.parse(answer.body) as { message: string }
+    assert.match(message, words)
+    assert.deepEqual(rest, { reach: revoked.kind, ...more })
   })
 }
 
