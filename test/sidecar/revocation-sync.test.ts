@@ -1,0 +1,283 @@
+// What is revoked at one sidecar is known at the others, whatever is lost or taken away in between.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { makeEntry, memberOf, messageOf, type Revocation } from '../../shared/revocation.ts'
+import { RevocationSync, type Rejection } from '../../sidecar/revocation-sync.ts'
+import { createRevocationWriter, type Reach } from '../../sidecar/revocation-writer.ts'
+import { RevocationList, type RevocationListOptions } from '../../sidecar/revocations.ts'
+import { createMemoryStore } from '../../sidecar/store/memory.ts'
+import { StoreDenied, StoreUnavailable, type Listener, type Store } from '../../sidecar/store/store.ts'
+import { createLog } from '../../sidecar/telemetry/log.ts'
+import { clockMs } from '../support/certificates.ts'
+import { assertionOf, nowS } from '../support/tokens.ts'
+
+const issuer = 'pomerium'
+const alice = assertionOf('user', 'alice', { sessionId: 's1' })
+const session: Revocation = { kind: 'session', issuer, value: 's1' }
+const entry = makeEntry(session, 60, clockMs)
+
+interface Node {
+  readonly list: RevocationList
+  readonly sync: RevocationSync
+  readonly store: Store
+  readonly rejected: Rejection[]
+  readonly logs: string[]
+  /** As the store does after a gap. */
+  readonly gap: () => void
+  readonly revoke: (revocation: Revocation) => Promise<Reach>
+}
+
+interface Ground {
+  readonly clock: { ms: number }
+  readonly shared: Store
+  readonly start: (changes?: Partial<Store>, options?: Partial<RevocationListOptions>) => Promise<Node>
+}
+
+/** Sidecars on one store, each with its own view of it. */
+function ground(t: TestContext): Ground {
+  const clock = { ms: clockMs }
+  const now = () => clock.ms
+  const shared = createMemoryStore(now)
+  return {
+    clock,
+    shared,
+    async start(changes = {}, options = {}) {
+      let listener: Listener = () => undefined
+      const store: Store = {
+        ...shared,
+        subscribe(channel, given) {
+          listener = given
+          shared.subscribe(channel, given)
+        },
+        ...changes,
+      }
+      const list = new RevocationList({ now, ...options })
+      const rejected: Rejection[] = []
+      const logs: string[] = []
+      const settings = { level: 'debug', format: 'json', access: 'off' } as const
+      const sync = new RevocationSync({
+        store,
+        list,
+        write: createRevocationWriter(store, now),
+        log: createLog(settings, { write: (line) => logs.push(line) }, now),
+        now,
+        random: () => 0,
+        maxAgeMs: () => 0,
+        onRejected: (reason) => rejected.push(reason),
+      })
+      sync.start()
+      t.after(() => sync.close())
+      await sync.reconcile()
+      const revoke = (revocation: Revocation) => {
+        const made = makeEntry(revocation, 60, clock.ms)
+        list.revoke(made)
+        return sync.tell(made)
+      }
+      return { list, sync, store, rejected, logs, gap: () => listener(undefined), revoke }
+    },
+  }
+}
+
+const unavailable = async () => {
+  throw new StoreUnavailable('the store is away')
+}
+const denied = async () => {
+  throw new StoreDenied('an ACL rule is missing')
+}
+
+test('what one revokes the others hear, and it is there for who starts later', async (t) => {
+  const { start } = ground(t)
+  const [one, other] = [await start(), await start()]
+  const reach = await one.revoke(session)
+  assert.deepEqual(reach, { kind: 'shared', listening: 2 })
+  assert.ok(other.list.isRevoked(alice))
+  assert.ok((await start()).list.isRevoked(alice))
+})
+
+test('where the message is lost, it is found when all are read', async (t) => {
+  const { start } = ground(t)
+  const one = await start({ publish: async () => 0 })
+  const other = await start()
+  await one.revoke(session)
+  assert.ok(!other.list.isRevoked(alice))
+  await other.sync.reconcile()
+  assert.ok(other.list.isRevoked(alice))
+})
+
+test('a gap in the messages makes it read all', async (t) => {
+  const { start, shared } = ground(t)
+  const one = await start()
+  await shared.merge('revocations', [[memberOf(entry), entry.forgetAtSeconds]], 0)
+  one.gap()
+  await one.sync.reconcile()
+  assert.ok(one.list.isRevoked(alice))
+})
+
+test('what is deleted there stays revoked here, is there again, and a third learns it', async (t) => {
+  const { start, shared } = ground(t)
+  const one = await start()
+  await one.revoke(session)
+  await shared.merge('revocations', [], Infinity)
+  assert.deepEqual(await shared.members('revocations', 0), [])
+  await one.sync.reconcile()
+  assert.ok(one.list.isRevoked(alice))
+  assert.deepEqual(await shared.members('revocations', 0), [[memberOf(entry), entry.forgetAtSeconds]])
+  assert.ok(one.logs.some((line) => line.includes('missing from the store')))
+  assert.ok((await start()).list.isRevoked(alice))
+})
+
+test('the union of two is known to both', async (t) => {
+  const { start } = ground(t)
+  const [one, other] = [await start({ publish: async () => 0 }), await start({ publish: async () => 0 })]
+  await one.revoke(session)
+  await other.revoke({ kind: 'kid', value: 'k' })
+  await Promise.all([one.sync.reconcile(), other.sync.reconcile()])
+  for (const { list } of [one, other]) {
+    assert.ok(list.isRevoked(alice))
+    assert.ok(list.isKeyRevoked('k'))
+  }
+})
+
+test('a time is never lowered: neither by a member with an earlier one, nor by a lower score', async (t) => {
+  const { start, shared, clock } = ground(t)
+  const subject: Revocation = { kind: 'subject', issuer, value: 'alice' }
+  const one = await start()
+  await one.revoke(subject)
+  const made = makeEntry(subject, 60, clock.ms)
+  const earlier = { ...made, revokedAtSeconds: made.revokedAtSeconds - 100, forgetAtSeconds: nowS + 1 }
+  await shared.merge('revocations', [[memberOf(earlier), earlier.forgetAtSeconds]], 0)
+  await shared.publish('revocations', messageOf(earlier))
+  await one.sync.reconcile()
+  clock.ms += 59_000
+  assert.ok(one.list.isRevoked(alice))
+})
+
+test('what is revoked while the store is away holds here, and is told when it is back, once', async (t) => {
+  const { start, shared } = ground(t)
+  const other = await start()
+  const away = { merge: unavailable as Store['merge'] }
+  const one = await start({ merge: (...args) => away.merge(...args) })
+  const reach = await one.revoke(session)
+  assert.equal(reach.kind, 'unreachable')
+  assert.ok(one.list.isRevoked(alice))
+  assert.ok(!other.list.isRevoked(alice))
+  let told = 0
+  shared.subscribe('revocations', () => void told++)
+  away.merge = shared.merge
+  for (let i = 0; i < 2; i++) await one.sync.reconcile()
+  assert.ok(other.list.isRevoked(alice))
+  assert.equal(told, 1)
+})
+
+test('who may not write reads on, says so once and at debug, and asks no more for a while', async (t) => {
+  const { start, shared, clock } = ground(t)
+  let asked = 0
+  const merge: Store['merge'] = () => {
+    asked++
+    return denied()
+  }
+  const one = await start({ merge })
+  assert.equal((await one.revoke(session)).kind, 'not_permitted')
+  for (let i = 0; i < 3; i++) await one.sync.reconcile()
+  assert.equal(asked, 2)
+  await shared.merge(
+    'revocations',
+    [[memberOf(makeEntry({ kind: 'kid', value: 'k' }, 60, clock.ms)), Infinity]],
+    0,
+  )
+  await one.sync.reconcile()
+  assert.ok(one.list.isKeyRevoked('k'))
+  assert.equal(one.logs.filter((line) => line.includes('may not write')).length, 1)
+  assert.ok(one.logs.every((line) => line.includes('"debug"')))
+  one.gap()
+  await one.sync.reconcile()
+  assert.equal(asked, 3)
+})
+
+test('with a credential of its own for revoking, that one writes, and is closed again', async (t) => {
+  const { shared, clock } = ground(t)
+  let closed = 0
+  const revoker: Store = { ...shared, close: async () => void closed++ }
+  const store: Store = { ...shared, merge: denied }
+  const write = createRevocationWriter(
+    store,
+    () => clock.ms,
+    async () => revoker,
+  )
+  assert.equal((await write([entry], true)).kind, 'shared')
+  assert.equal(closed, 1)
+  assert.equal((await shared.members('revocations', 0)).length, 1)
+})
+
+test('without word of the store it is not heard of; with it, it is', async (t) => {
+  const { start, shared, clock } = ground(t)
+  const away = { members: shared.members }
+  const one = await start({ members: (...args) => away.members(...args) }, { maxAgeMs: () => 30_000 })
+  assert.equal(one.list.gap, undefined)
+  away.members = unavailable
+  clock.ms += 30_001
+  await one.sync.reconcile()
+  assert.equal(one.list.gap, 'unheard')
+  away.members = shared.members
+  await one.sync.reconcile()
+  assert.equal(one.list.gap, undefined)
+})
+
+test('garbage in the set and on the channel is ignored and counted, and what is beside it is learned', async (t) => {
+  const { start, shared } = ground(t)
+  const one = await start()
+  await shared.publish('revocations', 'garbage')
+  await shared.publish('revocations', JSON.stringify(session))
+  assert.deepEqual(one.rejected, ['malformed', 'malformed'])
+  const members = [
+    ['garbage', Infinity],
+    [`${memberOf(entry)}x`, nowS + 60],
+    [memberOf(entry), entry.forgetAtSeconds],
+  ] as const
+  await shared.merge('revocations', members, 0)
+  await one.sync.reconcile()
+  assert.equal(one.rejected.length, 4)
+  assert.ok(one.list.isRevoked(alice))
+  assert.equal(one.list.size, 1)
+  assert.equal(one.logs.filter((line) => line.includes('no revocation')).length, 1)
+})
+
+test('more than can be kept is a gap, counted and said; it is over when they are gone', async (t) => {
+  const { start, shared, clock } = ground(t)
+  const one = await start({}, { maxEntries: 1 })
+  await one.revoke(session)
+  const flood = makeEntry({ kind: 'session', issuer, value: 'flood' }, 100, clock.ms)
+  await shared.merge('revocations', [[memberOf(flood), flood.forgetAtSeconds]], 0)
+  await one.sync.reconcile()
+  assert.equal(one.list.gap, 'too_many')
+  assert.ok(one.list.isRevoked(alice))
+  assert.deepEqual(one.rejected, ['too_many'])
+  assert.ok(one.logs.some((line) => line.includes('"error"') && line.includes('more is revoked')))
+  await shared.merge('revocations', [], nowS + 101)
+  await one.sync.reconcile()
+  assert.equal(one.list.gap, undefined)
+  assert.ok(one.list.isRevoked(alice))
+})
+
+test('gaps without end do not make it read without end', async (t) => {
+  const { start, shared } = ground(t)
+  let reads = 0
+  const one = await start({
+    members: (...args) => {
+      reads++
+      return shared.members(...args)
+    },
+  })
+  for (let i = 0; i < 1_000; i++) one.gap()
+  await one.sync.reconcile()
+  assert.ok(reads <= 3, `${reads} reads`)
+})
+
+test('another’s clock that is an hour ahead takes nothing from the store', async (t) => {
+  const { start, shared, clock } = ground(t)
+  const one = await start()
+  await one.revoke(session)
+  clock.ms += 60 * 60 * 1000
+  await one.revoke({ kind: 'kid', value: 'k' })
+  assert.equal((await shared.members('revocations', 0)).length, 2)
+})
