@@ -16,3 +16,9 @@ export function parseRevocationLife(given: unknown): number | undefined {
   const ms = parseDuration(given)
   return ms === undefined || ms < 1_000 ? undefined : Math.ceil(ms / 1000)
 }
+
+/** As {@link parseRevocationLife} reads it. */
+export function formatRevocationLife(seconds: number): string {
+  if (seconds === Infinity) return 'forever'
+  return seconds % secondsOfDay === 0 ? `${seconds / secondsOfDay}d` : `${seconds}s`
+}

@@ -40,7 +40,7 @@ function listsOf(sets: ReadonlyMap<string, ReadonlySet<string>>): Record<string,
   return Object.fromEntries([...sets].map(([name, set]) => [name, [...set]]))
 }
 
-export function describeKeys({ snapshot, credential }: Current): unknown {
+export function describeKeys({ snapshot, credential }: Current) {
   const { trust } = snapshot
   return {
     issuers: snapshot.mesh.issuers.map(({ name, jwks }) => {
@@ -113,7 +113,7 @@ function accountJwk({ account, key, keyId }: AccountKey): unknown {
   return { kty, crv, x, y, kid: keyId, alg: 'ES256', use: 'sig', sub: account }
 }
 
-export function describeSessions(sessions: Sessions): unknown {
+export function describeSessions(sessions: Sessions) {
   const { size, lingering, bytes } = sessions
   return { active: size - lingering, lingering, bytes }
 }

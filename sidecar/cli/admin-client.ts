@@ -14,10 +14,15 @@ export class AdminFault extends Error {
 }
 
 /**
- * What `GET target` answers, as JSON.
+ * What `GET target` answers, as JSON; with a body, what `POST target` does.
  * @throws {AdminFault} no sidecar of this service answers there, or it does not answer to this user.
  */
-export async function askAdmin(mesh: Mesh, env: NodeJS.ProcessEnv, target: string): Promise<unknown> {
+export async function askAdmin(
+  mesh: Mesh,
+  env: NodeJS.ProcessEnv,
+  target: string,
+  body?: string,
+): Promise<unknown> {
   const address = mesh.listen.admin[0]
   if (address === undefined) throw new AdminFault('the sidecar has no admin listener (listen.admin)')
   const token = await readToken(mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, env))
@@ -26,10 +31,11 @@ export async function askAdmin(mesh: Mesh, env: NodeJS.ProcessEnv, target: strin
     host: address.host,
     port: address.port,
     path: target,
+    method: body === undefined ? 'GET' : 'POST',
     headers: { authorization: `Bearer ${token}` },
     agent: false,
     signal: AbortSignal.timeout(deadlineMs),
-  }).end()
+  }).end(body)
   let answer: { status: number | undefined; body: string }
   try {
     const [response] = (await once(request, 'response')) as [IncomingMessage]
@@ -40,7 +46,8 @@ export async function askAdmin(mesh: Mesh, env: NodeJS.ProcessEnv, target: strin
   if (answer.status === 401) {
     throw new AdminFault(`the sidecar at ${where} has another admin token: is it another service's?`)
   }
-  if (answer.status !== 200) throw new AdminFault(`the sidecar at ${where} answers ${answer.status}`)
+  if (answer.status !== 200 && answer.status !== 202)
+    throw new AdminFault(`the sidecar at ${where} answers ${answer.status}`)
   try {
     return JSON.parse(answer.body)
   } catch {

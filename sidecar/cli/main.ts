@@ -37,6 +37,18 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'why did this call carry, or not carry, this user?',
     load: async () => (await import('./explain.ts')).explain,
   },
+  keys: {
+    summary: 'show the keys by which a running sidecar verifies and signs',
+    load: async () => (await import('./keys.ts')).keys,
+  },
+  sessions: {
+    summary: 'show how many sessions a running sidecar keeps',
+    load: async () => (await import('./sessions.ts')).sessions,
+  },
+  revoke: {
+    summary: 'refuse a session, a subject, a token or a key from now on, in the whole mesh',
+    load: async () => (await import('./revoke.ts')).revoke,
+  },
 }
 
 const usage = `onbehalf: a service always knows which service calls it, and on whose behalf

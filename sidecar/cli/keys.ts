@@ -1,0 +1,33 @@
+// `onbehalf keys`: the keys by which a running sidecar verifies and signs, and until when.
+import type { describeKeys } from '../admin/describe.ts'
+import type { Io } from './io.ts'
+import { show } from './show.ts'
+import { table } from './table.ts'
+
+type Answer = ReturnType<typeof describeKeys>
+
+const about = `Shows the keys that the running sidecar of a service goes by: of each issuer, the roots of the mesh, and the
+service account's own. A kid is what onbehalf revoke --kid takes.`
+
+function toText(answer: unknown): string {
+  const { issuers, roots, account } = answer as Answer
+  const rows = [
+    ...issuers.flatMap(({ issuer, loaded, key_ids: keyIds, usable_until: until }) =>
+      loaded && keyIds.length > 0
+        ? keyIds.map((keyId) => ['issuer', issuer, keyId, until ?? ''])
+        : [['issuer', issuer, loaded ? 'no key that can be used' : 'never loaded', until ?? '']],
+    ),
+    ...roots.map(({ issuer, fingerprint256, valid_to: validTo }) => [
+      'root',
+      issuer,
+      fingerprint256,
+      validTo,
+    ]),
+    ...(account === undefined ? [] : [['account', account.account, account.key_id, account.valid_to]]),
+  ]
+  return table([['KIND', 'OF', 'KID OR FINGERPRINT', 'USABLE UNTIL'], ...rows])
+}
+
+export function keys(args: string[], io: Io): Promise<number> {
+  return show({ name: 'keys', about, target: '/keys', toText }, args, io)
+}
