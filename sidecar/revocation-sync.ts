@@ -16,6 +16,8 @@ const msForEach = 0.5
 const deniedMs = 5 * 60 * 1000
 /** So many are looked at before others have their turn. */
 const stepEntries = 2_000
+/** A store that does not answer is asked again so soon: while it is known to be away, that costs nothing. */
+const retryMs = 1_000
 /** Whoever makes us read everything anew, by gap after gap, makes us do so no more often. */
 const leastMs = 250
 /** The same complaint is not logged more often. */
@@ -49,6 +51,7 @@ export class RevocationSync {
   #closed = false
   #deniedUntilMs = 0
   #startedMs = -Infinity
+  #hasAnswered = false
   #complainedMs = -Infinity
 
   constructor(options: RevocationSyncOptions) {
@@ -103,7 +106,8 @@ export class RevocationSync {
   #intervalMs(): number {
     const { list, random } = this.#options
     const maxAgeMs = this.#options.maxAgeMs() || Infinity
-    const intervalMs = Math.min(Math.max(reconcileMs, list.size * msForEach), maxAgeMs / 3)
+    const usualMs = this.#hasAnswered ? Math.max(reconcileMs, list.size * msForEach) : retryMs
+    const intervalMs = Math.min(usualMs, maxAgeMs / 3)
     return intervalMs * (0.8 + 0.2 * random())
   }
 
@@ -125,9 +129,11 @@ export class RevocationSync {
     try {
       members = await store.members(revocationsName, startedMs / 1000)
     } catch (error) {
-      if (error instanceof StoreUnavailable) return
-      throw error
+      if (!(error instanceof StoreUnavailable)) throw error
+      this.#hasAnswered = false
+      return
     }
+    this.#hasAnswered = true
     list.hear()
     const scores = await this.#learnAll(members)
     list.heard(startedMs)

@@ -42,11 +42,11 @@ function ground(t: TestContext): Ground {
     clock,
     shared,
     async start(changes = {}, options = {}) {
-      let listener: Listener = () => undefined
+      const listeners: Listener[] = []
       const store: Store = {
         ...shared,
         subscribe(channel, given) {
-          listener = given
+          listeners.push(given)
           shared.subscribe(channel, given)
         },
         ...changes,
@@ -73,7 +73,7 @@ function ground(t: TestContext): Ground {
         list.revoke(made)
         return sync.tell(made)
       }
-      return { list, sync, store, rejected, logs, gap: () => listener(undefined), revoke }
+      return { list, sync, store, rejected, logs, gap: () => listeners[0]?.(undefined), revoke }
     },
   }
 }
@@ -155,7 +155,7 @@ test('a time is never lowered: neither by a member with an earlier one, nor by a
 test('what is revoked while the store is away holds here, and is told when it is back, once', async (t) => {
   const { start, shared } = ground(t)
   const other = await start()
-  const away = { merge: unavailable as Store['merge'] }
+  const away: Pick<Store, 'merge'> = { merge: unavailable }
   const one = await start({ merge: (...args) => away.merge(...args) })
   const reach = await one.revoke(session)
   assert.equal(reach.kind, 'unreachable')
@@ -163,7 +163,7 @@ test('what is revoked while the store is away holds here, and is told when it is
   assert.ok(!other.list.isRevoked(alice))
   let told = 0
   shared.subscribe('revocations', () => void told++)
-  away.merge = shared.merge
+  away.merge = (...args) => shared.merge(...args)
   for (let i = 0; i < 2; i++) await one.sync.reconcile()
   assert.ok(other.list.isRevoked(alice))
   assert.equal(told, 1)
@@ -211,14 +211,14 @@ test('with a credential of its own for revoking, that one writes, and is closed 
 
 test('without word of the store it is not heard of; with it, it is', async (t) => {
   const { start, shared, clock } = ground(t)
-  const away = { members: shared.members }
+  const away: Pick<Store, 'members'> = { members: (...args) => shared.members(...args) }
   const one = await start({ members: (...args) => away.members(...args) }, { maxAgeMs: () => 30_000 })
   assert.equal(one.list.gap, undefined)
   away.members = unavailable
   clock.ms += 30_001
   await one.sync.reconcile()
   assert.equal(one.list.gap, 'unheard')
-  away.members = shared.members
+  away.members = (...args) => shared.members(...args)
   await one.sync.reconcile()
   assert.equal(one.list.gap, undefined)
 })
