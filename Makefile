@@ -33,8 +33,8 @@ unit: build $(APPS) ## Every test.
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
 
-bench: build ## CPU per request beside nginx and HAProxy, into test/bench/results.json. ROUNDS=5 SECONDS=10; PROFILE=1 for a CPU profile.
-	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux
+bench: build ## CPU per request beside nginx and HAProxy, and how soon a revocation counts, into test/bench/results.json. ROUNDS=5 SECONDS=10; PROFILE=1 for a CPU profile; ONLY=revocation.
+	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux $(STORES)
 	@exec $(NODE) test/bench/main.ts
 
 agents: build $(APPS) ## Real apps under real agents, the whole matrix, into the table of deploy/propagation/README.md.

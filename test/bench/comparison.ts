@@ -14,7 +14,7 @@ import { measure, type Sample } from './window.ts'
 export interface Comparison {
   readonly contenders: readonly Contender[]
   /** Why a contender was left out, by its name. */
-  readonly notMeasured: Readonly<Record<string, string>>
+  readonly notMeasured: Record<string, string>
   readonly samples: readonly Sample[]
 }
 

@@ -8,6 +8,8 @@ export interface Options {
   readonly warmupSeconds: number
   /** Writes a CPU profile of Onbehalf instead of comparing it: a profiled process is a slower one. */
   readonly profile: boolean
+  /** Measures revocation alone, and leaves the other results as they are. */
+  readonly revocationOnly: boolean
 }
 
 /** @throws Error that says which variable is wrong */
@@ -16,8 +18,16 @@ export function readOptions(environment: Readonly<Record<string, string | undefi
     rounds: readCount(environment, 'ROUNDS', 5),
     seconds: readCount(environment, 'SECONDS', 10),
     warmupSeconds: readCount(environment, 'WARMUP', 3),
+    revocationOnly: readOnly(environment) === 'revocation',
     profile: !['', '0', 'false'].includes(environment['PROFILE'] ?? ''),
   }
+}
+
+function readOnly(environment: Readonly<Record<string, string | undefined>>): 'revocation' | undefined {
+  const text = environment['ONLY'] ?? ''
+  if (text === '') return undefined
+  if (text === 'revocation') return text
+  throw new Error(`ONLY must be revocation, not ${JSON.stringify(text)}`)
 }
 
 function readCount(

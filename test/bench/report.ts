@@ -1,5 +1,6 @@
 // What is left of a run: the results as JSON, and as a table for the README.
 import type { Conditions } from './conditions.ts'
+import { revocationInWords, type RevocationResults } from './revocation/measure.ts'
 import { median, ratioTo, spread } from './statistics.ts'
 import type { Sample, Scenario } from './window.ts'
 
@@ -9,6 +10,8 @@ export interface Results {
   readonly not_measured: Readonly<Record<string, string>>
   readonly medians: readonly Medians[]
   readonly rounds: readonly Round[]
+  /** Missing where there is no Redis. */
+  readonly revocation?: RevocationResults | undefined
 }
 
 export type Round = Sample & {
@@ -37,6 +40,7 @@ export function makeResults(
   conditions: Conditions,
   notMeasured: Readonly<Record<string, string>>,
   samples: readonly Sample[],
+  revocation?: RevocationResults,
 ): Results {
   const rounds = samples.map((sample) => ({
     ...sample,
@@ -44,7 +48,8 @@ export function makeResults(
     ratio_to_haproxy: ratioTo('haproxy', sample, samples),
   }))
   const groups = Map.groupBy(rounds, ({ scenario, contender }) => `${scenario} ${contender}`)
-  return { conditions, not_measured: notMeasured, medians: [...groups.values()].map(mediansOf), rounds }
+  const medians = [...groups.values()].map(mediansOf)
+  return { conditions, not_measured: notMeasured, revocation, medians, rounds }
 }
 
 function mediansOf(rounds: readonly Round[]): Medians {
@@ -109,7 +114,7 @@ export function toMarkdown(results: Results, titles: ReadonlyMap<string, string>
   return [table, conditionsInWords(results)].join('\n\n')
 }
 
-function conditionsInWords({ conditions, medians, not_measured }: Results): string {
+function conditionsInWords({ conditions, medians, not_measured, revocation }: Results): string {
   const { versions } = conditions
   const ours = medians.filter(({ contender }) => contender === 'onbehalf')
   const startMs = ours.length === 0 ? '' : ` Onbehalf was ready ${readyMs(ours)} ms after its start.`
@@ -123,6 +128,7 @@ function conditionsInWords({ conditions, medians, not_measured }: Results): stri
   const lines = [
     `${conditions.date}, ${conditions.cpu_model}, ${conditions.cores} cores, Linux ${conditions.kernel}; ${programs.join(', ')}; medians of ${conditions.rounds} rounds of ${conditions.window_seconds} s.${startMs}`,
     ...Object.entries(not_measured).map(([name, why]) => `Not measured: ${name}, ${why}.`),
+    ...(revocation === undefined ? [] : ['', revocationInWords(revocation)]),
   ]
   return lines.join('\n')
 }

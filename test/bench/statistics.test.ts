@@ -1,7 +1,16 @@
 // The arithmetic of the bench.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { median, ratioTo, spread } from './statistics.ts'
+import { median, percentile, ratioTo, spread } from './statistics.ts'
+
+test('a percentile is one of the values, and the hundredth is the largest', () => {
+  const hundred = Array.from({ length: 100 }, (_, i) => 100 - i)
+  assert.equal(percentile(hundred, 50), 50)
+  assert.equal(percentile(hundred, 99), 99)
+  assert.equal(percentile(hundred, 100), 100)
+  assert.equal(percentile([7], 99), 7)
+  assert.throws(() => percentile([], 50), RangeError)
+})
 
 test('the median of an odd count is the middle value, however they are ordered', () => {
   assert.equal(median([10, 9, 100]), 10)

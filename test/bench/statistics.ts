@@ -9,6 +9,16 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
 }
 
+/**
+ * The smallest of the values that so many of a hundred do not exceed.
+ * @throws RangeError for no values
+ */
+export function percentile(values: readonly number[], percent: number): number {
+  if (values.length === 0) throw new RangeError('a percentile of nothing')
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] as number
+}
+
 /** How far the values lie apart, as a share of their median. */
 export function spread(values: readonly number[]): number {
   return (Math.max(...values) - Math.min(...values)) / median(values)
