@@ -118,6 +118,15 @@ test('a user who was revoked since is not carried on', () => {
   assert.equal(verdict({ revocations: tokens.everythingRevoked }), 'permitted')
 })
 
+test('where not all that is revoked is known, no user is carried on; a call for nobody goes', () => {
+  const revocations = { ...tokens.nothingRevoked, gap: 'unheard' } as const
+  assert.equal(verdict({ carrying: 'alice', revocations }), 'keys_unavailable')
+  assert.equal(decide({ carrying: 'alice', revocations }).findings.originalUser, undefined)
+  const revoked = { ...tokens.everythingRevoked, gap: 'unheard' } as const
+  assert.equal(verdict({ carrying: 'alice', revocations: revoked }), 'original_user_revoked')
+  assert.equal(verdict({ revocations }), 'permitted')
+})
+
 test('sources that disagree are original_user_ambiguous', () => {
   assert.equal(
     verdict({ carrying: 'own', headers: ['X-Pomerium-Jwt-Assertion-For', alice.token] }),

@@ -398,6 +398,16 @@ test('revocation is asked about the assertion that was verified', () => {
   assert.deepEqual(asked, ['jti of alice', 'jti of alice'])
 })
 
+for (const gap of ['unheard', 'too_many'] as const) {
+  test(`where not all that is revoked is known (${gap}), a good token is keys_unavailable, a revoked one revoked`, () => {
+    const token = sign(userClaims())
+    const revocations = { ...tokens.nothingRevoked, gap }
+    assert.equal(codeOf(token, { revocations }), 'keys_unavailable')
+    const known = { ...tokens.everythingRevoked, gap }
+    assert.equal(codeOf(token, { revocations: known }), 'assertion_revoked')
+  })
+}
+
 test('a token that was verified by keys which are stale now is keys_unavailable', () => {
   const options = fresh({ usableUntilMs: nowS * 1000 })
   const token = sign(userClaims())

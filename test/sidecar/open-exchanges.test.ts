@@ -1,0 +1,107 @@
+// What is under way ends with the reason when somebody in it is revoked, and else it does not.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Assertion } from '../../shared/identity.ts'
+import { OpenExchanges, type OpenExchange } from '../../sidecar/open-exchanges.ts'
+import { Metrics } from '../../sidecar/telemetry/metrics.ts'
+import { assertionOf, nothingRevoked, refusalOf } from '../support/tokens.ts'
+
+const alice = assertionOf('user', 'alice')
+const bob = assertionOf('user', 'bob')
+const app = assertionOf('service_account', 'api-access')
+
+function ground(setting: { isEnding?: boolean } = {}) {
+  const revoked = new Set<Assertion>()
+  let asked = 0
+  const isRevoked = (assertion: Assertion) => {
+    asked++
+    return revoked.has(assertion)
+  }
+  const metrics = new Metrics()
+  const ended = metrics.counter('ended', 'Ended.')
+  const exchanges = new OpenExchanges({ ...nothingRevoked, isRevoked }, () => setting.isEnding ?? true, ended)
+  const counted = () => /^ended(\S*) (\d+)$/m.exec(metrics.format())?.slice(1)
+  return { exchanges, revoked, counted, asked: () => asked }
+}
+
+const reasonOf = ({ interruption }: OpenExchange) => interruption.reason?.code
+
+test('whoever is revoked ends what is theirs, as caller or as original user, and nothing else', async () => {
+  const { exchanges, revoked, counted } = ground()
+  const hers = exchanges.open('inbound', [['assertion', alice]])
+  const onHerBehalf = exchanges.open('inbound', [
+    ['assertion', app],
+    ['original_user', alice],
+  ])
+  const his = exchanges.open('inbound', [
+    ['assertion', app],
+    ['original_user', bob],
+  ])
+  const nobodys = exchanges.open('inbound', [['assertion', undefined]])
+  revoked.add(alice)
+  exchanges.endRevoked()
+  await turn()
+  assert.deepEqual([hers, onHerBehalf, his, nobodys].map(reasonOf), [
+    'assertion_revoked',
+    'original_user_revoked',
+    undefined,
+    undefined,
+  ])
+  assert.equal(exchanges.size, 2)
+  assert.deepEqual(counted(), ['{direction="inbound",reason="revoked"}', '2'])
+})
+
+test('who hears of its end is told the reason, once', async () => {
+  const { exchanges, revoked } = ground()
+  const call = exchanges.open('outbound', [['original_user', alice]])
+  const told: string[] = []
+  call.interruption.listen(({ code }) => told.push(code))
+  revoked.add(alice)
+  for (let i = 0; i < 2; i++) {
+    exchanges.endRevoked()
+    await turn()
+  }
+  assert.deepEqual(told, ['original_user_revoked'])
+})
+
+test('what has ended by itself is not ended again, and not kept', async () => {
+  const { exchanges, revoked, counted } = ground()
+  const hers = exchanges.open('inbound', [['assertion', alice]])
+  hers.close()
+  assert.equal(exchanges.size, 0)
+  revoked.add(alice)
+  exchanges.endRevoked()
+  await turn()
+  assert.equal(reasonOf(hers), undefined)
+  assert.equal(counted(), undefined)
+})
+
+test('what was revoked between the decision and the start does not start', () => {
+  const { exchanges, revoked } = ground()
+  revoked.add(alice)
+  assert.equal(
+    refusalOf(() => exchanges.open('inbound', [['assertion', alice]])),
+    'assertion_revoked',
+  )
+  assert.equal(exchanges.size, 0)
+})
+
+test('where revocations end nothing, all goes on', async () => {
+  const { exchanges, revoked } = ground({ isEnding: false })
+  const hers = exchanges.open('inbound', [['assertion', alice]])
+  revoked.add(alice)
+  exchanges.endRevoked()
+  await turn()
+  assert.equal(reasonOf(hers), undefined)
+  exchanges.open('inbound', [['assertion', alice]]).close()
+})
+
+test('a thousand revocations at a time look at what is open once', async () => {
+  const { exchanges, asked } = ground()
+  exchanges.open('inbound', [['assertion', alice]])
+  const before = asked()
+  for (let i = 0; i < 1_000; i++) exchanges.endRevoked()
+  await turn()
+  assert.equal(asked() - before, 1)
+})
