@@ -1,6 +1,10 @@
 // What sidecars tell each other of a revocation: a digest of what is revoked, so that who reads it learns no session and
 // no subject. Whoever can guess one can confirm the guess.
 import { hash } from 'node:crypto'
+import type { Assertion } from './identity.ts'
+
+/** What of a signed statement can be revoked: its key, its principal's session, its principal so far, or itself. */
+export type Revocable = Pick<Assertion, 'principal' | 'sessionId' | 'tokenId' | 'keyId' | 'issuedAt'>
 
 export type RevocationKind = 'session' | 'subject' | 'jti' | 'kid'
 

@@ -1,7 +1,7 @@
 // What this sidecar knows as revoked: kept until no token that it is about can be valid any more.
-import type { Revocable, RevocationGap, Revocations } from '../shared/assertion/verify.ts'
+import type { RevocationGap, Revocations } from '../shared/assertion/verify.ts'
 import { BoundedMap } from '../shared/bounded-map.ts'
-import { digestOf, type RevocationEntry } from '../shared/revocation.ts'
+import { digestOf, type Revocable, type RevocationEntry } from '../shared/revocation.ts'
 
 /** Some 30 MB. To forget one would let it pass, so beyond this nothing passes: see {@link RevocationList.gap}. */
 const maxEntries = 200_000

@@ -5,6 +5,7 @@ import type { AccountKey, Authority } from '../certificate/chain.ts'
 import { Refusal, type RefusalOptions, type TokenFault } from '../errors.ts'
 import type { Peer } from '../head.ts'
 import type { Assertion, PrincipalKind } from '../identity.ts'
+import type { Revocable } from '../revocation.ts'
 import { Needed, type MissingRule, type Need } from '../needed.ts'
 import type { AuthenticToken, Snapshot } from '../trust.ts'
 import { findAccountKey, isKey } from './account-key.ts'
@@ -17,9 +18,6 @@ export const clockSkewSeconds = 60
 
 /** Which header a token came in: the prefix of its codes. */
 export type TokenRole = 'assertion' | 'original_user'
-
-/** What of a signed statement can be revoked: its key, its principal's session, its principal so far, or itself. */
-export type Revocable = Pick<Assertion, 'principal' | 'sessionId' | 'tokenId' | 'keyId' | 'issuedAt'>
 
 /** Why what is known as revoked may not be all: nothing was heard for too long, or there is more than can be kept. */
 export type RevocationGap = 'unheard' | 'too_many'

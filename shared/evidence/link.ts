@@ -3,7 +3,7 @@
 import { hash } from 'node:crypto'
 import { requiredText, requiredTime } from '../assertion/claims.ts'
 import { MalformedToken, parseJws, type ParsedJws } from '../assertion/jws.ts'
-import type { Revocable } from '../assertion/verify.ts'
+import type { Revocable } from '../revocation.ts'
 import { meshIssuerName } from '../identity.ts'
 
 /** `typ` of a link, so that none is taken for an assertion, nor the reverse. */
