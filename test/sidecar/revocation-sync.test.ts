@@ -65,9 +65,8 @@ function ground(t: TestContext): Ground {
         maxAgeMs: () => 0,
         onRejected: (reason) => rejected.push(reason),
       })
-      sync.start()
       t.after(() => sync.close())
-      await sync.reconcile()
+      await sync.start()
       const revoke = (revocation: Revocation) => {
         const made = makeEntry(revocation, 60, clock.ms)
         list.revoke(made)

@@ -62,7 +62,7 @@ async function startSidecar(): Promise<Sidecar> {
   store.subscribe('revocations', (message) => {
     if (message === undefined) resolve()
   })
-  sync.start()
+  await sync.start()
   await heard
   await sync.reconcile()
   return sidecar
