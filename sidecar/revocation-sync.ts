@@ -58,13 +58,15 @@ export class RevocationSync {
     this.#options = options
   }
 
-  /** Resolves when all that was in the store is known, or after a second: nobody waits longer for a store. */
+  /** Resolves when all that was in the store is known; when it is away; or after a second, however slow it is. */
   async start(): Promise<void> {
-    this.#options.store.subscribe(revocationsName, (message) => this.#hear(message))
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, startMs)
-    await Promise.race([this.reconcile(), late])
-    clearTimeout(timer)
+    const { store } = this.#options
+    store.subscribe(revocationsName, (message) => this.#hear(message))
+    const late = AbortSignal.timeout(startMs)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    late.addEventListener('abort', () => resolve(), { once: true })
+    do await Promise.race([this.reconcile(), promise])
+    while (!this.#hasAnswered && store.isUp && !late.aborted)
   }
 
   /** Tells the others what was revoked here. Where they cannot be told now, they will be. */

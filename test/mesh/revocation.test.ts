@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
@@ -218,6 +219,22 @@ test(
       await metric(mesh, 'App', 'onbehalf_exchanges_ended_total{direction="inbound",reason="revoked"}'),
       1,
     )
+  },
+)
+
+test(
+  'an answer without length to a client of HTTP/1.0 ends by a reset: it must not look whole',
+  { skip },
+  async (t) => {
+    const { mesh } = await startOnRedis(t, { run: ['App'] })
+    mesh.apps.App.handler = streaming().handler
+    const { port, headers } = await atApp(mesh, 'alice')
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`GET / HTTP/1.0\r\nHost: a\r\n${headers.join(': ')}\r\n\r\n`)
+    let text = ''
+    while (!text.includes('first')) text += String(((await once(socket, 'data')) as [Buffer])[0])
+    const [[error]] = await Promise.all([once(socket.resume(), 'error'), run(mesh, '--subject', 'alice-id')])
+    assert.equal((error as NodeJS.ErrnoException).code, 'ECONNRESET')
   },
 )
 
