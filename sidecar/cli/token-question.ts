@@ -1,6 +1,5 @@
 // Asks what the sidecar of a service would answer to a token: the same decision, on a request made up around it.
 import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
-import type { Revocations } from '../../shared/assertion/verify.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { Needed, type MissingRule } from '../../shared/needed.ts'
 import { Refusal } from '../../shared/errors.ts'
@@ -9,6 +8,7 @@ import { headerNames } from '../../shared/headers/names.ts'
 import { identityHeaders } from '../../shared/headers/identity-headers.ts'
 import { decideInbound, type InboundAnswer } from '../../shared/inbound.ts'
 import { parseAuthority } from '../../shared/target.ts'
+import { noRevocations } from './no-revocations.ts'
 import { makeTrust, type Snapshot } from '../../shared/trust.ts'
 import type { TrustMaterial } from '../material.ts'
 import { UsedTokens } from '../used-tokens.ts'
@@ -54,7 +54,8 @@ export async function askSidecar(question: TokenQuestion): Promise<TokenAnswer> 
     const snapshot = { mesh, trust }
     try {
       const tooLarge = refuseTooLarge(head, mesh)
-      const answer = tooLarge ?? decideInbound({ head, peer, snapshot, revocations, nowMs, missing })
+      const answer =
+        tooLarge ?? decideInbound({ head, peer, snapshot, revocations: noRevocations, nowMs, missing })
       return { answer: usedUp(answer, mesh, nowMs), snapshot }
     } catch (error) {
       if (!(error instanceof Needed) || error.need.kind !== 'keys') throw error
@@ -77,9 +78,6 @@ function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer
     return { permitted: false, findings: answer.findings, refusal: error }
   }
 }
-
-/** Only a running sidecar knows any. */
-const revocations: Revocations = { isRevoked: () => false, isKeyRevoked: () => false, gap: undefined }
 
 /** What a client would send: the host that the token is for, and the token. */
 function makeHead({ mesh, token, tokenFor, via, method, path }: TokenQuestion): RequestHead {

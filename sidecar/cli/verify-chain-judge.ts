@@ -10,6 +10,7 @@ import { serviceAt } from '../../shared/evidence/rules.ts'
 import { splitVia, verifyVia } from '../../shared/evidence/verify.ts'
 import type { Assertion } from '../../shared/identity.ts'
 import { Needed, type MissingRule } from '../../shared/needed.ts'
+import { noRevocations } from './no-revocations.ts'
 import { makeTrust, type Snapshot } from '../../shared/trust.ts'
 import type { TrustMaterial } from '../material.ts'
 import { decodeToken } from './token-decode.ts'
@@ -91,7 +92,7 @@ function check(question: CapturedQuestion, missing: MissingRule, found: Found): 
       audiences,
       peer,
       snapshot,
-      revocations,
+      revocations: noRevocations,
       nowMs: atMs,
       missing,
       graceMs: role === 'original_user' ? mesh.originalUserGraceMs : 0,
@@ -108,15 +109,13 @@ function check(question: CapturedQuestion, missing: MissingRule, found: Found): 
     route,
     peer,
     snapshot,
-    revocations,
+    revocations: noRevocations,
     missing,
     nowMs,
   })
 }
 
 const peer = { address: '' }
-/** Only a running sidecar knows any. */
-const revocations = { isRevoked: () => false, isKeyRevoked: () => false }
 
 function snapshotOf({ mesh, material, keyRing, certificates }: CapturedQuestion): Snapshot {
   const trust = makeTrust(keyRing.loaded, material.authorities, new AccountVerdicts())
