@@ -1,8 +1,9 @@
 // What an attacker would try at the sidecars, and how each attempt has to end.
 import { generateSigningKey } from './pomerium-keys.ts'
 import type { Account } from './account.ts'
-import { exchange, type Answer, type Exchange } from './exchange.ts'
+import type { Answer } from './exchange.ts'
 import type { Pomerium } from './pomerium.ts'
+import { assertion, callThrough, originalUser, outcome, present } from './present.ts'
 import type { Service, ServiceName } from './topology.ts'
 
 export interface Attack {
@@ -24,9 +25,6 @@ export interface Battlefield {
   /** `host:port` of a server that no route names. */
   readonly strangerHost: string
 }
-
-const assertion = 'X-Pomerium-Jwt-Assertion'
-const originalUser = 'X-Pomerium-Jwt-Assertion-For'
 
 export function listAttacks(field: Battlefield): Attack[] {
   return [...attacksWithForgedTokens(field), ...attacksWithGoodTokens(field), ...attacksFromInside(field)]
@@ -193,27 +191,6 @@ function attacksFromInside(field: Battlefield): Attack[] {
       },
     },
   ]
-}
-
-type Header = readonly [name: string, value: string]
-
-/** Straight to the inbound port of a sidecar, around whatever stands before it. */
-function present({ inboundPort, host }: Service, ...headers: Header[]): Promise<Answer> {
-  return exchange({ port: inboundPort, headers: [['Host', host], ...headers] })
-}
-
-/** Out of the app of a service, through its sidecar. */
-function callThrough({ outboundPort }: Service, host: string, ...headers: Header[]): Promise<Answer> {
-  const request: Exchange = {
-    port: outboundPort,
-    target: `http://${host}/`,
-    headers: [['Host', host], ...headers],
-  }
-  return exchange(request)
-}
-
-function outcome(...answers: Answer[]): string {
-  return answers.map(({ status, refusal }) => `${status} ${refusal}`.trimEnd()).join(', then ')
 }
 
 function received(answer: Answer): string {

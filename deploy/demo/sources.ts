@@ -1,5 +1,5 @@
 // What carried the user from a request into the call that it caused: as the calling sidecar counted it.
-import { exchange } from './exchange.ts'
+import { readMetrics } from './ask-sidecar.ts'
 import type { Service } from './topology.ts'
 
 export interface SourceCount {
@@ -13,12 +13,7 @@ const sample =
 
 /** Of the calls of one service to a route that were allowed. */
 export async function countSources(caller: Service, route: string): Promise<SourceCount[]> {
-  const { body } = await exchange({
-    port: caller.probesPort,
-    target: '/metrics',
-    headers: [['Host', 'localhost']],
-  })
-  return body.split('\n').flatMap((line) => {
+  return (await readMetrics(caller)).split('\n').flatMap((line) => {
     const match = sample.exec(line)
     return match?.[2] === route ? [{ source: match[1] as string, calls: Number(match[3]) }] : []
   })
