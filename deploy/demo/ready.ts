@@ -1,4 +1,4 @@
-// Waits until the demo's processes serve, and says why one does not.
+// Waits until the demo's processes serve, or something is so, and says why not.
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -26,6 +26,15 @@ async function waitUntil(started: Started, serves: () => Promise<boolean>): Prom
       const fault = ended ? 'ended' : `did not come up within ${deadlineMs / 1000} s`
       throw new Error(`${started.name} ${fault}. Its log:\n${await readFile(started.logFile, 'utf8')}`)
     }
+    await pause(intervalMs)
+  }
+}
+
+/** @throws Error where it is not so within 15 s */
+export async function eventually(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + deadlineMs
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`within ${deadlineMs / 1000} s it was not so: ${what}`)
     await pause(intervalMs)
   }
 }

@@ -1,12 +1,12 @@
 // The demo's child processes end when the demo does, also when it fails half-way.
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test } from 'node:test'
 import { createProcesses } from '../../deploy/demo/processes.ts'
 import { freePorts } from '../../deploy/demo/ports.ts'
-import { waitUntilListening, waitUntilReady } from '../../deploy/demo/ready.ts'
+import { eventually, waitUntilListening, waitUntilReady } from '../../deploy/demo/ready.ts'
 
 async function workshop() {
   const folder = await mkdtemp(path.join(tmpdir(), 'onbehalf-test-'))
@@ -40,6 +40,32 @@ test('nothing starts after stopAll', async () => {
   await using place = await workshop()
   await place.processes.stopAll()
   assert.throws(() => place.processes.start('late', forever), { message: 'the demo is stopping' })
+})
+
+test('a program that is frozen has ended after stopAll, and not by force', async () => {
+  await using place = await workshop()
+  const script = 'trap "echo well ended; exit" TERM; echo up; while :; do sleep 0.1; done'
+  const started = place.processes.startProgram('redis', 'sh', ['-c', script])
+  await eventually(async () => (await readFile(started.logFile, 'utf8')) === 'up\n', 'it is up')
+  started.send('SIGSTOP')
+  await place.processes.stopAll()
+  assert.equal(started.hasEnded(), true)
+  assert.equal(await readFile(started.logFile, 'utf8'), 'up\nwell ended\n')
+})
+
+test('a program that is killed is seen to have ended', async () => {
+  await using place = await workshop()
+  const started = place.processes.startProgram('redis', 'sleep', ['60'])
+  started.send('SIGKILL')
+  await started.ended
+  assert.equal(started.hasEnded(), true)
+})
+
+test('a program that does not exist has ended', async () => {
+  await using place = await workshop()
+  const started = place.processes.startProgram('redis', 'no-such-program', [])
+  await started.ended
+  assert.equal(started.hasEnded(), true)
 })
 
 test('a command that fails is reported with what it wrote', async () => {
