@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Store } from '../../../sidecar/store/store.ts'
-import { redisMissing, standalone, startCluster, startRedis, startSentinels } from '../../support/redis.ts'
+import {
+  freePort,
+  redisMissing,
+  settingsFor,
+  standalone,
+  startCluster,
+  startRedis,
+  startSentinels,
+} from '../../support/redis.ts'
 import { Heard, openObserved, whenDown } from './ground.ts'
 import { setTimeout as pause } from 'node:timers/promises'
 
@@ -61,6 +69,16 @@ suite('a failover', { skip: redisMissing }, () => {
     assert.equal(await store.get('before'), 'value')
     await heard.gap(2)
     assert.equal(await replica.call('get', '{onbehalf}:key'), 'after')
+  })
+
+  test('in a cluster of which only other nodes are named, the one that keeps the prefix is found', async (t) => {
+    const { owner, masters } = await startCluster(t)
+    const named = masters.find((node) => node !== owner)
+    assert.ok(named)
+    const nodes = [{ host: '127.0.0.1', port: await freePort() }, named.address]
+    const { store } = await openObserved(t, settingsFor({ kind: 'cluster', nodes }))
+    await store.set('key', 'value', 60_000)
+    assert.equal(await owner.call('get', '{onbehalf}:key'), 'value')
   })
 
   test('in a cluster by command: both connections follow to the new master', async (t) => {
