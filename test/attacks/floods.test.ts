@@ -29,13 +29,17 @@ test('a flood of unknown keys asks the issuer once in a while, and good tokens a
   for (let round = 1; round <= 3; round++) {
     offsetMs = round * 6_000
     const before = mesh.pomerium.jwksFetches()
+    const startedMs = Date.now()
     const flood = Array.from({ length: 200 }, async (_, i) => {
       const token = await mesh.pomerium.sign(claims, { header: { alg: 'ES256', kid: `${round}-${i}` } })
       return (await send({ port: inbound, headers: [assertionName, token] })).code
     })
     await assertServes(mesh)
     assert.deepEqual(new Set(await Promise.all(flood)), new Set(['assertion_key_unknown']))
-    assert.equal(mesh.pomerium.jwksFetches() - before, 1)
+    // One more each second, which on a slow machine the flood may take.
+    const most = 1 + Math.floor((Date.now() - startedMs) / 1_000)
+    const fetches = mesh.pomerium.jwksFetches() - before
+    assert.ok(fetches >= 1 && fetches <= most, `${fetches} fetches`)
   }
 })
 
