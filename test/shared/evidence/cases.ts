@@ -56,6 +56,9 @@ function make(name: string, { links, ...shape }: CaseShape, fault: RegExp | unde
   }
 }
 
+/** Of a user who came in at S1. */
+const elsewhereToken = userToken({ sub: 'alice', aud: hostOf('S1'), iss: hostOf('S1') })
+
 const honest = chainOf(['S0', 'S1', 'S2'])
 const [first, second] = honest as [string, string]
 const otherRequest = chainOf(['S0', 'S1', 'S2'], { txn: 'another-transaction' })
@@ -97,6 +100,10 @@ export const honestCases: readonly ChainCase[] = [
     links: honest,
     nowS: nowS + 3_000,
   }),
+  good('a user who came in at another service', {
+    links: chainOf(['S1', 'S2'], { token: elsewhereToken }),
+    token: elsewhereToken,
+  }),
   good('blanks around the commas', { links: [first, ` ${second}`] }),
 ]
 
@@ -115,6 +122,10 @@ export const hostileCases: readonly ChainCase[] = [
   }),
   bad('an invented hop: a first link by who is not at the entry', /the user came in at service S0/, {
     links: [linkOf({ from: 'S2', to: 'S1' }), second],
+  }),
+  bad('an invented hop: from where the user did not come in', /the user came in at service S1/, {
+    links: chainOf(['S0', 'S1', 'S2'], { token: elsewhereToken }),
+    token: elsewhereToken,
   }),
   bad('an invented hop: signed by the caller in the name of the entry', /is of another account/, {
     links: (() => {
@@ -142,6 +153,9 @@ export const hostileCases: readonly ChainCase[] = [
   }),
   bad('a link to another route of the host', /no route "Other" of the mesh file has the host/, {
     links: [first, third({ claims: { route: 'Other' } })],
+  }),
+  bad('a link to another route of this very service', /it goes to route "S2 too"/, {
+    links: [first, third({ claims: { route: 'S2 too' } })],
   }),
   bad('a link to the route at another host', /no route "S2" of the mesh file has the host "s3/, {
     links: [first, third({ claims: { aud: hostOf('S3') } })],
@@ -212,6 +226,7 @@ export const hostileCases: readonly ChainCase[] = [
   bad('another issuer', /iss is "other\.example\.com"/, {
     links: [first, third({ claims: { iss: 'other.example.com' } })],
   }),
+  bad('no kid', /kid is missing/, { links: [first, third({ header: { kid: undefined } })] }),
   bad('another algorithm', /alg is not ES256/, { links: [first, third({ header: { alg: 'none' } })] }),
   bad('a claim too many', /a claim that a link has not/, {
     links: [first, third({ claims: { email: 'alice@example.com' } })],

@@ -32,9 +32,11 @@ export const accountOf = (service: string): string => `calls-from-${service}`
 export const authority = makeMesh(meshIssuer, [...services.map(accountOf), 'spare', 'newcomer'])
 export const otherMesh = makeMesh('other.example.com', services.map(accountOf), 'other.example.com')
 
-export const routes: readonly Route[] = services.map((name) =>
-  routeOf({ name, acceptFor: new Set([hostOf('S0')]) }),
-)
+/** One for each, and a second one of S2 at the same host. */
+export const routes: readonly Route[] = [
+  ...services.map((name) => routeOf({ name, acceptFor: new Set([hostOf('S0')]) })),
+  routeOf({ name: 'S2 too', service: 'S2', host: hostOf('S2') }),
+]
 export const routeAt = (service: string): Route => routes.find(({ name }) => name === service) as Route
 
 const certificates = new Map(services.map((service) => [service, authority.issue(accountOf(service))]))
