@@ -110,6 +110,7 @@ function describe(decision: Decision): string {
     ['route', route ?? (isInbound ? undefined : 'none of the mesh: no identity goes along')],
     ['caller', isInbound ? principal(decision.caller) : undefined],
     ['original user', isInbound || decision.originalUser ? principal(decision.originalUser) : undefined],
+    ['by way of', decision.chain?.map((account) => quoteUnlessPlain(account)).join(', ')],
     ...carried(decision),
     ['why', reason],
     ['detail', detail],

@@ -12,10 +12,12 @@ import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`
 
-async function ask(mesh: TestMesh, ...args: string[]) {
-  const { admin, sidecar } = mesh.sidecars.App
+const ask = (mesh: TestMesh, ...args: string[]) => askAt(mesh, 'App', ...args)
+
+async function askAt(mesh: TestMesh, service: 'App' | 'API', ...args: string[]) {
+  const { admin, sidecar } = mesh.sidecars[service]
   const where = ['--listen-admin', `127.0.0.1:${admin}`, '--admin-token-file', sidecar.adminToken.file]
-  return run(mesh.folder, ['--config', mesh.meshFile, '--service', 'App', ...where, ...args])
+  return run(mesh.folder, ['--config', mesh.meshFile, '--service', service, ...where, ...args])
 }
 
 async function run(cwd: string, args: string[]) {
@@ -68,6 +70,14 @@ test('by its trace, a request and the call that it caused: who, which source, an
     assert.match(outbound, /why +on behalf of the user that handle names\n/)
     for (const secret of [token, handle, 'secret']) assert.equal(stdout.includes(secret), false)
   }
+})
+
+test('where evidence came, by which accounts the request came', async (t) => {
+  const mesh = await startMesh(t, { run: ['App', 'API'] })
+  await aliceCalls(mesh, (own) => ['x-onbehalf-handle', own])
+  const { stdout } = await askAt(mesh, 'API', traceId)
+  assert.match(stdout, /original user +user pomerium\/alice-id\n +by way of +api-access\n/)
+  assert.doesNotMatch((await ask(mesh, traceId)).stdout, /by way of/)
 })
 
 test('by its trace, also a call into which the app carried a handle and no trace', async (t) => {
