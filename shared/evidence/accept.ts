@@ -22,10 +22,8 @@ export interface EvidenceQuestion extends Omit<ViaQuestion, 'via' | 'originalUse
 export function acceptEvidence(question: EvidenceQuestion): Evidence | undefined {
   const { via, caller, originalUser, snapshot } = question
   if (snapshot.mesh.evidence === 'off') return undefined
-  if (originalUser === undefined || caller === undefined) {
-    if (via === undefined) return undefined
-    throw invalid(new EvidenceFault(undefined, 'there is no original user that it could be about'))
-  }
+  // Without an original user there is nothing that it could be about: like all that a peer claims, it is set aside.
+  if (originalUser === undefined || caller === undefined) return undefined
   if (via === undefined) {
     if (isNeeded(caller, snapshot)) throw missing(caller, snapshot)
     return undefined

@@ -244,13 +244,22 @@ test('a link whose key, account or self is revoked is evidence_invalid at once, 
   }
 })
 
-test('a user who brings links of her own is refused at the entry', async (t) => {
-  const mesh = await startMesh(t, { run: ['App'] })
+test('links that a user brings at the entry are set aside: they are in no app and in no call', async (t) => {
+  const mesh = await startMesh(t, { run: ['App', 'API'] })
   const way = await layWay(mesh)
   const token = await mesh.pomerium.assertion('alice', hosts.App)
-  const headers = [assertionName, token, viaName, way.first]
-  const answer = await send({ port: mesh.sidecars.App.inbound, headers })
-  assert.deepEqual([answer.status, answer.code], [403, 'evidence_invalid'])
+  const headers = [assertionName, token, viaName, `${way.first},${way.second}`]
+  assert.equal((await send({ port: mesh.sidecars.App.inbound, headers })).status, 200)
+  const received = mesh.apps.App.received[0]
+  assert.deepEqual([rawValues(received, viaName), rawValues(received, 'x-onbehalf-chain')], [[], []])
+  const call = [
+    'x-onbehalf-handle',
+    rawValues(received, 'x-onbehalf-handle')[0] as string,
+    viaName,
+    way.first,
+  ]
+  assert.equal((await send({ port: mesh.sidecars.App.outbound, host: hosts.API, headers: call })).status, 200)
+  assert.deepEqual(rawValues(mesh.apps.API.received[0], 'x-onbehalf-chain'), ['api-access'])
 })
 
 test('in report mode a user whose way is not shown is let through as none, and her user is lost', async (t) => {

@@ -59,7 +59,7 @@ test('nothing that a peer sent under an identity name reaches the app', async (t
     'x_pomerium_jwt_assertion_for',
     'X-Pomerium-Claim-Admin',
     'X-Onbehalf-Handle',
-    'x_onbehalf_via',
+    'X-Onbehalf-Via',
     'x_onbehalf_chain',
     'X-Onbehalf-Chain',
     'X-Pomerium-Authorization',

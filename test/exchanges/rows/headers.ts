@@ -29,7 +29,7 @@ const identity = [
   'X-Pomerium-Claim-Groups',
   'x_pomerium_jwt_assertion',
   'X.Pomerium.Jwt.Assertion.For',
-  'X~Onbehalf~Via',
+  'X-Onbehalf-Via',
   'X~Onbehalf~Chain',
   'X-Onbehalf-Error',
 ]
@@ -166,10 +166,6 @@ export const headerRows: readonly Row[] = [
   refused('two assertions', 'Onbehalf: README', get('X-Pomerium-Jwt-Assertion: forged'), '', {
     sides: inbound,
     client: [{ status: 400, code: 'request_ambiguous' }],
-  }),
-  refused('evidence of nobody', 'Onbehalf: DESIGN 5', get('X-Onbehalf-Via: forged'), '', {
-    sides: inbound,
-    client: [{ status: 403, code: 'evidence_invalid' }],
   }),
   refused('a lost handle', 'Onbehalf: DESIGN 4', get('X-Onbehalf-Handle: forged'), '', {
     sides: route,

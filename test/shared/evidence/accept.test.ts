@@ -106,12 +106,12 @@ for (const [caller, via, ...expected] of rows) {
 }
 
 for (const caller of ['mesh', 'pomerium', 'user'] as const) {
-  test(`without an original user ${caller} needs no evidence, and may bring none`, () => {
+  test(`without an original user ${caller} needs no evidence, and what it brings is set aside`, () => {
     for (const mode of ['verify', 'require'] as const) {
       assert.equal(verdict({ mode, caller, token: null }), 'permitted')
-      assert.equal(verdict({ mode, caller, token: null, via: honest }), 'evidence_invalid')
+      assert.equal(verdict({ mode, caller, token: null, via: honest }), 'permitted')
+      assert.equal(decide({ mode, caller, token: null, via: honest }).answer.findings.evidence, undefined)
     }
-    assert.equal(verdict({ mode: 'off', caller, token: null, via: honest }), 'permitted')
   })
 }
 
