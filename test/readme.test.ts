@@ -1,6 +1,6 @@
 // What the README states can be checked: its mesh file, its codes, its commands.
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadMesh } from '../shared/config/load.ts'
@@ -51,4 +51,15 @@ test('every refusal code that is served is provoked by a test that goes through 
   const text = (await Promise.all(names.map((name) => readFile(join(folder, name), 'utf8')))).join('\n')
   const missing = refusalCodes.filter((code) => !new RegExp(`\\b${code}\\b`).test(text))
   assert.deepEqual(missing, [])
+})
+
+test('each test that SECURITY.md names is there, and each line of its table names one', async () => {
+  const security = await readFile(join(root, 'SECURITY.md'), 'utf8')
+  const rows = security.split('\n').filter((line) => /^\| (?!who|---)/.test(line))
+  assert.ok(rows.length > 10)
+  for (const row of rows) {
+    const named = [...row.matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1] as string)
+    assert.notEqual(named.length, 0, row)
+    for (const file of named) await access(join(root, file))
+  }
 })
