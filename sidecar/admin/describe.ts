@@ -14,6 +14,7 @@ export function describeConfig(mesh: Mesh): unknown {
     issuers: mesh.issuers.map((issuer) => ({
       ...issuer,
       serviceAccounts: [...issuer.serviceAccounts],
+      jwksFrom: [...issuer.jwksFrom],
       edges: issuer.edges && { ...issuer.edges, sourceIp: issuer.edges.sourceIp.map(({ text }) => text) },
     })),
     trustDomains: mesh.trustDomains.map((domain) => ({ ...domain, accounts: [...domain.accounts] })),

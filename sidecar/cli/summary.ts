@@ -1,5 +1,12 @@
 // What a sidecar will do by its mesh file, in words and as data.
-import type { Endpoint, ListenAddress, Mesh, PathMatch, Route } from '../../shared/config/mesh.ts'
+import type {
+  Endpoint,
+  ListenAddress,
+  Mesh,
+  PathMatch,
+  RedisSettings,
+  Route,
+} from '../../shared/config/mesh.ts'
 
 export interface Summary {
   readonly service: string
@@ -22,6 +29,10 @@ export interface Summary {
     readonly via: Route['via']
   }[]
   readonly attaches: readonly string[]
+  /** When a call on behalf of a user must show how it came. */
+  readonly evidence: string
+  /** What goes through the store. */
+  readonly shares: readonly string[]
 }
 
 /** `policyKinds` say by a route's name whom it admits. */
@@ -56,6 +67,8 @@ export function summarize(mesh: Mesh, policyKinds: ReadonlyMap<string, string>):
       via: route.via,
     })),
     attaches: describeCredential(mesh),
+    evidence: evidenceWords[mesh.evidence],
+    shares: describeSharing(mesh),
   }
 }
 
@@ -67,6 +80,34 @@ function describeCredential(mesh: Mesh): string[] {
     ...(certificateFile !== undefined && hasMesh && accounts !== '' ? [`assertions as ${accounts}`] : []),
     ...(tokenFile === undefined ? [] : ["Pomerium's token"]),
   ]
+}
+
+const evidenceWords: Readonly<Record<Mesh['evidence'], string>> = {
+  off: 'none: links are neither sent nor read',
+  verify: 'needed where an account of the mesh calls on behalf of a user',
+  require: 'needed for each call on behalf of a user',
+}
+
+function describeSharing({ store, shareWith, sharedBy, service }: Mesh): string[] {
+  if (store.kind === 'memory') return []
+  const others = [...shareWith].filter((name) => name !== service)
+  return [
+    `certificates, word of keys, and revocations through ${formatServers(store)}`,
+    ...(shareWith.size === 0 ? [] : [`sessions with ${['its own pods', ...others].join(', ')}`]),
+    ...(sharedBy.size === 0 ? [] : [`sessions of ${[...sharedBy].join(', ')}`]),
+  ]
+}
+
+function formatServers({ servers, tls }: RedisSettings): string {
+  const secured = tls === undefined ? '' : ' over TLS'
+  switch (servers.kind) {
+    case 'standalone':
+      return `the Redis at ${formatAddress(servers.address)}${secured}`
+    case 'sentinel':
+      return `the Redis ${servers.master} of the sentinels ${servers.sentinels.map(formatAddress).join(', ')}${secured}`
+    case 'cluster':
+      return `the Redis cluster at ${servers.nodes.map(formatAddress).join(', ')}${secured}`
+  }
 }
 
 export function formatSummary(summary: Summary): string {
@@ -94,6 +135,8 @@ export function formatSummary(summary: Summary): string {
       ),
     ),
     ...titled('attaches', summary.attaches),
+    ['evidence', summary.evidence],
+    ...titled('shares', summary.shares),
   ]
   const body = lines.map(([title, text]) => `  ${title.padEnd(9)} ${text}\n`).join('')
   return `${summary.service} ${mode}\n${body}`
