@@ -16,8 +16,9 @@ SOURCES := $(shell find sidecar shared deploy/preload -name '*.ts') package.json
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
 
-demo: build ## Pomerium stand-in, three apps, three sidecars: the chain, the attacks, then curl lines to try. CI=1 asserts and ends.
-	@CI=$(CI) exec $(NODE) deploy/demo/main.ts
+demo: build ## Pomerium stand-in, three apps, three sidecars: the chain, the attacks, then curl lines to try. CI=1 asserts and ends. STORE=redis: Redis killed and keys renewed under load.
+	@$(if $(filter redis,$(STORE)),test/packages.sh $(STORES))
+	@CI=$(CI) STORE='$(STORE)' exec $(NODE) deploy/demo/main.ts
 
 test: check unit ## Format, types, lint, import rules, and every test.
 

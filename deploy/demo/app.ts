@@ -2,7 +2,7 @@
 // header: that the user follows its calls is none of its business.
 import { Agent, createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { decodeJwt } from 'jose'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 
 export interface AppAnswer {
   readonly service: string
@@ -12,11 +12,20 @@ export interface AppAnswer {
   readonly onBehalfOf: string
   /** The accounts passed on the way here, by verified evidence. */
   readonly chain: string
+  /** Of what it was called with; only where `TELL_ASSERTION` is 1. */
+  readonly assertion?: AssertionForm
   /** What the next service answered. */
   readonly next?: unknown
 }
 
-const { NAME = 'App', PORT, NEXT, HTTP_PROXY } = process.env
+export interface AssertionForm {
+  readonly bytes: number
+  readonly keyId: string
+  /** How many certificates travelled in it. */
+  readonly certificates: number
+}
+
+const { NAME = 'App', PORT, NEXT, HTTP_PROXY, TELL_ASSERTION } = process.env
 const agent = new Agent({ keepAlive: true, proxyEnv: { HTTP_PROXY } })
 
 const server = createServer((request, response) => {
@@ -32,8 +41,14 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
   const path = request.url ?? '/'
   const next = NEXT === undefined ? undefined : await ask(new URL(path, NEXT))
   const { headers } = request
-  const chain = String(headers['x-onbehalf-chain'] ?? '')
-  const seen = { service: NAME, path, calledBy: caller(headers), onBehalfOf: user(headers), chain }
+  const seen = {
+    service: NAME,
+    path,
+    calledBy: caller(headers),
+    onBehalfOf: user(headers),
+    chain: String(headers['x-onbehalf-chain'] ?? ''),
+    ...(TELL_ASSERTION === '1' ? { assertion: formOfAssertion(headers) } : {}),
+  }
   const whole: AppAnswer = next === undefined ? seen : { ...seen, next: next.answer }
   return { status: next?.status ?? 200, body: JSON.stringify(whole) }
 }
@@ -41,6 +56,12 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
 function caller(headers: IncomingHttpHeaders): string {
   const token = headers['x-pomerium-jwt-assertion']
   return typeof token === 'string' ? (decodeJwt(token).sub ?? '') : ''
+}
+
+function formOfAssertion(headers: IncomingHttpHeaders): AssertionForm {
+  const token = String(headers['x-pomerium-jwt-assertion'] ?? '')
+  const { kid = '', x5c = [] } = token === '' ? {} : decodeProtectedHeader(token)
+  return { bytes: token.length, keyId: kid, certificates: x5c.length }
 }
 
 function user(headers: IncomingHttpHeaders): string {

@@ -25,19 +25,20 @@ export async function walkChains(
 ): Promise<Hop[]> {
   const names = Object.keys(users)
   const sending = Array.from({ length: requestsEach }, (_, i) =>
-    names.map((user) => ask(topology, user, i)),
+    names.map((user) => visit(topology, user, i)),
   ).flat()
   const visits = await Promise.all(sending)
   return Object.entries(users).flatMap(([user, identity]) => {
-    const own = visits.filter((visit) => visit.user === user)
+    const own = visits.filter((each) => each.user === user)
     return expectedHops(topology, identity).map((hop, depth) => {
-      const wrong = own.filter((visit) => !saw(visit, depth, hop))
+      const wrong = own.filter((each) => !saw(each, depth, hop))
       return { user, ...hop, right: own.length - wrong.length, sent: own.length, wrongAnswer: wrong[0]?.body }
     })
   })
 }
 
-interface Visit {
+/** One request from Pomerium to Ledger, and what came back. */
+export interface Visit {
   readonly user: string
   readonly path: string
   readonly body: string
@@ -45,7 +46,8 @@ interface Visit {
   readonly answers: readonly Partial<AppAnswer>[]
 }
 
-async function ask(topology: Topology, user: string, index: number): Promise<Visit> {
+/** A user asks App for an order of that number. Never rejects. */
+export async function visit(topology: Topology, user: string, index: number): Promise<Visit> {
   const path = `/orders/${user}-${index}`
   const headers = [['Host', topology.services.App.host] as const, ['Cookie', `_pomerium=${user}`] as const]
   const sent = exchange({ port: topology.pomeriumPort, target: path, headers })
@@ -54,6 +56,11 @@ async function ask(topology: Topology, user: string, index: number): Promise<Vis
     (error: unknown) => String(error),
   )
   return { user, path, body, answers: unfold(body) }
+}
+
+/** Whether every service was called by whom it should be, on behalf of the user who asked. */
+export function wentRight(topology: Topology, identity: PomeriumUser, asked: Visit): boolean {
+  return expectedHops(topology, identity).every((hop, depth) => saw(asked, depth, hop))
 }
 
 function unfold(body: string): Partial<AppAnswer>[] {
@@ -88,14 +95,14 @@ function expectedHops({ services: { App, API, Ledger } }: Topology, { sub, email
 }
 
 function saw(
-  visit: Visit,
+  { answers, path }: Visit,
   depth: number,
   hop: Pick<Hop, 'service' | 'calledBy' | 'onBehalfOf' | 'chain'>,
 ): boolean {
-  const answer = visit.answers[depth]
+  const answer = answers[depth]
   return (
     answer?.service === hop.service &&
-    answer.path === visit.path &&
+    answer.path === path &&
     answer.calledBy === hop.calledBy &&
     answer.onBehalfOf === hop.onBehalfOf &&
     answer.chain === hop.chain

@@ -1,4 +1,5 @@
-// `make demo`: three services with real sidecars behind a stand-in for Pomerium; with CI=1 it checks every row.
+// `make demo`: three services with real sidecars behind a stand-in for Pomerium; with CI=1 it checks every row. With
+// STORE=redis the sidecars share a Redis, and requests go on while it is killed and while keys are renewed.
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,9 @@ import { startPomerium } from './pomerium.ts'
 import { heading } from './print.ts'
 import { createProcesses, type Processes } from './processes.ts'
 import { waitUntilListening, waitUntilReady } from './ready.ts'
+import { isRedisInstalled, startRedis } from './redis.ts'
 import { showAttacks, showChains, showSources } from './report.ts'
+import { showSharing } from './sharing-report.ts'
 import { layOut, type Service, type Topology } from './topology.ts'
 
 const onbehalf = path.resolve(import.meta.dirname, '../../dist/onbehalf.cjs')
@@ -23,9 +26,20 @@ const staff = {
 }
 const users = { ...staff, mallory: { sub: 'user-3', email: 'mallory@elsewhere.com', name: 'Mallory' } }
 
+const store = process.env['STORE'] || 'memory'
+if (!['memory', 'redis'].includes(store)) {
+  console.error(`STORE is "${store}": give redis, or memory, which is the default`)
+  process.exit(2)
+}
 if (![onbehalf, preload].every(existsSync)) {
   console.error('dist/ is missing: run `make build` first')
   process.exit(2)
+}
+if (store === 'redis' && !isRedisInstalled()) {
+  console.error(
+    'STORE=redis needs redis-server, which is not installed: apt-get install redis-server, or brew install redis',
+  )
+  process.exit(1)
 }
 process.exitCode = await main()
 // Whatever an interrupted start left pending is of no interest any more.
@@ -57,8 +71,10 @@ function signalled(): Promise<number> {
 }
 
 async function show(folder: string, processes: Processes, interrupted: Promise<number>): Promise<number> {
-  const topology = await layOut(folder)
-  await issueCertificates(processes, onbehalf, topology)
+  const redis = store === 'redis' ? await startRedis(processes, folder) : undefined
+  const topology = await layOut(folder, redis?.url)
+  const issuing = { processes, onbehalf, topology }
+  await issueCertificates(issuing)
   const { App, API, Ledger } = topology.services
   const routes = Object.fromEntries(
     [App, API, Ledger].map(({ host, inboundPort }) => [
@@ -72,16 +88,17 @@ async function show(folder: string, processes: Processes, interrupted: Promise<n
     startService(processes, topology, API, Ledger),
     startService(processes, topology, Ledger, undefined),
   ])
-  console.log(`${heading('What runs here')}\n${drawing(topology)}`)
+  console.log(`${heading('What runs here')}\n${drawing(topology, redis)}`)
 
   const chainsRight = await showChains(topology, staff)
   const sourcesRight = await showSources(topology, Object.keys(staff).length)
   const attacksRight = await showAttacks(topology, pomerium)
-  const right = chainsRight && sourcesRight && attacksRight
+  const sharingRight = redis === undefined || (await showSharing({ ...issuing, pomerium, redis }, staff))
+  const right = chainsRight && sourcesRight && attacksRight && sharingRight
   console.log(heading(right ? 'All as expected.' : 'Not all as expected.'))
   if (unattended) return right ? 0 : 1
 
-  console.log(`${heading('To try')}\n${thingsToTry(topology)}\n\nCtrl-C stops everything`)
+  console.log(`${heading('To try')}\n${thingsToTry(topology, redis)}\n\nCtrl-C stops everything`)
   return interrupted
 }
 
@@ -97,6 +114,7 @@ async function startService(
     PORT: String(appPort),
     HTTP_PROXY: `http://127.0.0.1:${outboundPort}`,
     ...(next === undefined ? {} : { NEXT: `http://${next.host}` }),
+    ...(store === 'redis' ? { TELL_ASSERTION: '1' } : {}),
   }
   const run = [onbehalf, 'run', '--config', topology.meshFile, '--service', name]
   await waitUntilListening(processes.start(`app-${name}`, ['--require', preload, app], environment), appPort)

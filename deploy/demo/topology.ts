@@ -43,10 +43,11 @@ interface DemoService {
   readonly admin_token_file: string
 }
 
-/** Writes the mesh file into the folder. */
-export async function layOut(folder: string): Promise<Topology> {
+/** Writes the mesh file into the folder. With a URL of a Redis, the sidecars share it. */
+export async function layOut(folder: string, redisUrl?: string): Promise<Topology> {
   const template = await readFile(path.join(import.meta.dirname, 'mesh.yaml'), 'utf8')
-  const text = await withFreePorts(template)
+  const withPorts = await withFreePorts(template)
+  const text = redisUrl === undefined ? withPorts : `${withPorts}\nstore: { redis: { url: ${redisUrl} } }\n`
   const meshFile = path.join(folder, 'mesh.yaml')
   await writeFile(meshFile, text)
   const demo = parse(text) as DemoMesh

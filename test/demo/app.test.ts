@@ -74,6 +74,17 @@ test('an app that is told nothing says nobody', async () => {
   assert.deepEqual([calledBy, onBehalfOf], ['', ''])
 })
 
+test('an app that is asked to says what its assertion is like', async () => {
+  await using app = await startApp({ TELL_ASSERTION: '1' })
+  const token = await aliceToken()
+  const { assertion } = await ask(app.port, [['X-Pomerium-Jwt-Assertion', token]])
+  assert.deepEqual(
+    { ...assertion, keyId: assertion?.keyId.length },
+    { bytes: token.length, keyId: 64, certificates: 0 },
+  )
+  assert.deepEqual((await ask(app.port)).assertion, { bytes: 0, keyId: '', certificates: 0 })
+})
+
 test('an app calls the next service through its proxy, and copies nothing by itself', async () => {
   const proxy = await startUpstream(echo)
   await using app = await startApp({ NEXT: 'http://api.localhost.pomerium.io', HTTP_PROXY: proxy.url })
