@@ -36,7 +36,11 @@ test(
   async (t) => {
     const PATH = `${await withRedisThatStartsOnce(t)}:${process.env['PATH']}`
     const { status, output, errors } = await runDemo({ CI: '1', STORE: 'redis', PATH })
+    // What failed is kept for whoever looks into it.
+    const kept = /^The configuration and the logs are in (\S+)$/m.exec(errors)?.[1]
+    if (kept !== undefined) await rm(kept, { recursive: true })
     assert.equal(status, 1, output + errors)
+    assert.notEqual(kept, undefined)
     assert.match(output, /Not all as expected\./)
     assert.match(output, /Redis is killed, .* failed: redis ended\..* DIFFERS$/m)
     assert.match(output, /^ {2}all requests +(\d+) of \1 +ok$/m)
