@@ -33,6 +33,8 @@ export const anonymous: PomeriumSession = { sid: '', user: { sub: '', email: '' 
 export interface Sessions {
   /** The login session of a user by the name that the cookie gives. */
   ofUser(name: string): PomeriumSession | undefined
+  /** A new login session for a user by that name. */
+  logIn(name: string): void
   /** Undefined without a valid session. */
   ofRequest(headers: IncomingHttpHeaders): Promise<PomeriumSession | undefined>
   serviceAccountToken(options: ServiceAccountTokenOptions): Promise<string>
@@ -55,6 +57,10 @@ export function createSessions(
 
   return {
     ofUser: (name) => byName.get(name),
+    logIn: (name) => {
+      const session = byName.get(name)
+      if (session !== undefined) byName.set(name, { ...session, sid: randomUUID() })
+    },
     ofRequest: async (headers) => {
       const session = byName.get(sessionCookie(headers.cookie ?? ''))
       if (session !== undefined) return session

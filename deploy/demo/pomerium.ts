@@ -59,6 +59,8 @@ export interface Pomerium {
   readonly jwksUrl: string
   /** Adds a route, or replaces the one of that host. */
   setRoute(host: string, route: PomeriumRoute): void
+  /** A new login session of a user: another `sid` from now on. */
+  logIn(user: string): void
   /** A new assertion's claims, for a user by name, or for nobody. */
   claims(user: string | undefined, host: string): Record<string, unknown>
   /** The assertion that `host` gets for this user, as if a request had passed. */
@@ -134,6 +136,10 @@ export async function startPomerium(options: PomeriumOptions = {}): Promise<Pome
     url,
     jwksUrl: url + jwksPath,
     setRoute: (host, route) => void routes.set(host, route),
+    logIn: (user) => {
+      sessionOf(user)
+      sessions.logIn(user)
+    },
     claims: (user, host) => claims(sessionOf(user), host),
     assertion: async (user, host) => signAssertion(claims(sessionOf(user), host), key),
     sign: async (payload, overrides) => {

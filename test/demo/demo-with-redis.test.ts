@@ -21,11 +21,12 @@ test(
     assert.match(output, /All as expected\./)
     assert.match(output, /Redis :\d+, which the three sidecars share/)
     const rows = output.slice(output.indexOf('What the sidecars share')).match(/^.* ok$/gm) ?? []
-    assert.equal(rows.length, 10)
+    assert.equal(rows.length, 12)
     for (const row of rows) assert.match(row, / (?!0 )(\d+) of \1 /)
     assert.match(rows[0] ?? '', /certificates are found by their kid .* \d{3} bytes, [6-9]\d\d fewer/)
     assert.match(rows[1] ?? '', /Redis is killed.* onbehalf_store_up 1, 0, 1; meanwhile certificates travel /)
     assert.match(rows[8] ?? '', / 503 keys_unavailable, /)
+    assert.match(rows[9] ?? '', / App: 401 assertion_revoked; API and Ledger: 401 original_user_revoked /)
     assert.deepEqual(await portsLeftOpen(output), [])
   },
 )

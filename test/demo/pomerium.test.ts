@@ -4,7 +4,17 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { calculateJwkThumbprint, createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import type { Pomerium } from '../../deploy/demo/pomerium.ts'
-import { appHost, asAlice, echo, received, send, startPair, startUpstream, type Sending } from './echo.ts'
+import {
+  appHost,
+  asAlice,
+  echo,
+  received,
+  send,
+  startPair,
+  startUpstream,
+  users,
+  type Sending,
+} from './echo.ts'
 
 const assertionHeader = 'x-pomerium-jwt-assertion'
 const originalUserHeader = 'x-pomerium-jwt-assertion-for'
@@ -222,4 +232,21 @@ test('the session cookie stays at the stand-in, the app’s own cookies pass', a
   const both = { cookie: 'theme=dark; _pomerium=alice; lang=en' }
   assert.equal((await received(pair.pomerium, { headers: both })).headers.cookie, 'theme=dark; lang=en')
   assert.equal((await received(pair.pomerium, { headers: asAlice })).headers.cookie, undefined)
+})
+
+test('a user who logs in again has another session, and others keep theirs', async () => {
+  const bob = { sub: 'google/5678', email: 'bob@companydomain.com' }
+  await using pair = await startPair({}, { users: { ...users, bob } })
+  const sids = () => ['alice', 'bob'].map((user) => pair.pomerium.claims(user, appHost)['sid'])
+  const before = sids()
+  pair.pomerium.logIn('alice')
+  assert.deepEqual(
+    sids().map((sid, i) => sid === before[i]),
+    [false, true],
+  )
+})
+
+test('a user whom it does not know cannot log in', async () => {
+  await using pair = await startPair()
+  assert.throws(() => pair.pomerium.logIn('nobody'), { message: 'the stand-in knows no user nobody' })
 })
