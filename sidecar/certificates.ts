@@ -8,6 +8,7 @@ import {
 } from '../shared/certificate/chain.ts'
 import type { Trust } from '../shared/trust.ts'
 import type { Asked } from './asking.ts'
+import { Budget } from './budget.ts'
 import type { Minter } from './credential/minter.ts'
 import type { Store } from './store/store.ts'
 
@@ -23,6 +24,10 @@ const maxLookups = 64
 /** So long a callee that did not find our certificate gets it with each call. */
 const travelMs = 60_000
 const maxCallees = 1_000
+
+/** So many announcements are looked into at once, and one more each interval; others' certificates are looked up when they are needed. */
+const announcementBurst = 200
+const announcementIntervalMs = 50
 
 const channel = 'certificates'
 const keyOf = (keyId: string): string => `certificate:${keyId}`
@@ -44,6 +49,7 @@ export class Certificates {
   /** Until when our certificate travels to a host. */
   readonly #travelsUntilMs = new BoundedMap<string, number>(maxCallees)
   readonly #lookups = new Map<string, Promise<Asked>>()
+  readonly #announcements = new Budget(announcementBurst, announcementIntervalMs)
   #published: { readonly keyId: string; readonly text: string; readonly atMs: number } | undefined
   #publishing: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -138,6 +144,7 @@ export class Certificates {
 
   /** A certificate is new, or renewed for the key that it had. */
   async #hear(keyId: string): Promise<void> {
+    if (!this.#announcements.take(this.#options.now())) return
     this.#absentSinceMs.delete(keyId)
     if (keyId !== this.#options.minter()?.keyId) await this.lookUp(keyId)
   }
