@@ -30,7 +30,8 @@ const announcementBurst = 200
 const announcementIntervalMs = 50
 
 const channel = 'certificates'
-const keyOf = (keyId: string): string => `certificate:${keyId}`
+/** Under which a certificate is in the store. */
+export const certificateKey = (keyId: string): string => `certificate:${keyId}`
 
 export interface CertificatesOptions {
   readonly store: Store
@@ -121,7 +122,7 @@ export class Certificates {
     try {
       const { keyId } = minter
       const text = JSON.stringify(minter.x5c)
-      await store.set(keyOf(keyId), text, lifeMs)
+      await store.set(certificateKey(keyId), text, lifeMs)
       if (this.#published?.text === text) return
       await store.publish(channel, keyId)
       this.#published = { keyId, text, atMs: now() }
@@ -153,7 +154,7 @@ export class Certificates {
     const { store, trust, now } = this.#options
     let text: string | undefined
     try {
-      text = await store.get(keyOf(keyId))
+      text = await store.get(certificateKey(keyId))
     } catch {
       return 'unavailable'
     }

@@ -2,14 +2,20 @@
 import { parseArgs } from 'node:util'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { formatProblem } from '../../shared/config/problem.ts'
-import { readMaterial, readTrustMaterial } from '../material.ts'
+import { readMaterial, readTrustMaterial, type Material } from '../material.ts'
 import { describeMeshOptions, meshOptions, readMesh, type MeshAnswer, type MeshFlag } from '../mesh-file.ts'
+import { openStore } from '../store/open-store.ts'
 import { checkIssuer } from './check-issuers.ts'
 import { checkApps, checkCertificate, checkFaults } from './check-local.ts'
 import { checkRedis } from './check-redis.ts'
+import type { Log } from '../telemetry/log.ts'
+import { checkContents } from './check-store-contents.ts'
 import { formatRows, rowsFor, type Row } from './check-row.ts'
 import { exitStatus, type Io } from './io.ts'
 import { count } from './token-words.ts'
+
+/** What the store would log, its own rows say. */
+const silentLog: Log = { level: 'error', write: () => undefined }
 
 const usage = `Usage: onbehalf check [--config FILE] [--service NAME] [-o json]
 
@@ -93,7 +99,7 @@ async function checkLive(mesh: Mesh, now: () => number): Promise<Row[]> {
   const cas = (await readTrustMaterial(mesh)).material?.caByIssuer
   const [issuers, store, apps] = await Promise.all([
     Promise.all(mesh.issuers.map((issuer) => checkIssuer(issuer, cas?.get(issuer.name), now))),
-    checkStore(mesh),
+    checkStore(mesh, material, now),
     checkApps(mesh),
   ])
   return [
@@ -106,7 +112,22 @@ async function checkLive(mesh: Mesh, now: () => number): Promise<Row[]> {
   ]
 }
 
-async function checkStore({ store }: Mesh): Promise<Row[]> {
-  if (store.kind === 'redis') return checkRedis(store)
-  return [rowsFor('store').info('memory: nothing is shared with other sidecars, revocations included')]
+async function checkStore(mesh: Mesh, material: Material | undefined, now: () => number): Promise<Row[]> {
+  const settings = mesh.store
+  if (settings.kind === 'memory') {
+    return [rowsFor('store').info('memory: nothing is shared with other sidecars, revocations included')]
+  }
+  // First what is there: what the other checks try makes running sidecars put theirs there again.
+  const contents = material === undefined ? [] : await readContents(mesh, material, now)
+  return [...(await checkRedis(settings)), ...contents]
+}
+
+/** None where the store is not reached: why, other rows say. */
+async function readContents(mesh: Mesh, material: Material, now: () => number): Promise<Row[]> {
+  const store = await openStore(mesh.store, { now, log: silentLog })
+  try {
+    return store.isUp ? await checkContents(mesh, material, store, now) : []
+  } finally {
+    await store.close()
+  }
 }

@@ -34,6 +34,16 @@ export interface KeySharingOptions {
   readonly now: () => number
 }
 
+/** How sidecars call an issuer among themselves, by where its keys are. */
+function nameOf(url: string): string {
+  return createHash('sha256').update(url).digest('hex').slice(0, 32)
+}
+
+/** Under which an issuer's document is in the store. */
+export function documentKey(url: string): string {
+  return `jwks:${nameOf(url)}`
+}
+
 /** One for each issuer. */
 export class KeySharing {
   readonly #options: KeySharingOptions
@@ -43,7 +53,7 @@ export class KeySharing {
 
   constructor(options: KeySharingOptions) {
     this.#options = options
-    this.#name = createHash('sha256').update(options.url).digest('hex').slice(0, 32)
+    this.#name = nameOf(options.url)
   }
 
   /** Whether a hint is about this issuer's keys, and not one too many. */
@@ -77,14 +87,14 @@ export class KeySharing {
     const { seal, store, url } = this.#options
     const signed = seal?.sign(url, document)
     if (signed === undefined) return
-    await store.set(`jwks:${this.#name}`, signed, documentLifeMs).catch(() => undefined)
+    await store.set(documentKey(url), signed, documentLifeMs).catch(() => undefined)
   }
 
   /** The document that somebody put there whose signature counts here. */
   async document(): Promise<SharedDocument | undefined> {
     const { seal, store, url, now } = this.#options
     if (seal?.trustsSomeone !== true) return undefined
-    const signed = await store.get(`jwks:${this.#name}`).catch(() => undefined)
+    const signed = await store.get(documentKey(url)).catch(() => undefined)
     if (signed === undefined) return undefined
     const document = seal.verify(url, signed)
     const isCurrent = document !== undefined && now() - document.fetchedMs < documentLifeMs
