@@ -1,11 +1,12 @@
 // Signs the links of evidence: one for each user's token, call and way that led to it, kept to be used again.
-import { sign, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Route } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
 import type { Passage } from '../../shared/evidence/evidence.ts'
 import { boundHeader, linkType } from '../../shared/evidence/link.ts'
 import { RandomBits } from '../random-bits.ts'
+import { encodePart, signCompact } from './compact.ts'
 
 /** Characters of links, and of what they are found by, that are kept. */
 const maxLength = 4 * 1024 * 1024
@@ -52,7 +53,7 @@ export function createLinker(options: LinkerOptions): Linker {
   const signed = new BoundedMap<string, Signed>(maxLength)
   const header = { alg: 'ES256', typ: linkType, kid: keyId }
   const ids = new RandomBits(idBytes, 'base64url')
-  const headers = { bare: encode(header), withChain: encode({ ...header, x5c }) }
+  const headers = { bare: encodePart(header), withChain: encodePart({ ...header, x5c }) }
 
   function make(route: Called, passage: Passage, withChain: boolean): Signed {
     const nowMs = now()
@@ -65,7 +66,7 @@ export function createLinker(options: LinkerOptions): Linker {
     const issuedAt = issueTime(passage, nowMs)
     const claims = claimsOf(options, route, passage, issuedAt, () => ids.next())
     return {
-      link: signedBy(options.privateKey, withChain ? headers.withChain : headers.bare, claims),
+      link: signCompact(options.privateKey, withChain ? headers.withChain : headers.bare, claims),
       issuedAt,
     }
   }
@@ -101,7 +102,7 @@ function claimsOf(
   { evidence, userTokenHash }: Passage,
   issuedAt: number,
   newId: () => string,
-): unknown {
+): object {
   return {
     iss: issuer,
     sub: account,
@@ -113,15 +114,4 @@ function claimsOf(
     oth: { [boundHeader]: userTokenHash },
     ...(evidence !== undefined && { prv: evidence.hash }),
   }
-}
-
-function encode(value: unknown): string {
-  return Buffer.from(JSON.stringify(value)).toString('base64url')
-}
-
-/** On the calling thread, as verification is: half the price of a hop to WebCrypto's pool. */
-function signedBy(key: KeyObject, header: string, claims: unknown): string {
-  const input = `${header}.${encode(claims)}`
-  const signature = sign('sha256', Buffer.from(input, 'latin1'), { key, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
 }

@@ -1,9 +1,10 @@
 // Mints the assertions under which this service calls others, and keeps one per audience.
-import { createPublicKey, randomUUID, sign } from 'node:crypto'
+import { createPublicKey, randomUUID } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import { Refusal } from '../../shared/errors.ts'
+import { encodePart, signCompact } from './compact.ts'
 
 const lifetimeS = 60
 /** With less left than this, an assertion could expire on its way: the call waits for a new one. */
@@ -50,7 +51,7 @@ export interface Minter {
    * {@link Refusal} with `credential_unavailable` where the certificate has expired.
    */
   assertionFor(audience: string, withChain?: boolean): Promise<string>
-  /** Signs anything else of the account's: a JWS in compact form, by ES256, with the account's `kid`. Takes some 40 µs. */
+  /** Signs anything else of the account's: a JWS in compact form, by ES256, with the account's `kid`. */
   sign(header: Readonly<Record<string, unknown>>, payload: Readonly<Record<string, unknown>>): string
 }
 
@@ -98,7 +99,8 @@ export function createMinter(options: MinterOptions): Minter {
     publicJwk: publicJwkOf(options),
     notAfterMs,
     x5c,
-    sign: (header, payload) => signCompact({ alg: 'ES256', kid: keyId, ...header }, payload, privateKey),
+    sign: (header, payload) =>
+      signCompact(privateKey, encodePart({ alg: 'ES256', kid: keyId, ...header }), payload),
     async assertionFor(audience, withChain = true) {
       const nowMs = now()
       const entry = entryOf(audience, withChain)
@@ -151,14 +153,6 @@ function createMint(
     return { token, mintedAtMs: iat * 1000, expiresAtMs: exp * 1000 }
   }
 }
-
-function signCompact(header: object, payload: object, privateKey: KeyObject): string {
-  const input = `${base64url(header)}.${base64url(payload)}`
-  const signature = sign('sha256', Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-  return `${input}.${signature.toString('base64url')}`
-}
-
-const base64url = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** A clock that was set back would make it one from the future, which callees refuse. */
 function isUsable(minted: Minted, nowMs: number): boolean {
