@@ -1,9 +1,8 @@
 // `onbehalf check`: asks everything that the sidecar of a service will need, and says what is wrong with it.
-import { parseArgs } from 'node:util'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { readMaterial, readTrustMaterial, type Material } from '../material.ts'
-import { describeMeshOptions, meshOptions, readMesh, type MeshAnswer, type MeshFlag } from '../mesh-file.ts'
+import { describeMeshOptions, readMesh, type MeshAnswer } from '../mesh-file.ts'
 import { openStore } from '../store/open-store.ts'
 import { checkIssuer } from './check-issuers.ts'
 import { checkApps, checkCertificate, checkFaults } from './check-local.ts'
@@ -12,6 +11,7 @@ import type { Log } from '../telemetry/log.ts'
 import { checkContents } from './check-store-contents.ts'
 import { formatRows, rowsFor, type Row } from './check-row.ts'
 import { exitStatus, type Io } from './io.ts'
+import { readReportOptions } from './report-options.ts'
 import { count } from './token-words.ts'
 
 /** What the store would log, its own rows say. */
@@ -36,7 +36,7 @@ Exit status: 0 all is well, warnings included; 1 something fails; 2 wrong use, o
 
 /** @returns 0 where nothing fails, 1 where something does, 2 for wrong use and a wrong mesh file. */
 export async function check(args: string[], io: Io): Promise<number> {
-  const options = readOptions(args)
+  const options = readReportOptions(args)
   if (typeof options === 'string') {
     io.stderr.write(`onbehalf check: ${options}\nSee onbehalf check --help.\n`)
     return exitStatus.wrong
@@ -61,29 +61,6 @@ export async function check(args: string[], io: Io): Promise<number> {
       : formatRows(rows),
   )
   return isWell ? exitStatus.done : exitStatus.no
-}
-
-interface CheckOptions extends Partial<Record<MeshFlag, string | undefined>> {
-  readonly help?: boolean | undefined
-  readonly output?: string | undefined
-}
-
-/** The options, or what is wrong with the arguments. */
-function readOptions(args: string[]): CheckOptions | string {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        ...meshOptions,
-        output: { type: 'string', short: 'o' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    if (values.output !== undefined && values.output !== 'json') return '-o: must be json.'
-    return values
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }
 
 function checkFile({ source, problems }: MeshAnswer, mesh: Mesh): Row[] {

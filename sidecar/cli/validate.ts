@@ -1,15 +1,8 @@
 // `onbehalf validate`: reads the mesh file as `run` would, says what is wrong, and what the sidecar would do.
-import { parseArgs } from 'node:util'
 import { formatProblem, type Problem } from '../../shared/config/problem.ts'
-import {
-  describeMeshOptions,
-  meshOptions,
-  readMesh,
-  type MeshAnswer,
-  type MeshFlag,
-  type MeshQuestion,
-} from '../mesh-file.ts'
+import { describeMeshOptions, readMesh, type MeshAnswer, type MeshQuestion } from '../mesh-file.ts'
 import { exitStatus, type Io } from './io.ts'
+import { readReportOptions } from './report-options.ts'
 import { formatSummary, summarize, type Summary } from './summary.ts'
 
 const usage = `Usage: onbehalf validate [--config FILE] [--service NAME] [-o json]
@@ -29,7 +22,7 @@ Exit status: 0 valid, warnings included; 2 not valid.
 
 /** @returns 0 for a valid file, warnings included; 2 for errors and wrong use. */
 export async function validate(args: string[], io: Io): Promise<number> {
-  const options = readOptions(args)
+  const options = readReportOptions(args)
   if (typeof options === 'string') {
     io.stderr.write(`${options}\nSee onbehalf validate --help.\n`)
     return exitStatus.wrong
@@ -48,29 +41,6 @@ export async function validate(args: string[], io: Io): Promise<number> {
   const isValid = problems.every((problem) => problem.severity !== 'error')
   io.stdout.write(output === 'json' ? toJson(isValid, summaries, problems) : toText(isValid, summaries))
   return isValid ? exitStatus.done : exitStatus.wrong
-}
-
-interface ValidateOptions extends Partial<Record<MeshFlag, string | undefined>> {
-  readonly help?: boolean | undefined
-  readonly output?: string | undefined
-}
-
-/** The options, or what is wrong with the arguments. */
-function readOptions(args: string[]): ValidateOptions | string {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        ...meshOptions,
-        output: { type: 'string', short: 'o' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
-    if (values.output !== undefined && values.output !== 'json') return '-o: must be json.'
-    return values
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error)
-  }
 }
 
 /** For the service that is named, or else for each of the file. */
