@@ -1,6 +1,7 @@
 // Makes a decision that may lack something: asks for it, once and for a bounded time, and decides again.
 import type { Issuer } from '../shared/config/mesh.ts'
 import { Needed, type MissingRule, type Need } from '../shared/needed.ts'
+import { within } from './store/deadline.ts'
 import { deadlineMs } from './store/store.ts'
 
 /** What came of asking. Where it was found, what is decided on next has it. */
@@ -10,7 +11,8 @@ export type Asked = 'found' | 'unknown' | 'unavailable'
 export interface Sources {
   keys(issuer: Issuer, keyId: string | undefined): Promise<Asked>
   certificate(keyId: string): Promise<Asked>
-  session(handle: string): Promise<Asked>
+  /** @param leftMs for so long the store may be asked. */
+  session(handle: string, leftMs: number): Promise<Asked>
 }
 
 type Subject = Issuer | string
@@ -18,13 +20,15 @@ type Subject = Issuer | string
 /**
  * Decides, and again each time that something was asked for. What is asked of the store is asked for no longer than
  * {@link deadlineMs} in all.
+ * @param spentMs of that, what was spent before.
  */
 export async function asking<Answer>(
   sources: Sources,
   decide: (missing: MissingRule) => Answer,
+  spentMs = 0,
 ): Promise<Answer> {
   const answers = new Map<Subject, Asked>()
-  let storeMs = 0
+  let storeMs = spentMs
   const missing: MissingRule = (need) => {
     const known = new Set(subjectsOf(need).map((subject) => answers.get(subject)))
     if (known.has(undefined)) return need.kind === 'keys' || storeMs < deadlineMs ? 'ask' : 'unavailable'
@@ -38,7 +42,10 @@ export async function asking<Answer>(
       const { need } = error
       const startedMs = performance.now()
       const open = subjectsOf(need).filter((subject) => !answers.has(subject))
-      await Promise.all(open.map(async (subject) => answers.set(subject, await ask(sources, need, subject))))
+      const leftMs = deadlineMs - storeMs
+      await Promise.all(
+        open.map(async (subject) => answers.set(subject, await ask(sources, need, subject, leftMs))),
+      )
       if (need.kind !== 'keys') storeMs += performance.now() - startedMs
     }
   }
@@ -55,7 +62,9 @@ function subjectsOf(need: Need): readonly Subject[] {
   }
 }
 
-function ask(sources: Sources, need: Need, subject: Subject): Promise<Asked> {
+function ask(sources: Sources, need: Need, subject: Subject, leftMs: number): Promise<Asked> {
   if (typeof subject !== 'string') return sources.keys(subject, need.kind === 'keys' ? need.keyId : undefined)
-  return need.kind === 'session' ? sources.session(subject) : sources.certificate(subject)
+  // A session may need its issuer's keys: it keeps to what is left by itself.
+  if (need.kind === 'session') return sources.session(subject, leftMs)
+  return within(leftMs, sources.certificate(subject)).catch((): Asked => 'unavailable')
 }

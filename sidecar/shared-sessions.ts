@@ -9,7 +9,8 @@ import type { Session } from '../shared/session.ts'
 import type { Asked } from './asking.ts'
 import { openSession, sealSession, sessionName } from './session-seal.ts'
 import { serviceTag } from './sessions.ts'
-import type { Store } from './store/store.ts'
+import { within } from './store/deadline.ts'
+import { deadlineMs, type Store } from './store/store.ts'
 
 /** For how long a request that came in with no assertion is remembered as nobody's. */
 const nobodysLifeMs = 5 * 60_000
@@ -30,8 +31,12 @@ export type SharedSessionOutcome = 'kept' | 'not_kept' | 'redeemed' | 'absent' |
 export interface SharedSessionsOptions {
   readonly store: Store
   readonly mesh: () => Mesh
-  /** Verifies an original user's token anew, and the evidence that came with it. @throws {Refusal} */
-  readonly verify: (carried: CarriedUser) => Promise<VerifiedUser>
+  /**
+   * Verifies an original user's token anew, and the evidence that came with it.
+   * @param spentMs for so long the store was asked already.
+   * @throws {Refusal}
+   */
+  readonly verify: (carried: CarriedUser, spentMs: number) => Promise<VerifiedUser>
   readonly count: (outcome: SharedSessionOutcome) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -104,8 +109,11 @@ export class SharedSessions {
     )
   }
 
-  /** Looks for a session that another sidecar shared; what is found is had by {@link get} then. */
-  redeem(handle: string): Promise<Asked> {
+  /**
+   * Looks for a session that another sidecar shared; what is found is had by {@link get} then.
+   * @param leftMs for so long the store may be asked.
+   */
+  redeem(handle: string, leftMs = deadlineMs): Promise<Asked> {
     const service = this.#sharerOf(handle)
     if (service === undefined) return Promise.resolve('unknown')
     if (this.#options.now() - (this.#absentSinceMs.get(handle) ?? -Infinity) < absenceMs)
@@ -113,16 +121,17 @@ export class SharedSessions {
     const known = this.#lookups.get(handle)
     if (known !== undefined) return known
     if (this.#lookups.size >= maxLookups) return Promise.resolve('unavailable')
-    const lookup = this.#redeem(handle, service).finally(() => this.#lookups.delete(handle))
+    const lookup = this.#redeem(handle, service, leftMs).finally(() => this.#lookups.delete(handle))
     this.#lookups.set(handle, lookup)
     return lookup
   }
 
-  async #redeem(handle: string, service: string): Promise<Asked> {
+  async #redeem(handle: string, service: string, leftMs: number): Promise<Asked> {
     const { store, count, now } = this.#options
+    const startedMs = performance.now()
     let text: string | undefined
     try {
-      text = await store.get(keyOf(handle))
+      text = await within(leftMs, store.get(keyOf(handle)))
     } catch {
       count('unavailable')
       return 'unavailable'
@@ -134,15 +143,16 @@ export class SharedSessions {
       this.#absentSinceMs.set(handle, now())
       return 'unknown'
     }
-    return this.#accept(handle, service, sealed)
+    const spentMs = deadlineMs - leftMs + performance.now() - startedMs
+    return this.#accept(handle, service, sealed, spentMs)
   }
 
-  async #accept(handle: string, service: string, sealed: Sealed): Promise<Asked> {
+  async #accept(handle: string, service: string, sealed: Sealed, spentMs: number): Promise<Asked> {
     const { verify, count, now } = this.#options
     const { requestId, kind, userToken: token, isEntry, via, sinceMs } = sealed
     let verified: VerifiedUser | undefined
     try {
-      if (token !== undefined) verified = await verify({ token, via, isEntry, service })
+      if (token !== undefined) verified = await verify({ token, via, isEntry, service }, spentMs)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       const isUnavailable = error.status === 503

@@ -171,7 +171,7 @@ function assemble(
   const sharedSessions = new SharedSessions({
     store,
     mesh: meshNow,
-    verify: (carried) => verifyAnew(carried, runtime),
+    verify: (carried, spentMs) => verifyAnew(carried, runtime, spentMs),
     count: (outcome) => sharedCount.add({ outcome }),
     now,
   })
@@ -196,7 +196,7 @@ function assemble(
     ask: {
       keys: (issuer, keyId) => configuration.refetch(issuer, keyId),
       certificate: (keyId) => certificates.lookUp(keyId),
-      session: (handle) => sharedSessions.redeem(handle),
+      session: (handle, leftMs) => sharedSessions.redeem(handle, leftMs),
     },
     store,
     certificates,

@@ -11,14 +11,18 @@ import { asking } from './asking.ts'
 import type { Runtime } from './runtime.ts'
 import type { CarriedUser, VerifiedUser } from './shared-sessions.ts'
 
-/** @throws {Refusal} of the token, or of the evidence. */
-export function verifyAnew(carried: CarriedUser, runtime: Runtime): Promise<VerifiedUser> {
-  return asking(runtime.ask, (missing) => {
+/**
+ * @param spentMs for so long the store was asked already.
+ * @throws {Refusal} of the token, or of the evidence.
+ */
+export function verifyAnew(carried: CarriedUser, runtime: Runtime, spentMs: number): Promise<VerifiedUser> {
+  const verify = (missing: MissingRule): VerifiedUser => {
     const originalUser = verifyUser(carried, runtime, missing)
     const { mesh } = runtime.current().snapshot
     if (carried.isEntry && serviceAt(originalUser.audience, mesh) !== carried.service) throw cameElsewhere()
     return { originalUser, evidence: verifyEvidence(carried, originalUser, runtime, missing) }
-  })
+  }
+  return asking(runtime.ask, verify, spentMs)
 }
 
 function verifyUser(carried: CarriedUser, runtime: Runtime, missing: MissingRule): Assertion {
