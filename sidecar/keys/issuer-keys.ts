@@ -8,6 +8,7 @@ import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Asked } from '../asking.ts'
 import type { KeySharing } from './key-sharing.ts'
 import type { SharedDocument } from './sealed-document.ts'
+import { deadlineMs } from '../store/store.ts'
 import { createFetcher, type FetchedKeySet, type KeySetFetcher } from './fetch.ts'
 
 /** Keys that could not be confirmed for so long are used no more: then it is `keys_unavailable`. */
@@ -137,7 +138,7 @@ export class IssuerKeySource {
   /** Nobody waits for these: they wait for their turn. */
   async #refresh(occasion: 'refresh' | 'hint'): Promise<void> {
     clearTimeout(this.#timer)
-    const giveBack = await this.#options.sharing?.turn(false)
+    const giveBack = await this.#options.sharing?.turn()
     await this.#load(occasion)
     giveBack?.()
   }
@@ -152,9 +153,11 @@ export class IssuerKeySource {
   async #loadOnce(occasion: Occasion): Promise<boolean> {
     clearTimeout(this.#timer)
     const { sharing } = this.#options
+    const askedMs = performance.now()
     const shared = this.#reachesIssuer ? undefined : await sharing?.document()
     if (shared !== undefined) this.#acceptShared(shared)
-    const giveBack = occasion === 'request' ? await sharing?.turn(true) : undefined
+    const leftMs = deadlineMs - (performance.now() - askedMs)
+    const giveBack = occasion === 'request' ? await sharing?.turn(leftMs) : undefined
     this.#startedMs = this.#options.now()
     const before = this.#current?.keys
     const fetched = await this.#read(shared !== undefined)
@@ -162,7 +165,8 @@ export class IssuerKeySource {
     this.#reachesIssuer = fetched !== undefined
     this.#lastSucceeded = fetched !== undefined || shared !== undefined
     this.#failures = this.#lastSucceeded ? 0 : this.#failures + 1
-    if (fetched !== undefined) await this.#tell(fetched.text, occasion, before)
+    // Whoever waits for the keys does not wait for the store to have them.
+    if (fetched !== undefined) void this.#tell(fetched.text, occasion, before)
     this.#schedule(fetched ?? (shared && { text: '', maxAgeMs: minRefreshMs }))
     return this.#lastSucceeded
   }
@@ -196,8 +200,8 @@ export class IssuerKeySource {
   async #tell(text: string, occasion: Occasion, before: KeySet | undefined): Promise<void> {
     const { sharing } = this.#options
     if (sharing === undefined || this.#closed) return
-    await sharing.offer({ text, fetchedMs: this.#startedMs })
     const isNews = before !== undefined && before !== this.#current?.keys
+    await sharing.offer({ text, fetchedMs: this.#startedMs })
     if (isNews && occasion !== 'hint') await sharing.announce()
   }
 

@@ -3,7 +3,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Budget } from '../budget.ts'
-import type { Store } from '../store/store.ts'
+import { within } from '../store/deadline.ts'
+import { deadlineMs, type Store } from '../store/store.ts'
 import type { DocumentSeal, SharedDocument } from './sealed-document.ts'
 
 /** So many sidecars fetch from one issuer at the same time. */
@@ -14,8 +15,6 @@ const renewalMs = 500
 /** Who finds all slots taken looks again after about so long, and goes without one in the end: keys matter more. */
 const retryMs = 20
 const patienceMs = 3_000
-/** With a request waiting, less. */
-const awaitedPatienceMs = 40
 /** Whoever can write to the store can tell us that keys changed: we look at most this often. */
 const hintBurst = 5
 const hintIntervalMs = 5_000
@@ -63,14 +62,15 @@ export class KeySharing {
 
   /**
    * Waits for a turn to fetch.
-   * @param isAwaited whether a request waits for the keys: then not for long.
+   * @param waitMs for how long at most: less where a request waits for the keys.
    * @returns what gives the turn back.
    */
-  async turn(isAwaited: boolean): Promise<() => void> {
-    const untilMs = performance.now() + (isAwaited ? awaitedPatienceMs : patienceMs)
+  async turn(waitMs = patienceMs): Promise<() => void> {
+    const untilMs = performance.now() + waitMs
     for (let slot = Math.floor(Math.random() * slots); ; slot = (slot + 1) % slots) {
       const key = `lease:jwks:${this.#name}:${slot}`
-      const isMine = await this.#lease(key)
+      // One that is granted too late ends by itself.
+      const isMine = await this.#lease(key, untilMs - performance.now())
       if (isMine === true) return this.#hold(key)
       if (isMine === undefined || performance.now() >= untilMs) return () => undefined
       await pause(retryMs * (0.5 + Math.random()))
@@ -101,9 +101,9 @@ export class KeySharing {
     return isCurrent ? document : undefined
   }
 
-  /** Undefined: the store cannot say. */
-  async #lease(key: string): Promise<boolean | undefined> {
-    return this.#options.store.lease(key, this.#holder, leaseMs).catch(() => undefined)
+  /** Undefined: the store cannot say, or not in time. */
+  async #lease(key: string, waitMs = deadlineMs): Promise<boolean | undefined> {
+    return within(waitMs, this.#options.store.lease(key, this.#holder, leaseMs)).catch(() => undefined)
   }
 
   #hold(key: string): () => void {

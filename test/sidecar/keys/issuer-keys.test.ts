@@ -17,6 +17,9 @@ import {
   IssuerKeySource,
   maxStaleMs,
 } from '../../../sidecar/keys/issuer-keys.ts'
+import { KeySharing } from '../../../sidecar/keys/key-sharing.ts'
+import { createMemoryStore } from '../../../sidecar/store/memory.ts'
+import type { Store } from '../../../sidecar/store/store.ts'
 import { clockMs } from '../../support/certificates.ts'
 import { issuerOf, makeSigner } from '../../support/tokens.ts'
 
@@ -49,7 +52,7 @@ async function serve(t: TestContext): Promise<{ url: string; served: Served }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, served }
 }
 
-function sourceOf(t: TestContext, jwks: Issuer['jwks']) {
+function sourceOf(t: TestContext, jwks: Issuer['jwks'], sharing?: KeySharing) {
   const clock = { ms: clockMs }
   const accepted: IssuerKeys[] = []
   const failures: unknown[] = []
@@ -60,6 +63,7 @@ function sourceOf(t: TestContext, jwks: Issuer['jwks']) {
     now: () => clock.ms,
     onKeys: (keys) => accepted.push(keys),
     onFailure: (_, error) => failures.push(error),
+    sharing,
   })
   t.after(() => source.close())
   return { source, clock, accepted, failures, issuer }
@@ -377,4 +381,22 @@ test('a file that is gone is a failure that keeps the keys', async (t) => {
   assert.equal(await source.refetch(), 'unavailable')
   assert.deepEqual(keyIds(source), [first.kid])
   assert.equal(failures.length, 1)
+})
+
+/** A store that takes every question, and answers none. */
+function muteSharing(url: string): KeySharing {
+  const mute = () => new Promise<never>(() => undefined)
+  const store: Store = { ...createMemoryStore(() => clockMs), set: mute, lease: mute, publish: mute }
+  const seal = { trustsSomeone: false, sign: () => 'signed', verify: () => undefined }
+  return new KeySharing({ store, url, seal, now: () => clockMs })
+}
+
+test('a request waits for its turn no longer than it may for the store, nor for what is told to others', async (t) => {
+  const { url, served } = await serve(t)
+  const { source, clock } = sourceOf(t, { kind: 'url', url }, muteSharing(url))
+  assert.equal(await source.refetch(first.kid), 'found')
+  served.answer = documentOf(first, second)
+  clock.ms += freshMs
+  assert.equal(await source.refetch(second.kid), 'found')
+  assert.deepEqual(keyIds(source), [first.kid, second.kid])
 })
