@@ -102,6 +102,7 @@ function check(question: CapturedQuestion, missing: MissingRule, found: Found): 
     headers.assertion === undefined
       ? undefined
       : verify(headers.assertion, 'assertion', mesh.ownRoutes, at ?? issueTime(headers.assertion, nowMs))
+  checkRoles(user, caller, route)
   found.links = verifyVia({
     via: headers.via,
     originalUser: user,
@@ -113,6 +114,16 @@ function check(question: CapturedQuestion, missing: MissingRule, found: Found): 
     missing,
     nowMs,
   })
+}
+
+/** As every sidecar asks of a `-For`, before it looks at evidence. */
+function checkRoles(user: Assertion, caller: Assertion | undefined, route: Route): void {
+  const notAllowed = (message: string) => new Refusal('original_user_not_allowed', message)
+  if (caller !== undefined && caller.kind !== 'service_account') {
+    throw notAllowed('Only a service account may call on behalf of a user.')
+  }
+  if (route.originalUser === 'none') throw notAllowed('This route takes no original user.')
+  if (user.kind !== 'user') throw notAllowed('X-Pomerium-Jwt-Assertion-For must be about a user.')
 }
 
 const peer = { address: '' }

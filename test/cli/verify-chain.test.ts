@@ -23,7 +23,9 @@ interface Ground {
   readonly folder: string
   readonly token: string
   /** The links of a way through services, each calling the next. */
-  walk(way: readonly string[], withChain?: boolean): string
+  walk(way: readonly string[], withChain?: boolean, about?: string): string
+  /** Signed by the issuer, about somebody else. */
+  tokenAbout(claims: Readonly<Record<string, unknown>>): Promise<string>
   minterOf(service: string): Minter
 }
 
@@ -45,7 +47,14 @@ async function layOut(t: TestContext): Promise<Ground> {
     allow_any_authenticated_user: true,
   }))
   const mesh = {
-    issuers: [{ name: 'pomerium', issuer: 'hostOnly', jwks: 'https://authenticate.example.com/jwks.json' }],
+    issuers: [
+      {
+        name: 'pomerium',
+        issuer: 'hostOnly',
+        jwks: 'https://authenticate.example.com/jwks.json',
+        service_accounts: ['robot'],
+      },
+    ],
     mesh: { issuer: meshIssuer, ca: 'ca.pem' },
     routes,
   }
@@ -57,14 +66,15 @@ async function layOut(t: TestContext): Promise<Ground> {
     folder,
     token,
     minterOf: (service) => (signers.get(service) as Signer).minter,
-    walk(way, withChain = true) {
+    tokenAbout: (more) => pomerium.sign({ ...claims, ...more }),
+    walk(way, withChain = true, about = token) {
       let evidence: Evidence | undefined
       let via = ''
       for (let i = 0; i + 1 < way.length; i++) {
         const { linker } = signers.get(way[i] as string) as Signer
         const to = way[i + 1] as string
         const passage = {
-          userTokenHash: hashOf(token),
+          userTokenHash: hashOf(about),
           userTokenEndsAt: endsAt,
           sinceMs: Date.now(),
           evidence,
@@ -200,6 +210,20 @@ test('who was calling must have signed the last link; without the assertion nobo
   const { status, stdout } = await run(ground, headersOf(ground, via, `X-Pomerium-Jwt-Assertion: ${other}`))
   assert.equal(status, 1)
   assert.match(stdout, /^REFUSED: link 2: it is by "calls-from-S1", and "calls-from-S3" is calling\n/)
+})
+
+test('a -For that no sidecar would take is refused, whatever the links say of it', async (t) => {
+  const ground = await layOut(t)
+  for (const sub of ['robot', '']) {
+    const token = await ground.tokenAbout({ sub })
+    const headers = headersOf({ ...ground, token }, ground.walk(['S0', 'S1', 'S2'], true, token))
+    const { status, stdout } = await run(ground, headers)
+    assert.equal(status, 1, stdout)
+    assert.match(stdout, /^REFUSED: X-Pomerium-Jwt-Assertion-For must be about a user\./)
+  }
+  const byUser = await ground.tokenAbout({ aud: hostOf('S2'), iss: hostOf('S2') })
+  const headers = headersOf(ground, ground.walk(['S0', 'S1', 'S2']), `X-Pomerium-Jwt-Assertion: ${byUser}`)
+  assert.match((await run(ground, headers)).stdout, /^REFUSED: Only a service account may call/)
 })
 
 test('which link is wrong is said, and shown among what they say', async (t) => {
