@@ -8,7 +8,8 @@ import { RedisFault } from './redis-fault.ts'
 export async function within<T>(deadlineMs: number, work: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>()
   // After one more look at the sockets: where this process itself was held up, the answer is there by now.
-  const timer = setTimeout(() => setImmediate(() => late.reject(new RedisFault('timeout'))), deadlineMs)
+  const isLate = () => setImmediate(() => late.reject(new RedisFault('timeout')))
+  const timer = setTimeout(isLate, Math.max(0, deadlineMs))
   late.promise.catch(() => undefined)
   work.catch(() => undefined)
   try {

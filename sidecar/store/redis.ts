@@ -48,6 +48,8 @@ const timeoutsToSuspect = 3
 const sentinelIntervalMs = 5_000
 /** For so long a start waits for the first connection. */
 const firstTryMs = 1_000
+/** A sorted set that is read to its end takes fewer, also while Redis makes its table larger. */
+const maxSteps = (4 * maxMembers) / stepMembers
 const maxLifeMs = 10 * 365 * 24 * 60 * 60 * 1000
 
 /** After these another server, or the same one anew, may do what this one does not. */
@@ -160,7 +162,9 @@ class RedisStore implements Store {
     return this.#ask('members', async (call) => {
       const found = new Map<string, number>()
       let cursor = '0'
+      let steps = 0
       do {
+        if (++steps > maxSteps) throw new RedisFault('too_long')
         const step = readScan(await call('zscan', this.#name(key), cursor, 'COUNT', stepMembers))
         for (const [member, score] of step.members) if (score >= floor) found.set(member, score)
         if (found.size > maxMembers) throw new RedisFault('too_long')

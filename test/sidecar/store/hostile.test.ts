@@ -9,11 +9,15 @@ import { Heard, openObserved, whenUp } from './ground.ts'
 
 const unavailable = (error: unknown) => error instanceof StoreUnavailable
 
-/** Answers each chunk with the same bytes. */
-async function startParrot(t: TestContext, answer: string | Buffer): Promise<number> {
+type Answer = string | Buffer
+
+/** Answers each chunk with the same bytes, or as a function says. */
+async function startParrot(t: TestContext, answer: Answer | ((asked: string) => Answer)): Promise<number> {
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
-    socket.on('data', () => socket.write(answer))
+    socket.on('data', (asked) =>
+      socket.write(typeof answer === 'function' ? answer(asked.toString()) : answer),
+    )
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => void server.close())
@@ -69,6 +73,15 @@ test('what a server says in its errors is not repeated', async (t) => {
     return !error.message.includes('sEcReT')
   })
   assert.doesNotMatch(lines.join('\n'), /sEcReT/)
+})
+
+test('a sorted set without an end is not read for ever', async (t) => {
+  const port = await startParrot(t, (asked) =>
+    asked.includes('zscan') ? '*2\r\n$1\r\n7\r\n*0\r\n' : ':0\r\n',
+  )
+  const settings = settingsFor({ kind: 'standalone', address: { host: '127.0.0.1', port } })
+  const { store } = await openObserved(t, settings)
+  await assert.rejects(store.members('set', 0), unavailable)
 })
 
 suite('a Redis that others write to', { skip: redisMissing }, () => {
