@@ -32,7 +32,9 @@ export async function asking<Answer>(
   const missing: MissingRule = (need) => {
     const known = new Set(subjectsOf(need).map((subject) => answers.get(subject)))
     if (known.has(undefined)) return need.kind === 'keys' || storeMs < deadlineMs ? 'ask' : 'unavailable'
-    return known.has('unavailable') ? 'unavailable' : 'unknown'
+    // A session that was found and is here no more was not lost by its app.
+    const isGone = need.kind === 'session' && known.has('found')
+    return isGone || known.has('unavailable') ? 'unavailable' : 'unknown'
   }
   for (;;) {
     try {

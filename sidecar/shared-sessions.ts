@@ -37,6 +37,8 @@ export interface SharedSessionsOptions {
    * @throws {Refusal}
    */
   readonly verify: (carried: CarriedUser, spentMs: number) => Promise<VerifiedUser>
+  /** What verdicts were made under: where it is another one, they are made anew. */
+  readonly basis: () => object
   readonly count: (outcome: SharedSessionOutcome) => void
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -67,11 +69,18 @@ interface Sealed {
   readonly sinceMs: number
 }
 
+interface Redeemed {
+  readonly session: Session
+  /** To be verified again. */
+  readonly sealed: Sealed
+  readonly basis: object
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number
+}
+
 export class SharedSessions {
   readonly #options: SharedSessionsOptions
-  readonly #redeemed = new BoundedMap<string, { readonly session: Session; readonly untilMs: number }>(
-    maxRedeemed,
-  )
+  readonly #redeemed = new BoundedMap<string, Redeemed>(maxRedeemed)
   readonly #absentSinceMs = new BoundedMap<string, number>(maxAbsent)
   readonly #lookups = new Map<string, Promise<Asked>>()
   /** The services whose handles may be redeemed here, by their tags; made for one mesh. */
@@ -86,10 +95,10 @@ export class SharedSessions {
     return this.#sharerOf(handle) !== undefined
   }
 
-  /** What was redeemed before. */
+  /** What was redeemed before, under the keys and the configuration of now. */
   get(handle: string): Session | undefined {
-    const known = this.#redeemed.get(handle)
-    return known !== undefined && this.#options.now() < known.untilMs ? known.session : undefined
+    const known = this.#known(handle)
+    return known?.basis === this.#options.basis() ? known?.session : undefined
   }
 
   /** Shares a session, if this service does so. Nobody waits for it: while the store is away, it is this sidecar's alone. */
@@ -102,7 +111,7 @@ export class SharedSessions {
     const userToken = originalUser && { userToken: originalUser.token }
     const sealed: Sealed = { requestId, kind, ...userToken, isEntry, via: evidence?.via, sinceMs }
     const text = sealSession(handle, service, JSON.stringify(sealed))
-    const lifeMs = this.#endOf(originalUser ?? session.caller) - now()
+    const lifeMs = this.#endOf(originalUser ?? session.caller, session) - now()
     store.set(keyOf(handle), text, lifeMs).then(
       () => count('kept'),
       () => count('not_kept'),
@@ -128,6 +137,8 @@ export class SharedSessions {
 
   async #redeem(handle: string, service: string, leftMs: number): Promise<Asked> {
     const { store, count, now } = this.#options
+    const known = this.#known(handle)
+    if (known !== undefined) return this.#accept(handle, service, known.sealed, deadlineMs - leftMs)
     const startedMs = performance.now()
     let text: string | undefined
     try {
@@ -148,7 +159,7 @@ export class SharedSessions {
   }
 
   async #accept(handle: string, service: string, sealed: Sealed, spentMs: number): Promise<Asked> {
-    const { verify, count, now } = this.#options
+    const { verify, basis, count } = this.#options
     const { requestId, kind, userToken: token, isEntry, via, sinceMs } = sealed
     let verified: VerifiedUser | undefined
     try {
@@ -170,17 +181,25 @@ export class SharedSessions {
       evidence,
       sinceMs,
     }
-    const untilMs = originalUser === undefined ? now() + nobodysLifeMs : this.#endOf(originalUser)
+    const untilMs = this.#endOf(originalUser, session)
     const weight = redeemedOverhead + (token?.length ?? 0) + (evidence?.via.length ?? 0)
-    this.#redeemed.set(handle, { session, untilMs }, weight)
+    this.#redeemed.set(handle, { session, sealed, basis: basis(), untilMs }, weight)
     count('redeemed')
     return 'found'
   }
 
-  /** When what an assertion is about is worth nothing any more. */
-  #endOf(assertion: Assertion | undefined): number {
+  #known(handle: string): Redeemed | undefined {
+    const known = this.#redeemed.get(handle)
+    return known !== undefined && this.#options.now() < known.untilMs ? known : undefined
+  }
+
+  /** When what an assertion is about is worth nothing any more: without evidence there is no grace. */
+  #endOf(assertion: Assertion | undefined, { isEntry, evidence }: Session): number {
     if (assertion === undefined) return this.#options.now() + nobodysLifeMs
-    return (assertion.expiresAt + clockSkewSeconds) * 1000 + this.#options.mesh().originalUserGraceMs
+    const mesh = this.#options.mesh()
+    const goesWithEvidence = mesh.evidence !== 'off' && (isEntry || evidence !== undefined)
+    const graceMs = goesWithEvidence ? mesh.originalUserGraceMs : 0
+    return (assertion.expiresAt + clockSkewSeconds) * 1000 + graceMs
   }
 
   #sharerOf(handle: string): string | undefined {

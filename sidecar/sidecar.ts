@@ -172,6 +172,7 @@ function assemble(
     store,
     mesh: meshNow,
     verify: (carried, spentMs) => verifyAnew(carried, runtime, spentMs),
+    basis: () => configuration.current.snapshot.trust.verified,
     count: (outcome) => sharedCount.add({ outcome }),
     now,
   })

@@ -71,3 +71,9 @@ test('what is lacking together is asked for together', async (t) => {
   assert.deepEqual(await decided, ['unknown'])
   assert.equal(asked.length, 2)
 })
+
+test('a session that was found and is here no more cannot be told, and is not lost', async (t) => {
+  const { sources } = sourcesOf(t)
+  const found: Sources = { ...sources, session: async () => 'found' }
+  assert.deepEqual(await asking(found, deciding([{ kind: 'session', handle: 'a' }])), ['unavailable'])
+})
