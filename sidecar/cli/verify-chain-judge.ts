@@ -118,12 +118,15 @@ function check(question: CapturedQuestion, missing: MissingRule, found: Found): 
 
 /** As every sidecar asks of a `-For`, before it looks at evidence. */
 function checkRoles(user: Assertion, caller: Assertion | undefined, route: Route): void {
-  const notAllowed = (message: string) => new Refusal('original_user_not_allowed', message)
   if (caller !== undefined && caller.kind !== 'service_account') {
     throw notAllowed('Only a service account may call on behalf of a user.')
   }
   if (route.originalUser === 'none') throw notAllowed('This route takes no original user.')
   if (user.kind !== 'user') throw notAllowed('X-Pomerium-Jwt-Assertion-For must be about a user.')
+}
+
+function notAllowed(message: string): Refusal {
+  return new Refusal('original_user_not_allowed', message)
 }
 
 const peer = { address: '' }

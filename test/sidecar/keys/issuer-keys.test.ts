@@ -383,9 +383,10 @@ test('a file that is gone is a failure that keeps the keys', async (t) => {
   assert.equal(failures.length, 1)
 })
 
-/** A store that takes every question, and answers none. */
+const mute = () => new Promise<never>(() => undefined)
+
+/** By way of a store that takes every question, and answers none. */
 function muteSharing(url: string): KeySharing {
-  const mute = () => new Promise<never>(() => undefined)
   const store: Store = { ...createMemoryStore(() => clockMs), set: mute, lease: mute, publish: mute }
   const seal = { trustsSomeone: false, sign: () => 'signed', verify: () => undefined }
   return new KeySharing({ store, url, seal, now: () => clockMs })
