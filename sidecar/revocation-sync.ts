@@ -73,8 +73,15 @@ export class RevocationSync {
   async tell(entry: RevocationEntry): Promise<Reach> {
     this.#untold.set(entry.digest, entry)
     const reach = await this.#options.write([entry], true)
-    if (reach.kind === 'shared') this.#untold.delete(entry.digest)
+    if (reach.kind === 'shared') this.#told([entry])
     return reach
+  }
+
+  /** What was revoked meanwhile, or again, is still to be told. */
+  #told(entries: readonly RevocationEntry[]): void {
+    for (const entry of entries) {
+      if (this.#untold.get(entry.digest) === entry) this.#untold.delete(entry.digest)
+    }
   }
 
   /** Resolves when all that was in the store at this moment is known here, or it cannot be asked. */
@@ -168,7 +175,7 @@ export class RevocationSync {
       if ((scores.get(memberOf(entry)) ?? -1) < entry.forgetAtSeconds) lost.push(entry)
     }
     const untold = [...this.#untold.values()]
-    if (untold.length > 0) await this.#noteDenial(await write(untold, true), () => this.#untold.clear())
+    if (untold.length > 0) await this.#noteDenial(await write(untold, true), () => this.#told(untold))
     const rest = lost.filter(({ digest }) => !untold.some((entry) => entry.digest === digest))
     if (rest.length === 0 || now() < this.#deniedUntilMs) return
     await this.#noteDenial(await write(rest, false), () =>

@@ -169,6 +169,30 @@ test('what is revoked while the store is away holds here, and is told when it is
   assert.equal(told, 1)
 })
 
+test('what is revoked while others are told of something else is told too', async (t) => {
+  const { start, shared } = ground(t)
+  const away: Pick<Store, 'merge'> = { merge: unavailable }
+  const one = await start({ merge: (...args) => away.merge(...args) })
+  await one.revoke(session)
+  const heard: (string | undefined)[] = []
+  shared.subscribe('revocations', (message) => heard.push(message))
+  const [begun, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  away.merge = async (...args) => {
+    begun.resolve()
+    await held.promise
+    await shared.merge(...args)
+  }
+  const reconciled = one.sync.reconcile()
+  await begun.promise
+  away.merge = unavailable
+  await one.revoke({ kind: 'kid', value: 'k' })
+  held.resolve()
+  await reconciled
+  away.merge = (...args) => shared.merge(...args)
+  await one.sync.reconcile()
+  assert.equal(heard.filter((message) => message?.endsWith(' inf')).length, 1)
+})
+
 test('who may not write reads on, says so once and at debug, and asks no more for a while', async (t) => {
   const { start, shared, clock } = ground(t)
   let asked = 0
