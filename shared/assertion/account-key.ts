@@ -35,11 +35,13 @@ export interface NoAccountKey {
  * @throws {Needed} where `missing` answers `ask`.
  */
 export function findAccountKey(question: AccountKeyQuestion): AccountKey | NoAccountKey {
-  const { keyId, certificates, trust } = question
+  const { keyId, certificates, trust, nowMs } = question
   if (keyId === undefined) return { why: 'it has no kid' }
   if (certificates !== undefined) {
     const found = judge(question, certificates)
-    if (isKey(found)) trust.certificates.set(keyId, certificates, keyId.length + lengthOf(certificates))
+    // One that has ended since a link was signed must not take the place of the one that came after it.
+    const isOfUse = isKey(found) && (nowMs <= found.notAfterMs || trust.certificates.get(keyId) === undefined)
+    if (isOfUse) trust.certificates.set(keyId, certificates, keyId.length + lengthOf(certificates))
     return found
   }
   const known = trust.certificates.get(keyId)

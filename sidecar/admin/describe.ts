@@ -99,9 +99,10 @@ function knownAccountKeys(
   const authority = [...authorities.values()].find(({ name }) => name === meshIssuerName)
   if (authority === undefined) return []
   const chains = [...certificates.entries()].slice(-maxAccountKeys)
-  return chains.flatMap(([, chain]) => {
+  return chains.flatMap(([keyId, chain]) => {
     try {
-      return accountVerdicts.accountKey(chain, authority, '', nowMs) ?? []
+      // Each fails for itself: many that have ended must hide none that is good, and use up nobody's failures.
+      return accountVerdicts.accountKey(chain, authority, keyId, nowMs) ?? []
     } catch (error) {
       if (error instanceof ChainFault) return []
       throw error

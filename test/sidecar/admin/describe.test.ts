@@ -65,13 +65,13 @@ const asJson = (value: unknown) => JSON.parse(JSON.stringify(value)) as Record<s
 test('the configuration is shown with its sets and maps as lists', () => {
   const network = parseNetwork('10.0.0.0/8') as Network
   const mesh = meshOf({
-    issuers: [issuerOf({ edges: { sourceIp: [network], clientCertificate: [] } })],
+    issuers: [issuerOf({ jwksFrom: new Set(['a']), edges: { sourceIp: [network], clientCertificate: [] } })],
     routes: [routeOf({ match: { kind: 'regex', regex: /^a$/u } })],
     trustDomains: [{ name: 'mesh', issuer: meshIssuer, caFile: 'ca.pem', accounts: new Set(['a']) }],
     appByPort: new Map([[15006, { tls: false, host: '127.0.0.1', port: 1 }]]),
   })
   const shown = asJson(describeConfig(mesh)) as {
-    issuers: { serviceAccounts: string[]; edges: { sourceIp: string[] } }[]
+    issuers: { serviceAccounts: string[]; jwksFrom: string[]; edges: { sourceIp: string[] } }[]
     routes: { acceptFor: string[]; match: unknown }[]
     trustDomains: { accounts: string[] }[]
     accounts: string[]
@@ -80,6 +80,7 @@ test('the configuration is shown with its sets and maps as lists', () => {
     appByPort: Record<string, unknown>
   }
   assert.deepEqual(shown.issuers[0]?.serviceAccounts, ['pomerium-account'])
+  assert.deepEqual(shown.issuers[0]?.jwksFrom, ['a'])
   assert.deepEqual(shown.issuers[0]?.edges.sourceIp, ['10.0.0.0/8'])
   assert.equal(shown.routes[0]?.acceptFor.length, 3)
   assert.deepEqual(shown.routes[0]?.match, { kind: 'regex', regex: '^a$' })
@@ -164,6 +165,18 @@ test('the keys of other accounts are published as far as they are known, valid a
     [{ id: kid, sub: 'api-access', alg: 'ES256' }],
   )
   assert.equal(keysOf({ ...nothingRevoked, isKeyRevoked: (id) => id === kid }).length, 1)
+})
+
+test('however many certificates have ended, those that are good are published', () => {
+  const current = currentOf({ withCredential: false })
+  const { certificates } = current.snapshot.trust
+  for (let i = 0; i < 30; i++) {
+    const ended = accounts.issue('api-access', { notAfterMs: clockMs - 1 })
+    certificates.set(keyThumbprint(ended.keys.publicKey), [ended.base64])
+  }
+  certificates.set('good', [accounts.issue('api-access').base64])
+  const { keys } = asJson(publishedKeySet(current, nothingRevoked, clockMs)) as { keys: unknown[] }
+  assert.equal(keys.length, 2)
 })
 
 test('no secret is shown anywhere', () => {
