@@ -99,7 +99,9 @@ export class Certificates {
   lookUp(keyId: string): Promise<Asked> {
     const { store, now } = this.#options
     if (!isKeyId(keyId) || store.kind === 'memory') return Promise.resolve('unknown')
-    if (now() - (this.#absentSinceMs.get(keyId) ?? -Infinity) < absenceMs) return Promise.resolve('unknown')
+    // A clock that was set back must not keep us from asking.
+    if (Math.abs(now() - (this.#absentSinceMs.get(keyId) ?? -Infinity)) < absenceMs)
+      return Promise.resolve('unknown')
     const known = this.#lookups.get(keyId)
     if (known !== undefined) return known
     if (this.#lookups.size >= maxLookups) return Promise.resolve('unavailable')

@@ -125,8 +125,9 @@ export class SharedSessions {
   redeem(handle: string, leftMs = deadlineMs): Promise<Asked> {
     const service = this.#sharerOf(handle)
     if (service === undefined) return Promise.resolve('unknown')
-    if (this.#options.now() - (this.#absentSinceMs.get(handle) ?? -Infinity) < absenceMs)
-      return Promise.resolve('unknown')
+    // A clock that was set back must not keep us from asking.
+    const absentMs = Math.abs(this.#options.now() - (this.#absentSinceMs.get(handle) ?? -Infinity))
+    if (absentMs < absenceMs) return Promise.resolve('unknown')
     const known = this.#lookups.get(handle)
     if (known !== undefined) return known
     if (this.#lookups.size >= maxLookups) return Promise.resolve('unavailable')
