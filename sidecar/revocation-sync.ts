@@ -91,10 +91,11 @@ export class RevocationSync {
     return this.#running
   }
 
+  /** Waits for what is being read or written, but for no longer than a start does: a store can be slow for minutes. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
-    await this.#running
+    await Promise.race([this.#running, pause(startMs, undefined, { ref: false })])
   }
 
   async #run(): Promise<void> {

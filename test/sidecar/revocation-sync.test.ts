@@ -193,6 +193,18 @@ test('what is revoked while others are told of something else is told too', asyn
   assert.equal(heard.filter((message) => message?.endsWith(' inf')).length, 1)
 })
 
+test('a store that does not come to an end holds up no end of ours', async (t) => {
+  const { start } = ground(t)
+  const away: Pick<Store, 'members'> = { members: unavailable }
+  const one = await start({ isUp: false, members: (...args) => away.members(...args) })
+  away.members = () => new Promise<never>(() => undefined)
+  void one.sync.reconcile()
+  // Somebody must keep the process alive.
+  const alive = setInterval(() => undefined, 1_000)
+  await one.sync.close()
+  clearInterval(alive)
+})
+
 test('who may not write reads on, says so once and at debug, and asks no more for a while', async (t) => {
   const { start, shared, clock } = ground(t)
   let asked = 0
