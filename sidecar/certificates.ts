@@ -1,10 +1,12 @@
 // Certificates by `kid`, shared through the store: ours is published before it is relied on, others' are looked up.
+import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { BoundedMap } from '../shared/bounded-map.ts'
 import {
   ChainFault,
   maxChainCertificates,
   maxChainLength,
   verifyAccountChain,
+  type Authority,
 } from '../shared/certificate/chain.ts'
 import type { Trust } from '../shared/trust.ts'
 import type { Asked } from './asking.ts'
@@ -53,6 +55,7 @@ export class Certificates {
   readonly #announcements = new Budget(announcementBurst, announcementIntervalMs)
   #published: { readonly keyId: string; readonly text: string; readonly atMs: number } | undefined
   #publishing: Promise<void> = Promise.resolve()
+  #queued: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -71,8 +74,13 @@ export class Certificates {
 
   /** Publishes ours now: it is a new one, or the store may have lost it. */
   publish(): Promise<void> {
-    this.#publishing = this.#publishing.then(() => this.#publish())
-    return this.#publishing
+    // One that has not begun will see what is ours by then.
+    this.#queued ??= this.#publishing.then(() => {
+      this.#queued = undefined
+      return this.#publish()
+    })
+    this.#publishing = this.#queued
+    return this.#queued
   }
 
   /**
@@ -192,12 +200,18 @@ function parseChain(text: string): readonly string[] | undefined {
 }
 
 function certifies(chain: readonly string[], keyId: string, trust: Trust, nowMs: number): boolean {
-  return [...trust.authorities.values()].some((authority) => {
-    try {
-      return verifyAccountChain(chain, authority, nowMs).keyId === keyId
-    } catch (error) {
-      if (error instanceof ChainFault) return false
-      throw error
-    }
-  })
+  // One that begins in a moment by our clock may have begun by that of who uses it.
+  const moments = [nowMs, nowMs + clockSkewSeconds * 1000]
+  return [...trust.authorities.values()].some((authority) =>
+    moments.some((atMs) => isKeyOf(chain, authority, keyId, atMs)),
+  )
+}
+
+function isKeyOf(chain: readonly string[], authority: Authority, keyId: string, atMs: number): boolean {
+  try {
+    return verifyAccountChain(chain, authority, atMs).keyId === keyId
+  } catch (error) {
+    if (error instanceof ChainFault) return false
+    throw error
+  }
 }

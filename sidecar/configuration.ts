@@ -66,6 +66,9 @@ export interface Surroundings {
   readonly revocations: Revocations
 }
 
+/** How often what cannot be used is looked at again. */
+const retryMs = 5_000
+
 /** Keeps the configuration: what was loaded at the start, later the last good one. */
 export class Configuration {
   readonly warnings: readonly string[]
@@ -80,6 +83,9 @@ export class Configuration {
   #log: Log | undefined
   #reloading: Promise<void> = Promise.resolve()
   #onReload: () => void = () => undefined
+  #retry: NodeJS.Timeout | undefined
+  /** What was wrong with the last one that was refused. */
+  #problems: readonly string[] = []
   /** Reloads refused since the last one that took effect. */
   failedReloads = 0
   /** Documents of the store that nobody signed whose signature counts. */
@@ -135,6 +141,7 @@ export class Configuration {
 
   async close(): Promise<void> {
     this.#watch.close()
+    clearTimeout(this.#retry)
     await Promise.all([...this.#sources.values()].map(({ source }) => source.close()))
   }
 
@@ -150,18 +157,30 @@ export class Configuration {
       this.#file = loaded.reading.file
       this.#current = this.#assemble(loaded)
       this.failedReloads = 0
+      this.#problems = []
       this.#adopt(before, loaded.mesh)
       this.#onReload()
       this.#log?.write('info', 'configuration reloaded', { why })
       for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
     } catch (error) {
+      this.#tryAgain()
+      const problems = error instanceof ConfigurationFault ? error.lines : [describeError(error)]
+      const isNews = JSON.stringify(problems) !== JSON.stringify(this.#problems)
+      if (!isNews) return
+      this.#problems = problems
       this.failedReloads++
-      const lines = error instanceof ConfigurationFault ? error.lines : [describeError(error)]
       this.#log?.write('error', 'configuration not reloaded; the last good one stays in effect', {
         why,
-        problems: lines,
+        problems,
       })
     }
+  }
+
+  /** What is wrong may be right in a while with no file changed: a certificate that begins in a moment. */
+  #tryAgain(): void {
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => void this.reload('it could not be used before'), retryMs)
+    this.#retry.unref()
   }
 
   /** What was settled at the start: the log's level follows, the rest is named. */

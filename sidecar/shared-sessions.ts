@@ -15,7 +15,7 @@ import { deadlineMs, type Store } from './store/store.ts'
 /** For how long a request that came in with no assertion is remembered as nobody's. */
 const nobodysLifeMs = 5 * 60_000
 /** So long a handle that nobody shared is not asked for again. */
-const absenceMs = 2_000
+const absenceMs = 250
 const maxAbsent = 10_000
 /** Characters of redeemed sessions that are kept. */
 const maxRedeemed = 8 * 1024 * 1024

@@ -89,7 +89,11 @@ export class AccountVerdicts {
 /** Whether a verdict is one for this moment, too. */
 function holdsAt({ key, moment }: Verdict, { atMs, earlyMs }: Moment): boolean {
   if (key instanceof ChainFault) {
-    return earlyMs <= moment.earlyMs && Math.abs(atMs - moment.atMs) < rejectionLifeMs
+    const isNear = Math.abs(atMs - moment.atMs) < rejectionLifeMs
+    // What had ended may have been good before; what had not begun may be good by now.
+    if (key.code === 'expired') return isNear && atMs >= moment.atMs
+    if (key.code === 'not_yet_valid') return isNear && atMs + earlyMs <= moment.atMs + moment.earlyMs
+    return isNear
   }
   return atMs + earlyMs >= key.notBeforeMs && atMs <= key.notAfterMs
 }

@@ -264,7 +264,9 @@ function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions
   const { peer, nowMs, missing, snapshot } = options
   const { keyId, certificates } = jws
   const { trust } = snapshot
-  const found = findAccountKey({ keyId, certificates, authority, trust, peer, nowMs, missing })
+  // By the clock of whoever uses a new certificate it has begun.
+  const earlyMs = clockSkewSeconds * 1000
+  const found = findAccountKey({ keyId, certificates, authority, trust, peer, nowMs, earlyMs, missing })
   if (isKey(found)) return found
   throw fault(options, 'key_unknown', 'its certificate is not one that mesh.ca vouches for', {
     cause: found.cause,

@@ -28,7 +28,7 @@ import {
 } from './service-settings.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { FileReference, MeshSource } from './source.ts'
-import { makeStore, readShareWith, warnWithoutStore } from './store-settings.ts'
+import { checkSharing, makeStore, readShareWith } from './store-settings.ts'
 
 export interface MeshParts {
   readonly source: MeshSource
@@ -57,7 +57,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const claimHeaders = makeClaimHeaders(values.jwt_claims_headers, sink)
   const accountsByService = readAccounts(placed, values.mesh.evidence === 'require', findings)
   const store = broken.has('store') ? { kind: 'memory' as const } : makeStore(values.store, folder, sink)
-  warnWithoutStore(values, sink)
+  if (!broken.has('store') && !broken.has('issuers')) checkSharing(values, sink)
   const files = settings.files(folder)
   if (service === undefined) return { mesh: undefined, files }
 

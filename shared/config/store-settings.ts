@@ -90,9 +90,25 @@ function checkTls({ url, tls }: RedisEntry, problems: ProblemSink): void {
   }
 }
 
-/** What is shared through a store has no effect without one. */
-export function warnWithoutStore(settings: EffectiveSettings, problems: ProblemSink): void {
-  if (settings.store !== 'memory') return
+/**
+ * What is shared through a store has no effect without one; and what is revoked through one is revoked of the issuer's
+ * name, which without a name is its position.
+ */
+export function checkSharing(settings: EffectiveSettings, problems: ProblemSink): void {
+  if (settings.store === 'memory') warnWithoutStore(settings, problems)
+  else warnOfPositions(settings, problems)
+}
+
+function warnOfPositions({ issuers = [] }: EffectiveSettings, problems: ProblemSink): void {
+  for (const [index, { name }] of issuers.entries()) {
+    if (name !== undefined) continue
+    const message =
+      'has no name: revocations in the store are of an issuer by its name, and by its position where it has none. Give it a name that stays'
+    problems.warn(['issuers', index], message)
+  }
+}
+
+function warnWithoutStore(settings: EffectiveSettings, problems: ProblemSink): void {
   const idle: [Path, boolean][] = [
     ['share_with', settings.share_with.length > 0] as const,
     ['revocation_max_age', settings.revocation_max_age > 0] as const,

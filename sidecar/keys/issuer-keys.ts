@@ -118,7 +118,8 @@ export class IssuerKeySource {
     // A clock that was set back must not keep us from asking.
     const sinceMs = Math.abs(nowMs - this.#askedMs)
     if (sinceMs >= (this.#fruitless < floodedAfter ? freshMs : floodedMs)) return undefined
-    if (!this.#lastSucceeded) return 'unavailable'
+    // Somebody makes keys up, and one that is not would be waited for too long: that is no verdict.
+    if (!this.#lastSucceeded || sinceMs >= freshMs) return 'unavailable'
     if (this.#fruitless > 0) return 'unknown'
     await pause(freshMs - sinceMs, undefined, { ref: false })
     return this.#has(keyId) ? 'found' : undefined

@@ -27,8 +27,8 @@ export interface KeySharingOptions {
   readonly store: Store
   /** Where the issuer's keys are. */
   readonly url: string
-  /** Signs and verifies documents; undefined: neither, since nobody's signature is trusted. */
-  readonly seal: DocumentSeal | undefined
+  /** Signs and verifies documents. */
+  readonly seal: DocumentSeal
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -85,7 +85,7 @@ export class KeySharing {
   /** Puts the document there for those who cannot reach the issuer, if our signature counts for them. */
   async offer(document: SharedDocument): Promise<void> {
     const { seal, store, url } = this.#options
-    const signed = seal?.sign(url, document)
+    const signed = seal.sign(url, document)
     if (signed === undefined) return
     await store.set(documentKey(url), signed, documentLifeMs).catch(() => undefined)
   }
@@ -93,7 +93,7 @@ export class KeySharing {
   /** The document that somebody put there whose signature counts here. */
   async document(): Promise<SharedDocument | undefined> {
     const { seal, store, url, now } = this.#options
-    if (seal?.trustsSomeone !== true) return undefined
+    if (!seal.trustsSomeone) return undefined
     const signed = await store.get(documentKey(url)).catch(() => undefined)
     if (signed === undefined) return undefined
     const document = seal.verify(url, signed)

@@ -90,6 +90,25 @@ test('a new certificate and key are taken up from their files', async (t) => {
   await until(async () => (await keyIdNow()) !== before, 5_000)
 })
 
+test('a certificate that begins in a moment is taken up when it does, and refused once in the log until then', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const keyId = async () => {
+    const { admin } = mesh.sidecars.App
+    const { body } = await send({ port: admin, host: `127.0.0.1:${admin}`, target: '/keys' })
+    return (JSON.parse(body) as { account: { key_id: string } }).account.key_id
+  }
+  const before = await keyId()
+  // Certificates of the tests' CA begin a minute before.
+  const renewed = await mesh.certified('api-access', Date.now() + 60_000 + 8_000)
+  await writeFile(join(mesh.folder, 'api-access.pem'), renewed.certificatePem)
+  await writeFile(join(mesh.folder, 'api-access-key.pem'), renewed.keyPem)
+  const refusals = () => mesh.sidecars.App.logs.filter((line) => line.includes('configuration not reloaded'))
+  await until(() => refusals().length > 0, 5_000)
+  await until(async () => (await keyId()) !== before, 20_000)
+  // One where the certificate was seen before its key.
+  assert.ok(refusals().length <= 2)
+})
+
 test('report mode decides and records, but lets through, with every unverified identity removed', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'], settings: { mode: 'report' } })
   const port = mesh.sidecars.App.inbound

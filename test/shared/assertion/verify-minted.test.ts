@@ -102,10 +102,15 @@ const unknownKeys: Readonly<Record<string, readonly [TestCertificate, Record<str
   'under a certificate of another authority': [stranger.issue('api-access')],
   'under a certificate of an account that the mesh file does not know': [mesh.issue('unknown-access')],
   'under an expired certificate': [mesh.issue('api-access', { notAfterMs: clockMs - 1_000 })],
-  'under a certificate that is not valid yet': [mesh.issue('api-access', { notBeforeMs: clockMs + 1_000 })],
+  'under a certificate that is not valid yet': [mesh.issue('api-access', { notBeforeMs: clockMs + 61_000 })],
   'with another kid than that of its key': [certificate, { kid: 'a'.repeat(64) }],
   'without kid': [certificate, { kid: undefined }],
 }
+test('a certificate that begins within a minute by our clock has begun by that of who uses it', () => {
+  const early = mesh.issue('api-access', { notBeforeMs: clockMs + 60_000 })
+  assert.equal(verify(mint(early, mintedClaims('api-access'))).principal.subject, 'api-access')
+})
+
 for (const [what, [under, header]] of Object.entries(unknownKeys)) {
   test(`a minted assertion ${what} is of an unknown key`, () => {
     assert.equal(codeOf(mint(under, mintedClaims('api-access'), header)), 'assertion_key_unknown')
