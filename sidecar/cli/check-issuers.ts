@@ -62,6 +62,8 @@ function describeSkew(theirsMs: number, oursMs: number, rows: ReturnType<typeof 
   )
 }
 
+const notTls = 'it does not answer in TLS; is this its TLS port, or is http:// meant?'
+
 const advice: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there; is it running, and is this its port?',
   ENOTFOUND: 'the name is not known to DNS',
@@ -77,6 +79,8 @@ const advice: Readonly<Record<string, string>> = {
     'its certificate is of a CA that is not known here; name it in issuers[].ca',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is not for this name',
   CERT_HAS_EXPIRED: 'its certificate has expired',
+  ERR_SSL_WRONG_VERSION_NUMBER: notTls,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: notTls,
   ENOENT: 'there is no such file',
   EACCES: 'this user may not read it',
 }

@@ -87,6 +87,20 @@ test('an issuer that does not listen is a failure', async (t) => {
   )
 })
 
+test('an issuer that is asked by https on a port without TLS is told what to look at', async (t) => {
+  const issuer = createHttpServer().listen(0, '127.0.0.1')
+  t.after(() => issuer.close())
+  await once(issuer, 'listening')
+  const jwks = `https://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`
+  const { rows } = await rowsOf(await checkedMesh(t, { issuer: { jwks } }))
+  assert.ok(
+    rows.includes(
+      `fail issuer pomerium: its keys cannot be read from ${jwks}: it does not answer in TLS; is this its TLS port, or is http:// meant?`,
+    ),
+    rows.join('\n'),
+  )
+})
+
 test('an issuer whose keys are a file that is gone is a failure, said once', async (t) => {
   const mesh = await checkedMesh(t, { issuer: { jwks: 'keys.json' }, files: { 'keys.json': '{"keys":[]}' } })
   const empty = await rowsOf(mesh)
