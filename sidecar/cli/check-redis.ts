@@ -44,8 +44,8 @@ async function open(settings: RedisSettings, user: RedisUser): Promise<Opened> {
     const isExposed = tls === undefined && !isLoopback(connection.address)
     return { connection, row: isExposed ? rows.warn(message) : rows.ok(message) }
   } catch (error) {
-    const where = servers.kind === 'standalone' ? `${formatAddress(servers.address)}: ` : ''
-    return { row: rows.fail(`${where}${faultOf(error).message}, as ${nameOf(user)}`) }
+    const where = servers.kind === 'standalone' ? `${formatAddress(servers.address)}, ` : ''
+    return { row: rows.fail(`${where}as ${nameOf(user)}: ${faultOf(error).message}`) }
   }
 }
 

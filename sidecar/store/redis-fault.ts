@@ -25,7 +25,8 @@ const faultWords = {
     'it wants a client certificate that it knows; name certificate and key in store.redis.tls, of a CA that it trusts',
   tls: 'TLS cannot be set up with it',
   wrong_password: 'it does not know this username with this password, or the user is off',
-  no_password: 'it wants a username and password; name them in store.redis.username and password_file',
+  no_password:
+    'it wants a username and password; name both in store.redis, or for who revokes in store.redis.revoker',
   denied: 'it takes no connections from elsewhere without a password (protected mode)',
   full_house: 'it has as many clients as it takes (maxclients)',
   not_permitted: 'an ACL rule is missing for this user',

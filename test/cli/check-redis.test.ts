@@ -49,12 +49,15 @@ test('nothing listens', async () => {
   const port = await freePort()
   const rows = await checked(at('127.0.0.1', port))
   assert.deepEqual(rows, [
-    `fail 127.0.0.1:${port}: nothing listens there; is it running, and is this its port? (ECONNREFUSED), as user default`,
+    `fail 127.0.0.1:${port}, as user default: nothing listens there; is it running, and is this its port? (ECONNREFUSED)`,
   ])
 })
 
 test('the name is not known', async () => {
-  await assertRow(at('redis.invalid', 6379), /^fail redis\.invalid:6379: its name is not known to DNS/)
+  await assertRow(
+    at('redis.invalid', 6379),
+    /^fail redis\.invalid:6379, as user default: its name is not known to DNS/,
+  )
 })
 
 test('something else listens', async (t) => {
@@ -215,14 +218,14 @@ suite('a real Redis', { skip: redisMissing }, () => {
     await writeFile(passwordFile, 'wrong-secret')
     const rows = await assertRow(
       settings,
-      /^fail .*does not know this username with this password.*, as user sidecar$/,
+      /^fail .*, as user sidecar: .*does not know this username with this password/,
     )
     assert.equal(rows.join('\n').includes('wrong-secret'), false)
   })
 
   test('a password is wanted and none is given', async (t) => {
     const server = await startRedis(t, { args: ['--requirepass', 'secret'] })
-    await assertRow(standalone(server), /^fail .*it wants a username and password; name them in store\.redis/)
+    await assertRow(standalone(server), /^fail .*it wants a username and password; name both in store\.redis/)
   })
 
   test('the password file is not there', async (t) => {
@@ -246,7 +249,10 @@ suite('a real Redis', { skip: redisMissing }, () => {
   test('the name is not in the certificate', async (t) => {
     const { server, settings } = await startSecureRedis(t, acl)
     const servers = { kind: 'standalone', address: { host: '127.0.0.1', port: server.port } } as const
-    await assertRow({ ...settings, servers }, /^fail 127\.0\.0\.1:\d+: its certificate is not for this name/)
+    await assertRow(
+      { ...settings, servers },
+      /^fail 127\.0\.0\.1:\d+, as user sidecar: its certificate is not for this name/,
+    )
   })
 
   test('a client certificate is wanted', async (t) => {
