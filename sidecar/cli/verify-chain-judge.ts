@@ -153,7 +153,7 @@ function issueTime(assertion: string, otherwiseMs: number): number {
 }
 
 function reportOf(
-  { mesh, headers, at }: CapturedQuestion,
+  { mesh, headers, at, certificates }: CapturedQuestion,
   answer: ChainReport['answer'],
   { user, links = [] }: Found,
 ): ChainReport {
@@ -166,12 +166,26 @@ function reportOf(
     ...(user && { user: userOf(user), entry: { service: serviceAt(host, mesh) ?? '?', host } }),
     ...(txn !== undefined && { txn }),
     hops: hopsOf(links, host, mesh),
-    notes: notesOn(headers),
+    notes: notesOn(headers, certificates),
   }
 }
 
-function notesOn({ assertion }: CapturedHeaders): string[] {
+function notesOn(
+  { assertion, via }: CapturedHeaders,
+  certificates: CapturedQuestion['certificates'],
+): string[] {
   const notes = ['revocations are known to a running sidecar only, and were not consulted']
+  const isUnknown = (token: string) => {
+    const { header } = decodeToken(token.trim())
+    const keyId = header?.['kid']
+    return header?.['x5c'] === undefined && typeof keyId === 'string' && !certificates.has(keyId)
+  }
+  const signed = [...via.split(','), ...(assertion === undefined ? [] : [assertion])]
+  if (signed.some(isUnknown)) {
+    notes.push(
+      'what travels without its certificate (x5c) is verified by --certificates FILE, the PEM of the accounts',
+    )
+  }
   if (assertion === undefined) {
     notes.push('without X-Pomerium-Jwt-Assertion nobody can tell whether the last link is by who was calling')
   }

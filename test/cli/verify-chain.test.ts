@@ -243,8 +243,10 @@ test('links without certificates need them from a file', async (t) => {
   const without = await run(ground, headers)
   assert.equal(without.status, 1)
   assert.match(without.stdout, /link 1: .*no certificate is known for its kid/)
+  assert.match(without.stdout, /note: what travels without its certificate .*--certificates FILE/)
   const { status, stdout } = await run(ground, headers, '--certificates', 'accounts.pem')
   assert.equal(status, 0, stdout)
+  assert.doesNotMatch(stdout, /--certificates/)
 })
 
 test('another service than the last link leads to is asked for by name', async (t) => {
