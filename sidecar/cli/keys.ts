@@ -21,11 +21,17 @@ function toText(answer: unknown): string {
       'root',
       issuer,
       fingerprint256,
-      validTo,
+      isoOf(validTo),
     ]),
     ...(account === undefined ? [] : [['account', account.account, account.key_id, account.valid_to]]),
   ]
   return table([['KIND', 'OF', 'KID OR FINGERPRINT', 'USABLE UNTIL'], ...rows])
+}
+
+/** A certificate says `Nov 23 05:46:57 2036 GMT`, everything else here ISO 8601. */
+function isoOf(text: string): string {
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? text : new Date(ms).toISOString()
 }
 
 export function keys(args: string[], io: Io): Promise<number> {

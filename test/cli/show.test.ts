@@ -23,7 +23,7 @@ test('keys are shown with whose they are and until when: of issuers, roots and t
   const lines = stdout.trimEnd().split('\n')
   assert.match(lines[0] ?? '', /^KIND +OF +KID OR FINGERPRINT +USABLE UNTIL$/)
   assert.match(lines[1] ?? '', /^issuer +pomerium +\S+ +\d{4}-/)
-  assert.match(lines[2] ?? '', /^root +mesh\.companydomain\.com +[0-9A-F:]{95} +\S/)
+  assert.match(lines[2] ?? '', /^root +mesh\.companydomain\.com +[0-9A-F:]{95} +\d{4}-/)
   assert.match(lines[3] ?? '', /^account +api-access +[0-9a-f]{64} +\d{4}-/)
   const json = JSON.parse((await run(mesh, mesh.sidecars.App.admin, ['keys', '-o', 'json'])).stdout) as {
     account: { key_id: string }
