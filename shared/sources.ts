@@ -131,7 +131,7 @@ function liveSession(sources: readonly Source[], shared: AssertionSessions | und
   throw new Refusal(
     'original_user_lost',
     'The request that this call belongs to has ended, or never came here, so its user cannot be carried on. ' +
-      'Make the call while the request runs, or raise timeouts.linger.',
+      'Make the call while the request runs, raise timeouts.linger, or, for another pod, share sessions (share_with).',
   )
 }
 

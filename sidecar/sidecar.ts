@@ -1,4 +1,5 @@
 // One sidecar: wires the sides, the listeners and the live state, and takes them down again in order.
+import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
@@ -76,7 +77,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   let isListening = false
   const notReady = () => [
     ...(isListening ? [] : ['the listeners are not open']),
-    ...reasonsNotReady(configuration, draining.done !== undefined, options.now()),
+    ...reasonsNotReady(configuration, parts.runtime.revocations, draining.done !== undefined, options.now()),
   ]
   const beginDrain = () => (draining.done ??= drainAll(parts, servers, configuration, log))
   const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
@@ -236,11 +237,18 @@ function assemble(
   }
 }
 
-function reasonsNotReady(configuration: Configuration, stopping: boolean, nowMs: number): readonly string[] {
+function reasonsNotReady(
+  configuration: Configuration,
+  revocations: Revocations,
+  stopping: boolean,
+  nowMs: number,
+): readonly string[] {
   const reasons = configuration.waitingFor().map((issuer) => `the keys of issuer ${issuer} were never loaded`)
   const { minter } = configuration.current.credential
   if (minter !== undefined && minter.notAfterMs <= nowMs)
     reasons.push('the certificate of the account has expired')
+  if (minter !== undefined && revocations.isKeyRevoked(minter.keyId))
+    reasons.push('the key of the account was revoked')
   if (stopping) reasons.push('draining')
   return reasons
 }
@@ -258,7 +266,7 @@ function adminSubject(
   const { runtime, revoking } = parts
   return {
     config: () => describeConfig(configuration.current.snapshot.mesh),
-    keys: () => describeKeys(configuration.current),
+    keys: () => describeKeys(configuration.current, runtime.revocations),
     keySet: () => publishedKeySet(configuration.current, runtime.revocations, controls.now()),
     sessions: () => describeSessions(runtime.sessions),
     decisions: (id) => (id === undefined ? runtime.recorder.recent() : runtime.recorder.about(id)),

@@ -28,6 +28,7 @@ import {
 } from './service-settings.ts'
 import { readSettings, type Settings } from './settings.ts'
 import type { FileReference, MeshSource } from './source.ts'
+import { didYouMean } from './suggest.ts'
 import { checkSharing, makeStore, readShareWith } from './store-settings.ts'
 
 export interface MeshParts {
@@ -58,6 +59,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const accountsByService = readAccounts(placed, values.mesh.evidence === 'require', findings)
   const store = broken.has('store') ? { kind: 'memory' as const } : makeStore(values.store, folder, sink)
   if (!broken.has('store') && !broken.has('issuers')) checkSharing(values, sink)
+  checkEvidence(settings, accountsByService)
   const files = settings.files(folder)
   if (service === undefined) return { mesh: undefined, files }
 
@@ -155,6 +157,27 @@ function behaviour(
     originalUserGraceMs: values.mesh.original_user_grace,
     revocationMaxAgeMs: values.revocation_max_age,
     streamsEndAt: values.streams.end_at === 'never' ? 'never' : 'revocation',
+  }
+}
+
+/** What evidence and signed keys rest on. */
+function checkEvidence(
+  { values, sink, broken }: Settings,
+  accountsByService: ReadonlyMap<string, ReadonlySet<string>>,
+): void {
+  const { evidence, original_user_grace: graceMs } = values.mesh
+  if (evidence === 'off' && graceMs > 0) {
+    const message = 'has no effect with `evidence: off`: nothing else shows when the user came in'
+    sink.warn(['mesh', 'original_user_grace'], message)
+  }
+  if (broken.has('issuers')) return
+  const accounts = [...accountsByService.values()].flatMap((each) => [...each])
+  for (const [index, { jwks_from: given = [] }] of (values.issuers ?? []).entries()) {
+    for (const [i, account] of given.entries()) {
+      if (accounts.includes(account)) continue
+      const message = `no route has an account "${account}"${didYouMean(account, accounts)}`
+      sink.error(['issuers', index, 'jwks_from', i], message)
+    }
   }
 }
 

@@ -39,7 +39,10 @@ const redis = section('The Redis that sidecars share; exactly one of url, sentin
   ),
   ...user,
   revoker: v.optional(
-    section('Who may write revocations, where that is somebody else than who may write the rest.', user),
+    section(
+      'Who may write revocations, where that is somebody else than who may write the rest. A sidecar that can read the password writes back what is missing; one that cannot, only reads.',
+      user,
+    ),
   ),
   prefix: v.optional(parsed('What all keys and channels begin with.', 'a name', parsePrefix), 'onbehalf'),
 })

@@ -12,17 +12,14 @@ const inRedis = (...steps: string[]): Path => ['store', 'redis', ...steps]
 /** The files that a store's entry names, each with its path. */
 export function storeFiles(store: EffectiveSettings['store']): { path: Path; file: string | undefined }[] {
   if (store === 'memory') return []
-  const { tls, revoker, sentinel, password_file: passwordFile } = store.redis
+  // The revoker's password is not among them: whoever has it may revoke, which is not for every sidecar.
+  const { tls, sentinel, password_file: passwordFile } = store.redis
   return [
     { path: inRedis('tls', 'ca'), file: tls?.ca },
     { path: inRedis('tls', 'certificate'), file: tls?.certificate },
     { path: inRedis('tls', 'key'), file: tls?.key },
     { path: inRedis('password_file'), file: passwordFile },
     { path: inRedis('sentinel', 'password_file'), file: sentinel.password_file },
-    // Only who revokes must have this one; a sidecar without it does not.
-    ...(revoker === undefined
-      ? []
-      : [{ path: inRedis('revoker', 'password_file'), file: revoker.password_file }]),
   ]
 }
 

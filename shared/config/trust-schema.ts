@@ -92,7 +92,11 @@ export const meshSchema = section('This mesh: what its sidecars sign, and whose 
     'permissive',
   ),
   max_hops: v.optional(
-    v.pipe(count('The most hops that evidence may have.'), v.minValue(1, 'must be at least 1')),
+    v.pipe(
+      count('The most hops that evidence may have, up to 32.'),
+      v.minValue(1, 'must be at least 1'),
+      v.maxValue(32, 'must be at most 32: each is a signature to verify, in one header'),
+    ),
     8,
   ),
   original_user_grace: v.optional(

@@ -41,7 +41,11 @@ function listsOf(sets: ReadonlyMap<string, ReadonlySet<string>>): Record<string,
   return Object.fromEntries([...sets].map(([name, set]) => [name, [...set]]))
 }
 
-export function describeKeys({ snapshot, credential }: Current) {
+/** @param revocations what of it is revoked is there, and counts for nothing. */
+export function describeKeys(
+  { snapshot, credential }: Current,
+  revocations: Pick<Revocations, 'isKeyRevoked'>,
+) {
   const { trust } = snapshot
   return {
     issuers: snapshot.mesh.issuers.map(({ name, jwks }) => {
@@ -51,6 +55,9 @@ export function describeKeys({ snapshot, credential }: Current) {
         from: jwks.kind === 'url' ? jwks.url : jwks.file,
         loaded: known !== undefined,
         key_ids: [...(known?.keys.byId.keys() ?? [])],
+        revoked_key_ids: [...(known?.keys.byId.keys() ?? [])].filter((keyId) =>
+          revocations.isKeyRevoked(keyId),
+        ),
         usable_until: known === undefined ? undefined : new Date(known.usableUntilMs).toISOString(),
       }
     }),
@@ -66,6 +73,7 @@ export function describeKeys({ snapshot, credential }: Current) {
       account: credential.minter.account,
       key_id: credential.minter.keyId,
       valid_to: new Date(credential.minter.notAfterMs).toISOString(),
+      revoked: revocations.isKeyRevoked(credential.minter.keyId),
     },
     pomerium_token: credential.pomeriumToken !== undefined,
   }

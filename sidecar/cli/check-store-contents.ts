@@ -1,7 +1,7 @@
 // What `onbehalf check` says of what is in the store: whether somebody else writes there.
 import { AccountVerdicts } from '../../shared/assertion/account-verdicts.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
-import { parseEntry } from '../../shared/revocation.ts'
+import { digestOf, parseEntry } from '../../shared/revocation.ts'
 import { makeTrust } from '../../shared/trust.ts'
 import { certificateKey } from '../certificates.ts'
 import type { Minter } from '../credential/minter.ts'
@@ -27,7 +27,7 @@ export async function checkContents(
   const { minter } = material.credential
   const checks = [
     ...(minter === undefined ? [] : [checkOwnCertificate(minter, store)]),
-    checkRevocations(store),
+    checkRevocations(store, minter),
     ...checkDocuments(mesh, material, store, now),
   ]
   return Promise.all(checks.map((check) => check.catch(asRow)))
@@ -49,8 +49,14 @@ async function checkOwnCertificate({ keyId, x5c }: Minter, store: Store): Promis
   return rows.fail(`what is there under the kid of this service's certificate is another one. ${intruder}`)
 }
 
-async function checkRevocations(store: Store): Promise<Row> {
+async function checkRevocations(store: Store, minter: Minter | undefined): Promise<Row> {
   const members = await store.members(revocationsName, -Infinity)
+  const own = minter && digestOf('kid', '', minter.keyId)
+  if (own !== undefined && members.some(([member]) => member.startsWith(`${own}.`))) {
+    return rows.fail(
+      "the key of this service's certificate is revoked: have a new one issued, with a new key",
+    )
+  }
   const foreign = members.filter(([member, score]) => parseEntry(member, score) === undefined).length
   if (foreign === 0) return rows.ok(count(members.length, 'revocation'))
   return rows.fail(

@@ -9,13 +9,16 @@ type Answer = ReturnType<typeof describeKeys>
 const about = `Shows the keys that the running sidecar of a service goes by: of each issuer, the roots of the mesh, and the
 service account's own. A kid is what onbehalf revoke --kid takes.`
 
+const untilOf = (until: string, isRevoked: boolean) => (isRevoked ? 'revoked' : until)
+
 function toText(answer: unknown): string {
   const { issuers, roots, account } = answer as Answer
   const rows = [
-    ...issuers.flatMap(({ issuer, loaded, key_ids: keyIds, usable_until: until }) =>
-      loaded && keyIds.length > 0
-        ? keyIds.map((keyId) => ['issuer', issuer, keyId, until ?? ''])
-        : [['issuer', issuer, loaded ? 'no key that can be used' : 'never loaded', until ?? '']],
+    ...issuers.flatMap(
+      ({ issuer, loaded, key_ids: keyIds, revoked_key_ids: revoked, usable_until: until = '' }) =>
+        loaded && keyIds.length > 0
+          ? keyIds.map((keyId) => ['issuer', issuer, keyId, untilOf(until, revoked.includes(keyId))])
+          : [['issuer', issuer, loaded ? 'no key that can be used' : 'never loaded', until]],
     ),
     ...roots.map(({ issuer, fingerprint256, valid_to: validTo }) => [
       'root',
@@ -23,7 +26,9 @@ function toText(answer: unknown): string {
       fingerprint256,
       isoOf(validTo),
     ]),
-    ...(account === undefined ? [] : [['account', account.account, account.key_id, account.valid_to]]),
+    ...(account === undefined
+      ? []
+      : [['account', account.account, account.key_id, untilOf(account.valid_to, account.revoked)]]),
   ]
   return table([['KIND', 'OF', 'KID OR FINGERPRINT', 'USABLE UNTIL'], ...rows])
 }

@@ -79,7 +79,7 @@ async function byStore(asked: RevokeQuestion, settings: RedisSettings): Promise<
   const entry = makeEntry(asked.revocation, asked.forSeconds, Date.now())
   const user = { ...(settings.revoker ?? settings.user), ...asked.redisUser }
   const listening = await shareRevocation(settings, user, entry)
-  const message = `revoked: ${whats[asked.revocation.kind]}, ${untilWords(entry)}. ${count(listening, 'sidecar')} heard it; others find it when they next read all.`
+  const message = `revoked: ${whats[asked.revocation.kind]}, ${untilWords(entry)}. ${count(listening, 'sidecar')} heard it; others find it when they next read all, within seconds.`
   const warning =
     listening > 0
       ? undefined

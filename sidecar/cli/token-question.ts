@@ -24,6 +24,8 @@ export interface TokenQuestion {
   readonly tokenFor: string | undefined
   /** An x-onbehalf-via beside them. */
   readonly via: string | undefined
+  /** Chains by `kid`, for what travels without its own. */
+  readonly certificates: ReadonlyMap<string, readonly string[]>
   readonly method: string
   readonly path: string
   readonly peer: Peer
@@ -51,6 +53,7 @@ export async function askSidecar(question: TokenQuestion): Promise<TokenAnswer> 
   }
   for (;;) {
     const trust = makeTrust(keyRing.loaded, material.authorities, new AccountVerdicts())
+    for (const [keyId, chain] of question.certificates) trust.certificates.set(keyId, chain)
     const snapshot = { mesh, trust }
     try {
       const tooLarge = refuseTooLarge(head, mesh)

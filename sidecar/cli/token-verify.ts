@@ -22,6 +22,7 @@ import { KeyRing, planKeys, type KeyPlan } from './token-keys.ts'
 import { askSidecar } from './token-question.ts'
 import { formatVerdict, makeVerdict, type Verdict } from './token-verdict.ts'
 import { escapeTreacherous } from './token-words.ts'
+import { readCertificates } from './certificates-option.ts'
 
 const usage = `Usage: onbehalf token verify [--config FILE] [--service NAME] [TOKEN] [options]
 
@@ -44,6 +45,8 @@ Options:
   --at TIME           Another moment than now: 2026-01-15T12:00:00Z, or seconds since the epoch.
   --keys live|FILE    Where the issuers' keys come from: fetched as the sidecar does (the default), or a
                       JWKS in a file; with several issuers NAME=FILE, once for each.
+  --certificates FILE PEM of accounts' certificates, for what travels without its own (x5c), as it does
+                      where there is a store; may be given several times.
   --offline           Fetch nothing: keys come from files only.
   -o, --output json   JSON alone on standard output.
   -h, --help          This text.
@@ -70,6 +73,7 @@ export const verify: TokenCommand = {
       from: { type: 'string', default: '127.0.0.1' },
       at: { type: 'string' },
       keys: { type: 'string', multiple: true, default: [] },
+      certificates: { type: 'string', multiple: true, default: [] },
       offline: { type: 'boolean', default: false },
       output: { type: 'string', short: 'o' },
     })
@@ -79,7 +83,9 @@ export const verify: TokenCommand = {
     const mesh = await readSoundMesh({ config: values.config, service: values.service }, io, 'trust')
     const plan = planKeys(mesh, values.keys, values.offline, io.cwd)
     const tokens = await readTokens(positionals, values, { io, openInput })
-    const verdict = await judge({ ...tokens, ...request, nowMs, isNow: values.at === undefined }, mesh, plan)
+    const certificates = await readCertificates(values.certificates, io)
+    const isNow = values.at === undefined
+    const verdict = await judge({ ...tokens, ...request, certificates, nowMs, isNow }, mesh, plan)
     const text = json ? `${JSON.stringify(verdict, null, 2)}\n` : formatVerdict(verdict)
     io.stdout.write(escapeTreacherous(text))
     return statusOf[verdict.answer]
@@ -129,6 +135,7 @@ interface Asked extends Request {
   readonly token: string
   readonly tokenFor: string | undefined
   readonly via: string | undefined
+  readonly certificates: ReadonlyMap<string, readonly string[]>
   readonly nowMs: number
   readonly isNow: boolean
 }

@@ -64,7 +64,8 @@ async function withKeys(
   decide: (missing: MissingRule) => void,
 ): Promise<void> {
   const missing: MissingRule = (need) => {
-    if (need.kind !== 'keys') return 'unknown'
+    // Only links without x5c need one, and whoever has it was not asked: nothing follows from that.
+    if (need.kind !== 'keys') return 'unavailable'
     return need.issuers.every((issuer) => keyRing.wasAsked(issuer)) ? 'unknown' : 'ask'
   }
   for (;;) {

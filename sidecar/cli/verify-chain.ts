@@ -20,7 +20,8 @@ import {
 } from './token-input.ts'
 import { KeyRing, planKeys } from './token-keys.ts'
 import { escapeTreacherous } from './token-words.ts'
-import { readChains, readHeaders } from './verify-chain-input.ts'
+import { readCertificates } from './certificates-option.ts'
+import { readHeaders } from './verify-chain-input.ts'
 import { judgeChain, readLinks, timeOf } from './verify-chain-judge.ts'
 import { formatChain, type ChainReport } from './verify-chain-report.ts'
 
@@ -133,9 +134,4 @@ async function readMeshFor(
     throw new UsageFault('the last link names no host of the mesh file: say by --service who got the request')
   }
   return readSoundMesh({ ...flags, service: called }, io, 'trust')
-}
-
-async function readCertificates(files: readonly string[], io: Io): Promise<Map<string, readonly string[]>> {
-  const texts = await Promise.all(files.map((file) => readFileHere(file, io)))
-  return new Map(files.flatMap((file, i) => [...readChains(texts[i] as string, file)]))
 }

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
+import { digestOf } from '../../shared/revocation.ts'
 import { certificateKey } from '../../sidecar/certificates.ts'
 import { documentKey } from '../../sidecar/keys/key-sharing.ts'
 import { keyName, sharing } from '../store/ground.ts'
@@ -80,4 +81,12 @@ test('of another type, it cannot be read', { skip }, async (t) => {
   await redis.call('set', keyName('revocations'), 'x')
   const [, revocations = ''] = await shared(mesh)
   assert.match(revocations, /^warn what is there cannot be read: .*another type/)
+})
+
+test('a key of ours that is revoked is a failure', { skip }, async (t) => {
+  const { redis, mesh } = await scene(t)
+  const kid = (await ownCertificateKey(mesh)).split(':').at(-1) as string
+  await redis.call('zadd', keyName('revocations'), '+inf', `${digestOf('kid', '', kid)}.1700000000`)
+  const [, revocations = ''] = await shared(mesh)
+  assert.match(revocations, /^fail the key of this service's certificate is revoked: have a new one issued/)
 })

@@ -20,6 +20,7 @@ import {
   issuerOf,
   meshIssuer,
   meshOf,
+  everythingRevoked,
   nothingRevoked,
   pomerium,
   routeOf,
@@ -93,28 +94,36 @@ test('the configuration is shown with its sets and maps as lists', () => {
 })
 
 test('the keys are shown by their names, those that were never loaded too', () => {
-  const shown = asJson(describeKeys(currentOf()))
+  const shown = asJson(describeKeys(currentOf(), nothingRevoked))
   assert.deepEqual(shown['issuers'], [
     {
       issuer: 'pomerium',
       from: 'jwks.json',
       loaded: true,
       key_ids: [pomerium.kid],
+      revoked_key_ids: [],
       usable_until: '2026-01-15T12:00:00.000Z',
     },
-    { issuer: 'down', from: 'https://down.example/jwks', loaded: false, key_ids: [] },
+    { issuer: 'down', from: 'https://down.example/jwks', loaded: false, key_ids: [], revoked_key_ids: [] },
   ])
   assert.deepEqual(shown['account'], {
     account: 'api-access',
     key_id: minter.keyId,
     valid_to: '2026-01-15T12:00:00.000Z',
+    revoked: false,
   })
   assert.equal((shown['roots'] as unknown[]).length, 1)
   assert.equal(shown['pomerium_token'], true)
 })
 
+test('a key that was revoked is shown as such', () => {
+  const shown = asJson(describeKeys(currentOf(), everythingRevoked))
+  assert.deepEqual((shown['issuers'] as { revoked_key_ids: string[] }[])[0]?.revoked_key_ids, [pomerium.kid])
+  assert.equal((shown['account'] as { revoked: boolean }).revoked, true)
+})
+
 test('without a credential none is shown', () => {
-  const shown = asJson(describeKeys(currentOf({ withCredential: false })))
+  const shown = asJson(describeKeys(currentOf({ withCredential: false }), nothingRevoked))
   assert.equal(shown['account'], undefined)
   assert.equal(shown['pomerium_token'], false)
 })
@@ -183,7 +192,7 @@ test('no secret is shown anywhere', () => {
   const current = currentOf()
   const { d } = certificate.keys.privateKey.export({ format: 'jwk' })
   for (const shown of [
-    describeKeys(current),
+    describeKeys(current, nothingRevoked),
     publishedKeySet(current, nothingRevoked, clockMs),
     describeConfig(current.snapshot.mesh),
   ]) {
