@@ -54,3 +54,16 @@ export function headerValues(headers: HeaderList, name: string): string[] {
   }
   return values
 }
+
+/** Without the blanks around it (RFC 9110 section 5.6.3), in time that grows with the text and no faster. */
+export function trimBlanks(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}

@@ -4,7 +4,7 @@ import { MalformedToken } from '../assertion/jws.ts'
 import { signatureIsValid } from '../assertion/key-set.ts'
 import { clockSkewSeconds, type Revocations } from '../assertion/verify.ts'
 import type { Authority } from '../certificate/chain.ts'
-import type { Peer } from '../head.ts'
+import { trimBlanks, type Peer } from '../head.ts'
 import { meshIssuerName } from '../identity.ts'
 import { Needed, type MissingRule } from '../needed.ts'
 import type { Snapshot, Trust } from '../trust.ts'
@@ -66,7 +66,7 @@ function checkCaller({ caller, snapshot }: ViaQuestion): void {
 export function splitVia(via: string, maxHops: number): readonly string[] {
   if (via.length > maxViaLength)
     throw new EvidenceFault(undefined, `it is longer than ${maxViaLength} characters`)
-  const texts = via.split(',', maxHops + 1).map((text) => text.replace(/^[ \t]+|[ \t]+$/g, ''))
+  const texts = via.split(',', maxHops + 1).map(trimBlanks)
   if (texts.length > maxHops)
     throw new EvidenceFault(undefined, `it has more links than mesh.max_hops, ${maxHops}`)
   const empty = texts.indexOf('')

@@ -1,4 +1,5 @@
 // What `verify-chain` is given: headers as somebody captured them.
+import { trimBlanks } from '../../shared/head.ts'
 import { headerNames } from '../../shared/headers/names.ts'
 import { UsageFault } from './token-input.ts'
 
@@ -10,7 +11,7 @@ export interface CapturedHeaders {
 }
 
 /** `Name: value`, also behind the marks of `curl -v`; a request line and all else is passed over. */
-const headerLine = /^[<>]?[ \t]*([\w!#$%&'*+.^`|~-]+)[ \t]*:[ \t]*(.*?)[ \t]*$/
+const headerLine = /^[<>]?[ \t]*([\w!#$%&'*+.^`|~-]+)[ \t]*:(.*)/s
 
 /** @throws {UsageFault} what is needed is not there, or there twice. */
 export function readHeaders(text: string): CapturedHeaders {
@@ -21,8 +22,9 @@ export function readHeaders(text: string): CapturedHeaders {
   ])
   const found = new Map<string, string>()
   for (const line of text.split(/\r?\n/)) {
-    const [, name = '', value = ''] = headerLine.exec(line) ?? []
+    const [, name = '', rest = ''] = headerLine.exec(line) ?? []
     const lower = name.toLowerCase()
+    const value = trimBlanks(rest)
     if (!wanted.has(lower) || value === '') continue
     if (found.has(lower)) throw new UsageFault(`${lower} is there more than once: a sidecar refuses that`)
     found.set(lower, value)
