@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { memberOf, parseEntry, parseMessage, type RevocationEntry } from '../shared/revocation.ts'
 import type { RevocationList } from './revocations.ts'
 import { revocationsName, type Reach, type WriteRevocations } from './revocation-writer.ts'
-import { StoreUnavailable, type Scored, type Store } from './store/store.ts'
+import { StoreOverfull, StoreUnavailable, type Scored, type Store } from './store/store.ts'
 import type { Log } from './telemetry/log.ts'
 
 const startMs = 1_000
@@ -20,6 +20,8 @@ const stepEntries = 2_000
 const retryMs = 1_000
 /** Whoever makes us read everything anew, by gap after gap, makes us do so no more often. */
 const leastMs = 250
+/** And to no more than a fifth of our time. */
+const restFactor = 5
 /** The same complaint is not logged more often. */
 const complaintMs = 60_000
 
@@ -49,8 +51,10 @@ export class RevocationSync {
   #running: Promise<void> | undefined
   #isWanted = false
   #closed = false
+  readonly #closing = new AbortController()
   #deniedUntilMs = 0
   #startedMs = -Infinity
+  #tookMs = 0
   #hasAnswered = false
   #complainedMs = -Infinity
 
@@ -94,6 +98,7 @@ export class RevocationSync {
   /** Waits for what is being read or written, but for no longer than a start does: a store can be slow for minutes. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#closing.abort()
     clearTimeout(this.#timer)
     await Promise.race([this.#running, pause(startMs, undefined, { ref: false })])
   }
@@ -101,11 +106,13 @@ export class RevocationSync {
   async #run(): Promise<void> {
     clearTimeout(this.#timer)
     while (this.#isWanted && !this.#closed) {
-      const waitMs = this.#startedMs + leastMs - performance.now()
-      if (waitMs > 0) await pause(waitMs)
+      const waitMs = this.#startedMs + Math.max(leastMs, this.#tookMs * restFactor) - performance.now()
+      if (waitMs > 0) await pause(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+      if (this.#closed) break
       this.#isWanted = false
       this.#startedMs = performance.now()
       await this.#reconcileOnce()
+      this.#tookMs = performance.now() - this.#startedMs
     }
     this.#running = undefined
     if (this.#closed) return
@@ -140,7 +147,8 @@ export class RevocationSync {
       members = await store.members(revocationsName, startedMs / 1000)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
-      this.#hasAnswered = false
+      this.#hasAnswered = error instanceof StoreOverfull
+      if (this.#hasAnswered) this.#refuseAll()
       return
     }
     this.#hasAnswered = true
@@ -148,6 +156,12 @@ export class RevocationSync {
     const scores = await this.#learnAll(members)
     list.heard(startedMs)
     await this.#writeBack(scores)
+  }
+
+  /** What cannot be read could be what matters. */
+  #refuseAll(): void {
+    this.#options.list.overflow()
+    this.#reject('too_many')
   }
 
   async #learnAll(members: readonly Scored[]): Promise<Map<string, number>> {

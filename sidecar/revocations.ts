@@ -82,6 +82,11 @@ export class RevocationList implements Revocations {
     this.#isOverfull = this.#turnedAway
   }
 
+  /** There are more than can be read: until all are learned, some may be missing here. */
+  overflow(): void {
+    this.#isOverfull = true
+  }
+
   /** Keeps what was revoked here, however much is known already. */
   revoke(entry: RevocationEntry): void {
     this.#keep(entry)

@@ -15,6 +15,7 @@ import {
   maxValueBytes,
   stepMembers,
   StoreDenied,
+  StoreOverfull,
   StoreUnavailable,
   type Scored,
   type Store,
@@ -209,7 +210,9 @@ class RedisStore implements Store {
       this.#blame(connection, fault)
       this.#events?.onCommand(command, fault.kind === 'timeout' ? 'timeout' : 'error')
       const message = `the store: ${fault.message}`
-      throw fault.kind === 'not_permitted' ? new StoreDenied(message) : new StoreUnavailable(message)
+      if (fault.kind === 'not_permitted') throw new StoreDenied(message)
+      if (fault.kind === 'too_long' && command === 'members') throw new StoreOverfull(message)
+      throw new StoreUnavailable(message)
     }
   }
 

@@ -9,6 +9,9 @@ export class StoreUnavailable extends Error {
 /** The store answered that its user may not do this: asking again will not help. */
 export class StoreDenied extends StoreUnavailable {}
 
+/** The store holds more than is read: somebody else writes there. */
+export class StoreOverfull extends StoreUnavailable {}
+
 /** A member of a sorted set, with its score. */
 export type Scored = readonly [member: string, score: number]
 
@@ -34,7 +37,10 @@ export interface Store {
   release(key: string, holder: string): Promise<void>
   /** Adds members to a sorted set, or raises their score; a score is never lowered. Those below `floor` are removed. */
   merge(key: string, members: readonly Scored[], floor: number): Promise<void>
-  /** Members of a sorted set from `floor` on, `Infinity` included. */
+  /**
+   * Members of a sorted set from `floor` on, `Infinity` included.
+   * @throws {StoreOverfull} there are more than {@link maxMembers}, or longer ones than any of ours.
+   */
   members(key: string, floor: number): Promise<readonly Scored[]>
   /** Resolves with how many were listening. @throws {StoreUnavailable} also for more than {@link maxValueBytes}. */
   publish(channel: string, message: string): Promise<number>

@@ -1,13 +1,19 @@
 // What is revoked at one sidecar is known at the others, whatever is lost or taken away in between.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises'
 import { makeEntry, memberOf, messageOf, type Revocation } from '../../shared/revocation.ts'
 import { RevocationSync, type Rejection } from '../../sidecar/revocation-sync.ts'
 import { createRevocationWriter, type Reach } from '../../sidecar/revocation-writer.ts'
 import { RevocationList, type RevocationListOptions } from '../../sidecar/revocations.ts'
 import { createMemoryStore } from '../../sidecar/store/memory.ts'
-import { StoreDenied, StoreUnavailable, type Listener, type Store } from '../../sidecar/store/store.ts'
+import {
+  StoreDenied,
+  StoreOverfull,
+  StoreUnavailable,
+  type Listener,
+  type Store,
+} from '../../sidecar/store/store.ts'
 import { createLog } from '../../sidecar/telemetry/log.ts'
 import { clockMs } from '../support/certificates.ts'
 import { assertionOf, nowS } from '../support/tokens.ts'
@@ -293,6 +299,40 @@ test('more than can be kept is a gap, counted and said; it is over when they are
   await one.sync.reconcile()
   assert.equal(one.list.gap, undefined)
   assert.ok(one.list.isRevoked(alice))
+})
+
+test('more than can be read is a gap, counted and said; it is over when they are gone', async (t) => {
+  const { start, shared } = ground(t)
+  let isOverfull = true
+  const one = await start({
+    members: async (...args) => {
+      if (isOverfull) throw new StoreOverfull('too many')
+      return shared.members(...args)
+    },
+  })
+  assert.equal(one.list.gap, 'too_many')
+  assert.deepEqual(one.rejected, ['too_many'])
+  isOverfull = false
+  await one.sync.reconcile()
+  assert.equal(one.list.gap, undefined)
+})
+
+test('reading that takes long is not done again at once, however often there is a gap', async (t) => {
+  const { start, shared } = ground(t)
+  let reads = 0
+  const one = await start({
+    members: async (...args) => {
+      reads++
+      await pause(200)
+      return shared.members(...args)
+    },
+  })
+  const startedMs = performance.now()
+  while (performance.now() - startedMs < 1_500) {
+    one.gap()
+    await pause(20)
+  }
+  assert.ok(reads <= 3 + (performance.now() - startedMs) / 1_000, `${reads} reads`)
 })
 
 test('gaps without end do not make it read without end', async (t) => {
