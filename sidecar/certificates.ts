@@ -18,6 +18,9 @@ import type { Store } from './store/store.ts'
 export const settlingMs = 500
 /** How often ours is published again, for a store that lost it. */
 const renewalMs = 15_000
+/** Whoever can write to the store can tell us that we missed something: we publish again at most this often. */
+const gapBurst = 5
+const gapIntervalMs = 1_000
 /** So long nobody is asked again for a `kid` that nobody had. */
 const absenceMs = 2_000
 const maxAbsent = 10_000
@@ -56,6 +59,7 @@ export class Certificates {
   #published: { readonly keyId: string; readonly text: string; readonly atMs: number } | undefined
   #publishing: Promise<void> = Promise.resolve()
   #queued: Promise<void> | undefined
+  readonly #gaps = new Budget(gapBurst, gapIntervalMs)
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -67,7 +71,7 @@ export class Certificates {
   async start(): Promise<void> {
     const { store } = this.#options
     if (store.kind === 'memory') return
-    store.subscribe(channel, (keyId) => void (keyId === undefined ? this.publish() : this.#hear(keyId)))
+    store.subscribe(channel, (keyId) => void (keyId === undefined ? this.#catchUp() : this.#hear(keyId)))
     await this.publish()
     this.#schedule()
   }
@@ -151,6 +155,11 @@ export class Certificates {
       renewalMs * (0.8 + 0.2 * Math.random()),
     )
     this.#timer.unref()
+  }
+
+  /** The store may have lost ours; where this comes too often, the renewal will do. */
+  async #catchUp(): Promise<void> {
+    if (this.#gaps.take(this.#options.now())) await this.publish()
   }
 
   /** A certificate is new, or renewed for the key that it had. */
