@@ -215,14 +215,21 @@ export class SharedSessions {
   }
 }
 
-/** Sealed by one of our own: a form that is not ours is of another version. */
+/** Of another version, or by somebody who chose the handle: a form that is not ours names nobody. */
 function parse(text: string | undefined): Sealed | undefined {
-  if (text === undefined) return undefined
-  const { requestId, kind, userToken, isEntry, via, sinceMs } = JSON.parse(text) as Record<string, unknown>
+  const { requestId, kind, userToken, isEntry, via, sinceMs } = membersOf(text)
   if (typeof requestId !== 'string' || typeof isEntry !== 'boolean' || typeof sinceMs !== 'number')
     return undefined
   if (via !== undefined && typeof via !== 'string') return undefined
   const origin = { requestId, isEntry, via, sinceMs }
   if (kind === 'user') return typeof userToken === 'string' ? { ...origin, kind, userToken } : undefined
   return kind === 'own' || kind === 'nobody' ? { ...origin, kind } : undefined
+}
+
+function membersOf(text: string | undefined): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text ?? 'null')) as Record<string, unknown>
+  } catch {
+    return {}
+  }
 }
