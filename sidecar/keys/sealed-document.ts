@@ -70,8 +70,10 @@ function read(url: string, signed: string, options: DocumentSealOptions): Shared
   const { iss, sub, aud, iat, jwks } = jws.payload
   const isFromHere = sub === key.account && accounts.has(key.account) && iss === authorityOf(options)?.issuer
   if (!isFromHere || aud !== url || typeof jwks !== 'string' || !Number.isSafeInteger(iat)) return undefined
-  if ((iat as number) > now() / 1000 + clockSkewSeconds || revocations.isKeyRevoked(key.keyId))
-    return undefined
+  if ((iat as number) > now() / 1000 + clockSkewSeconds) return undefined
+  const principal = { issuer: meshIssuerName, subject: key.account }
+  const revocable = { principal, sessionId: '', tokenId: '', keyId: key.keyId, issuedAt: iat as number }
+  if (revocations.isRevoked(revocable)) return undefined
   const isSigned = signatureIsValid('ES256', key.key, jws.signingInput, jws.signature)
   return isSigned ? { text: jwks, fetchedMs: (iat as number) * 1000 } : undefined
 }

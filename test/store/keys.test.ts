@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Minter } from '../../sidecar/credential/minter.ts'
 import { send } from '../support/client.ts'
+import { makeEntry, memberOf } from '../../shared/revocation.ts'
 import { hosts, startMesh, startPod, type RunningSidecar, type TestMesh } from '../support/mesh.ts'
 import { redisMissing, startRedis, type RedisServer } from '../support/redis.ts'
 import { assertionName, eventually, keyName, metric, sharing } from './ground.ts'
@@ -206,6 +207,18 @@ test(
     assert.equal((await present(mesh, late)).status, 200)
   },
 )
+
+test('a document of an account that was revoked since is not taken', { skip }, async (t) => {
+  const { redis, mesh } = await scene(t, ['api-access'])
+  mesh.pomerium.failJwks('status')
+  const revocation = { kind: 'subject', issuer: 'mesh', value: 'api-access' } as const
+  const entry = makeEntry(revocation, 60, Date.now())
+  await redis.call('zadd', keyName('revocations'), entry.forgetAtSeconds, memberOf(entry))
+  const late = await startPod(t, mesh, 'App', { awaitReady: false })
+  const rejected = 'onbehalf_store_rejected_entries{kind="jwks"}'
+  await eventually(async () => ((await metric(late, rejected)) ?? 0) > 0, 'it is rejected')
+  assert.equal((await present(mesh, late)).code, 'keys_unavailable')
+})
 
 test('an older document does not bring back a key that was withdrawn', { skip }, async (t) => {
   const { redis, mesh } = await scene(t, ['api-access'])
