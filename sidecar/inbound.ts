@@ -15,7 +15,7 @@ import { isSelf } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
-import type { OpenExchange } from './open-exchanges.ts'
+import { carriedBy, type OpenExchange } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
@@ -35,10 +35,11 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     const headers = inboundHeaders(answer.findings, current.snapshot, session.handle, trace)
     let open: OpenExchange | undefined
     try {
-      const { caller, originalUser } = answer.findings
+      const { caller, originalUser, evidence } = answer.findings
       open = runtime.exchanges.open('inbound', [
         ['assertion', caller],
         ['original_user', originalUser],
+        ...carriedBy(evidence),
       ])
       return await forward({
         request: exchange.request,

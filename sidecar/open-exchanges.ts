@@ -1,11 +1,19 @@
-// What is under way, with whose assertions: a revocation ends it.
-import type { Revocations, TokenRole } from '../shared/assertion/verify.ts'
-import { Refusal } from '../shared/errors.ts'
-import type { Assertion } from '../shared/identity.ts'
+// What is under way, with whose assertions and links: a revocation ends it.
+import type { Revocations } from '../shared/assertion/verify.ts'
+import { Refusal, type RefusalCode } from '../shared/errors.ts'
+import type { Evidence } from '../shared/evidence/evidence.ts'
+import type { Revocable } from '../shared/revocation.ts'
 import { Interruption } from './http/interruption.ts'
 import type { Counter } from './telemetry/metrics.ts'
 
-export type Carried = readonly (readonly [role: TokenRole, assertion: Assertion | undefined])[]
+type Role = 'assertion' | 'original_user' | 'evidence'
+
+export type Carried = readonly (readonly [role: Role, signed: Revocable | undefined])[]
+
+/** The links of evidence, each as what can be revoked. */
+export function carriedBy(evidence: Evidence | undefined): Carried {
+  return evidence?.revocables.map((link) => ['evidence', link] as const) ?? []
+}
 
 export interface OpenExchange {
   readonly direction: 'inbound' | 'outbound'
@@ -35,7 +43,7 @@ export class OpenExchanges {
 
   /**
    * To be closed.
-   * @throws {Refusal} `assertion_revoked`, `original_user_revoked`: since it was decided.
+   * @throws {Refusal} `assertion_revoked`, `original_user_revoked`, `evidence_invalid`: since it was decided.
    */
   open(direction: OpenExchange['direction'], carried: Carried): OpenExchange {
     const exchange: OpenExchange = {
@@ -70,14 +78,19 @@ export class OpenExchanges {
 
   #reasonToEnd({ carried }: Pick<OpenExchange, 'carried'>): Refusal | undefined {
     if (!this.#isEnding()) return undefined
-    const revoked = carried.find(
-      ([, assertion]) => assertion !== undefined && this.#revocations.isRevoked(assertion),
-    )
-    return revoked && new Refusal(`${revoked[0]}_revoked`, messages[revoked[0]])
+    const revoked = carried.find(([, signed]) => signed !== undefined && this.#revocations.isRevoked(signed))
+    return revoked && new Refusal(codes[revoked[0]], messages[revoked[0]])
   }
 }
 
-const messages: Readonly<Record<TokenRole, string>> = {
+const codes = {
+  assertion: 'assertion_revoked',
+  original_user: 'original_user_revoked',
+  evidence: 'evidence_invalid',
+} as const satisfies Record<Role, RefusalCode>
+
+const messages: Readonly<Record<Role, string>> = {
   assertion: 'The assertion was revoked while the request was under way.',
   original_user: "The original user's assertion was revoked while the request was under way.",
+  evidence: 'The key or the account of a link of the evidence was revoked while the request was under way.',
 }

@@ -23,6 +23,7 @@ import { makeHopName, type Admission, type Exchange, type Side } from './exchang
 import { forward } from './http/forward.ts'
 import type { Forwarding } from './http/forwarding.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
+import { carriedBy } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
@@ -63,7 +64,8 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
         ? [...given, ...forOtherProxy(exchange, answer.findings)]
         : withVia(given, exchange.hop)
     const carried = answer.permitted ? answer.findings.originalUser : undefined
-    const open = carried && runtime.exchanges.open('outbound', [['original_user', carried]])
+    const links = carriedBy(answer.findings.passage?.evidence)
+    const open = carried && runtime.exchanges.open('outbound', [['original_user', carried], ...links])
     return forward({
       request: exchange.request,
       response: exchange.response,

@@ -67,8 +67,9 @@ const handleBytes = 16
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
 const overheadBytes = 2_200
 
-/** What evidence costs beside its links and its path, which are there twice and once. */
+/** What evidence costs beside its links and its path, which are there twice and once; and what each link costs. */
 const evidenceOverheadBytes = 800
+const linkOverheadBytes = 200
 
 /** What else is known of the request that a session is kept for. */
 export interface Origin {
@@ -364,7 +365,8 @@ function pathOf({ evidence }: Session): string {
 
 function bytesOf(evidence: Evidence | undefined): number {
   if (evidence === undefined) return 0
-  return evidence.via.length + 2 * evidence.path.length + evidenceOverheadBytes
+  const links = evidence.revocables.length * linkOverheadBytes
+  return evidence.via.length + 2 * evidence.path.length + links + evidenceOverheadBytes
 }
 
 /** Four characters that tell this service's handles from another's. */

@@ -1,4 +1,5 @@
 // The evidence of how a user's request came here: all links, from the entry on, after they were verified.
+import type { Revocable } from '../revocation.ts'
 import type { Link } from './link.ts'
 
 /** Characters of `x-onbehalf-via`, whatever else bounds it. */
@@ -16,6 +17,8 @@ export interface Evidence {
   readonly transactionId: string
   /** The hash of the last link. */
   readonly hash: string
+  /** What of each link can be revoked. */
+  readonly revocables: readonly Revocable[]
 }
 
 /** What there is to be said of how a call came about: of whose request, since when, and by which way so far. */
@@ -40,5 +43,6 @@ export function evidenceOf(links: readonly Link[]): Evidence {
     path: JSON.stringify(links.map(({ account, route }) => [account, route])),
     transactionId: last.transactionId,
     hash: last.hash,
+    revocables: links.map(({ revocable }) => revocable),
   }
 }

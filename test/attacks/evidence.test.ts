@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey } from 'node:crypto'
 import { test } from 'node:test'
+import { readLink } from '../../shared/evidence/link.ts'
 import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
 import { issueAccount, createAuthority, type Certified } from '../../sidecar/ca.ts'
 import { rawValues } from '../support/app.ts'
@@ -214,6 +215,13 @@ test('whoever tells of another way than the request took is refused', async (t) 
   })
 })
 
+async function revokeAt(mesh: TestMesh, revocation: object): Promise<Answer> {
+  const { admin } = mesh.sidecars.Ledger
+  const headers = ['Authorization', `Bearer ${await adminToken(mesh.sidecars.Ledger)}`]
+  const body = JSON.stringify(revocation)
+  return send({ port: admin, host: `127.0.0.1:${admin}`, method: 'POST', target: '/revoke', headers, body })
+}
+
 test('a link whose key, account or self is revoked is evidence_invalid at once, though it was good before', async (t) => {
   const mesh = await startMesh(t, { run: ['Ledger'] })
   const way = await layWay(mesh)
@@ -234,11 +242,7 @@ test('a link whose key, account or self is revoked is evidence_invalid at once, 
     })
     const links = [first, await secondBy(way, { after: first })]
     assert.equal((await present(way, { links })).status, 200)
-    const body = JSON.stringify(revocation)
-    const headers = ['Authorization', `Bearer ${await adminToken(mesh.sidecars.Ledger)}`]
-    const { admin } = mesh.sidecars.Ledger
-    const host = `127.0.0.1:${admin}`
-    const told = await send({ port: admin, host, method: 'POST', target: '/revoke', headers, body })
+    const told = await revokeAt(mesh, revocation)
     assert.equal(told.status, 202, told.body)
     assert.equal((await present(way, { links })).code, 'evidence_invalid', revocation.kind)
   }
@@ -273,4 +277,17 @@ test('in report mode a user whose way is not shown is let through as none, and h
       assert.deepEqual(rawValues(received, name), [], name)
     }
   }
+})
+
+test('a request that is under way ends when the key of a link before its caller is revoked', async (t) => {
+  const mesh = await startMesh(t, { run: ['Ledger'] })
+  const way = await layWay(mesh)
+  const arrived = Promise.withResolvers<void>()
+  mesh.apps.Ledger.handler = () => arrived.resolve()
+  const answer = present(way, { links: [way.first, way.second] })
+  await arrived.promise
+  const kid = readLink(way.first).link.keyId
+  assert.equal((await revokeAt(mesh, { kind: 'kid', value: kid })).status, 202)
+  const { status, code } = await answer
+  assert.deepEqual([status, code], [403, 'evidence_invalid'])
 })

@@ -25,7 +25,14 @@ const appAgain = assertionOf('service_account', 'api-access', { token: 'a later 
 const other = assertionOf('service_account', 'other-access')
 
 function evidence(path: string, via = `links of ${path}`): Evidence {
-  return { via, accounts: path.split(' '), path, transactionId: 'txn', hash: `hash of ${via}` }
+  return {
+    via,
+    accounts: path.split(' '),
+    path,
+    transactionId: 'txn',
+    hash: `hash of ${via}`,
+    revocables: [],
+  }
 }
 
 function start(graceMs = 0) {
