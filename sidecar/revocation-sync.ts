@@ -20,7 +20,7 @@ const stepEntries = 2_000
 const retryMs = 1_000
 /** Whoever makes us read everything anew, by gap after gap, makes us do so no more often. */
 const leastMs = 250
-/** And to no more than a fifth of our time. */
+/** And to no more than a fifth of our time; but a store that is slow does not keep us from it. */
 const restFactor = 5
 /** The same complaint is not logged more often. */
 const complaintMs = 60_000
@@ -106,7 +106,8 @@ export class RevocationSync {
   async #run(): Promise<void> {
     clearTimeout(this.#timer)
     while (this.#isWanted && !this.#closed) {
-      const waitMs = this.#startedMs + Math.max(leastMs, this.#tookMs * restFactor) - performance.now()
+      const apartMs = Math.max(leastMs, Math.min(this.#tookMs * restFactor, reconcileMs))
+      const waitMs = this.#startedMs + apartMs - performance.now()
       if (waitMs > 0) await pause(waitMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
       if (this.#closed) break
       this.#isWanted = false
