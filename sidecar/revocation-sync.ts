@@ -5,7 +5,7 @@ import { memberOf, parseEntry, parseMessage, type RevocationEntry } from '../sha
 import type { RevocationList } from './revocations.ts'
 import { revocationsName, type Reach, type WriteRevocations } from './revocation-writer.ts'
 import { StoreOverfull, StoreUnavailable, type Scored, type Store } from './store/store.ts'
-import type { Log } from './telemetry/log.ts'
+import type { Log, LogFields } from './telemetry/log.ts'
 
 const startMs = 1_000
 /** Within which a revocation whose message was lost is found. */
@@ -150,6 +150,9 @@ export class RevocationSync {
       if (!(error instanceof StoreUnavailable)) throw error
       this.#hasAnswered = error instanceof StoreOverfull
       if (this.#hasAnswered) this.#refuseAll()
+      // While it is away, the store's own lines say so.
+      else if (store.isUp)
+        this.#complain('warn', 'the revocations in the store cannot be read', { cause: error.message })
       return
     }
     this.#hasAnswered = true
@@ -216,11 +219,15 @@ export class RevocationSync {
   }
 
   #reject(reason: Rejection): void {
-    const { onRejected, log, now } = this.#options
-    onRejected(reason)
+    this.#options.onRejected(reason)
+    this.#complain(reason === 'too_many' ? 'error' : 'warn', complaints[reason])
+  }
+
+  #complain(level: 'warn' | 'error', message: string, fields: LogFields = {}): void {
+    const { log, now } = this.#options
     if (Math.abs(now() - this.#complainedMs) < complaintMs) return
     this.#complainedMs = now()
-    log.write(reason === 'too_many' ? 'error' : 'warn', complaints[reason])
+    log.write(level, message, fields)
   }
 }
 

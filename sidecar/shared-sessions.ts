@@ -7,6 +7,7 @@ import type { Evidence } from '../shared/evidence/evidence.ts'
 import type { Assertion } from '../shared/identity.ts'
 import type { Session } from '../shared/session.ts'
 import type { Asked } from './asking.ts'
+import type { Members } from './statement.ts'
 import { openSession, sealSession, sessionName } from './session-seal.ts'
 import { serviceTag } from './sessions.ts'
 import { within } from './store/deadline.ts'
@@ -31,6 +32,10 @@ export type SharedSessionOutcome = 'kept' | 'not_kept' | 'redeemed' | 'absent' |
 export interface SharedSessionsOptions {
   readonly store: Store
   readonly mesh: () => Mesh
+  /** Signs what a service says of a session since some moment; undefined where it has no certificate to sign with. */
+  readonly sign: (service: string, sinceMs: number, members: Members) => string | undefined
+  /** What a service signed so; undefined for what it did not. */
+  readonly read: (service: string, signed: string) => Members | undefined
   /**
    * Verifies an original user's token anew, and the evidence that came with it.
    * @param spentMs for so long the store was asked already.
@@ -103,14 +108,19 @@ export class SharedSessions {
 
   /** Shares a session, if this service does so. Nobody waits for it: while the store is away, it is this sidecar's alone. */
   keep(session: Session): void {
-    const { store, mesh, count, now } = this.#options
+    const { store, mesh, sign, count, now } = this.#options
     const { service, shareWith } = mesh()
     if (shareWith.size === 0 || store.kind === 'memory') return
     const { handle, requestId, originalUser, isEntry, evidence, sinceMs } = session
     const kind = originalUser !== undefined ? 'user' : session.isAboutNobody ? 'nobody' : 'own'
     const userToken = originalUser && { userToken: originalUser.token }
     const sealed: Sealed = { requestId, kind, ...userToken, isEntry, via: evidence?.via, sinceMs }
-    const text = sealSession(handle, service, JSON.stringify(sealed))
+    const signed = sign(service, sinceMs, { session: { ...sealed, name: sessionName(handle) } })
+    if (signed === undefined) {
+      count('not_kept')
+      return
+    }
+    const text = sealSession(handle, service, signed)
     const lifeMs = this.#endOf(originalUser ?? session.caller, session) - now()
     store.set(keyOf(handle), text, lifeMs).then(
       () => count('kept'),
@@ -148,7 +158,7 @@ export class SharedSessions {
       count('unavailable')
       return 'unavailable'
     }
-    const sealed = text === undefined ? undefined : parse(openSession(handle, service, text))
+    const sealed = text === undefined ? undefined : this.#open(handle, service, text)
     if (sealed === undefined) {
       // Altered or not there, it names no session; a writer of the store can take sessions away, and make none.
       count(text === undefined ? 'absent' : 'rejected')
@@ -157,6 +167,13 @@ export class SharedSessions {
     }
     const spentMs = deadlineMs - leftMs + performance.now() - startedMs
     return this.#accept(handle, service, sealed, spentMs)
+  }
+
+  /** Sealed by whoever has the handle, which an app can be made to carry; so it must be signed by the service, too. */
+  #open(handle: string, service: string, text: string): Sealed | undefined {
+    const signed = openSession(handle, service, text)
+    const members = signed === undefined ? undefined : this.#options.read(service, signed)
+    return members && parse(members['session'], handle)
   }
 
   async #accept(handle: string, service: string, sealed: Sealed, spentMs: number): Promise<Asked> {
@@ -215,21 +232,13 @@ export class SharedSessions {
   }
 }
 
-/** Of another version, or by somebody who chose the handle: a form that is not ours names nobody. */
-function parse(text: string | undefined): Sealed | undefined {
-  const { requestId, kind, userToken, isEntry, via, sinceMs } = membersOf(text)
-  if (typeof requestId !== 'string' || typeof isEntry !== 'boolean' || typeof sinceMs !== 'number')
-    return undefined
+/** Of another version, or signed for another handle: it names nobody. */
+function parse(given: unknown, handle: string): Sealed | undefined {
+  const { name, requestId, kind, userToken, isEntry, via, sinceMs } = Object(given) as Members
+  if (name !== sessionName(handle) || typeof requestId !== 'string') return undefined
+  if (typeof isEntry !== 'boolean' || typeof sinceMs !== 'number') return undefined
   if (via !== undefined && typeof via !== 'string') return undefined
   const origin = { requestId, isEntry, via, sinceMs }
   if (kind === 'user') return typeof userToken === 'string' ? { ...origin, kind, userToken } : undefined
   return kind === 'own' || kind === 'nobody' ? { ...origin, kind } : undefined
-}
-
-function membersOf(text: string | undefined): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(text ?? 'null')) as Record<string, unknown>
-  } catch {
-    return {}
-  }
 }

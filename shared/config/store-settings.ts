@@ -93,7 +93,21 @@ function checkTls({ url, tls }: RedisEntry, problems: ProblemSink): void {
  */
 export function checkSharing(settings: EffectiveSettings, problems: ProblemSink): void {
   if (settings.store === 'memory') warnWithoutStore(settings, problems)
-  else warnOfPositions(settings, problems)
+  else {
+    warnOfPositions(settings, problems)
+    warnOfUnsigned(settings, problems)
+  }
+}
+
+function warnOfUnsigned(
+  { share_with: shareWith, credential }: EffectiveSettings,
+  problems: ProblemSink,
+): void {
+  if (shareWith.length === 0 || credential.certificate !== undefined) return
+  problems.warn(
+    ['share_with'],
+    'has no effect without credential.certificate: shared sessions are signed by the service',
+  )
 }
 
 function warnOfPositions({ issuers = [] }: EffectiveSettings, problems: ProblemSink): void {

@@ -1,15 +1,11 @@
 // An issuer's keys as a document that an account signed, for pods that cannot reach the issuer.
-import { MalformedToken, parseJws, type ParsedJws } from '../../shared/assertion/jws.ts'
-import { signatureIsValid } from '../../shared/assertion/key-set.ts'
-import { clockSkewSeconds, type Revocations } from '../../shared/assertion/verify.ts'
-import { ChainFault, verifyAccountChain, type AccountKey } from '../../shared/certificate/chain.ts'
-import { meshIssuerName } from '../../shared/identity.ts'
+import type { Revocations } from '../../shared/assertion/verify.ts'
 import type { Trust } from '../../shared/trust.ts'
 import type { Minter } from '../credential/minter.ts'
+import { readStatement, signStatement, type Purpose } from '../statement.ts'
 
 /** What tells it from an assertion and from a link. */
 const type = 'onbehalf-jwks+jwt'
-const maxLength = 256 * 1024
 
 export interface SharedDocument {
   readonly text: string
@@ -45,14 +41,7 @@ export function createDocumentSeal(options: DocumentSealOptions): DocumentSeal {
     sign(url, { text, fetchedMs }) {
       const signer = minter()
       if (signer === undefined || !accounts.has(signer.account)) return undefined
-      const payload = {
-        iss: signer.issuer,
-        sub: signer.account,
-        aud: url,
-        iat: Math.floor(fetchedMs / 1000),
-        jwks: text,
-      }
-      return signer.sign({ typ: type, x5c: signer.x5c }, payload)
+      return signStatement(signer, purposeOf(url), fetchedMs, { jwks: text })
     },
     verify(url, signed) {
       const document = read(url, signed, options)
@@ -62,49 +51,14 @@ export function createDocumentSeal(options: DocumentSealOptions): DocumentSeal {
   }
 }
 
+const purposeOf = (url: string): Purpose => ({ type, audience: url })
+
 function read(url: string, signed: string, options: DocumentSealOptions): SharedDocument | undefined {
   const { accounts, revocations, now } = options
-  const jws = parse(signed)
-  const key = jws && keyOf(jws, options)
-  if (jws === undefined || key === undefined) return undefined
-  const { iss, sub, aud, iat, jwks } = jws.payload
-  const isFromHere = sub === key.account && accounts.has(key.account) && iss === authorityOf(options)?.issuer
-  if (!isFromHere || aud !== url || typeof jwks !== 'string' || !Number.isSafeInteger(iat)) return undefined
-  if ((iat as number) > now() / 1000 + clockSkewSeconds) return undefined
-  const principal = { issuer: meshIssuerName, subject: key.account }
-  const revocable = { principal, sessionId: '', tokenId: '', keyId: key.keyId, issuedAt: iat as number }
-  if (revocations.isRevoked(revocable)) return undefined
-  const isSigned = signatureIsValid('ES256', key.key, jws.signingInput, jws.signature)
-  return isSigned ? { text: jwks, fetchedMs: (iat as number) * 1000 } : undefined
-}
-
-function parse(signed: string): ParsedJws | undefined {
-  if (signed.length > maxLength) return undefined
-  try {
-    const jws = parseJws(signed, type)
-    return jws.algorithm === 'ES256' ? jws : undefined
-  } catch (error) {
-    if (error instanceof MalformedToken) return undefined
-    throw error
-  }
-}
-
-/** Its certificates travel with it: who reads it may know nobody yet. */
-function keyOf(
-  { certificates = [], keyId }: ParsedJws,
-  options: DocumentSealOptions,
-): AccountKey | undefined {
-  const authority = authorityOf(options)
-  if (authority === undefined) return undefined
-  try {
-    const key = verifyAccountChain(certificates, authority, options.now())
-    return key.keyId === keyId ? key : undefined
-  } catch (error) {
-    if (error instanceof ChainFault) return undefined
-    throw error
-  }
-}
-
-function authorityOf({ trust }: DocumentSealOptions) {
-  return [...trust().authorities.values()].find(({ name }) => name === meshIssuerName)
+  const question = { ...purposeOf(url), accounts, trust: options.trust(), revocations, nowMs: now() }
+  const statement = readStatement(signed, question)
+  const jwks = statement?.members['jwks']
+  return statement !== undefined && typeof jwks === 'string'
+    ? { text: jwks, fetchedMs: statement.atMs }
+    : undefined
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { Refusal } from '../../shared/errors.ts'
 import type { Session } from '../../shared/session.ts'
 import { Sessions } from '../../sidecar/sessions.ts'
+import type { Members } from '../../sidecar/statement.ts'
 import { SharedSessions, type CarriedUser } from '../../sidecar/shared-sessions.ts'
 import { createMemoryStore } from '../../sidecar/store/memory.ts'
 import { StoreUnavailable, type Store } from '../../sidecar/store/store.ts'
@@ -27,6 +28,8 @@ function scene(isEntry: boolean) {
     store,
     mesh: () => live.mesh,
     basis: () => live.basis,
+    sign: (_service: string, _sinceMs: number, members: Members) => JSON.stringify(members),
+    read: (_service: string, signed: string) => JSON.parse(signed) as Members,
     verify: async (carried: CarriedUser) => {
       verified.push(carried)
       if (!live.isGood) throw new Refusal('original_user_key_unknown', 'no such key any more')

@@ -190,7 +190,7 @@ for (const { what, make } of forgeries) {
     await pause(300)
     assert.equal((await present(mesh, late)).code, 'keys_unavailable')
     const rejected = await metric(late, 'onbehalf_store_rejected_entries{kind="jwks"}')
-    assert.equal((rejected ?? 0) > 0, what !== 'of long ago')
+    assert.ok((rejected ?? 0) > 0)
   })
 }
 
