@@ -16,9 +16,10 @@ const sharingOver = (store: Store, now: () => number = Date.now) =>
 
 const nameOf = (of: string): string => createHash('sha256').update(of).digest('hex').slice(0, 32)
 
-test('a lease is renewed for as long as the fetch runs, and given back behind it', async () => {
+test('a lease is renewed for as long as the fetch runs, and given back behind it', async (t) => {
   const store = createMemoryStore(Date.now)
   const giveBack = await sharingOver(store).turn()
+  t.after(giveBack)
   // A lease lives for two seconds without its holder.
   await pause(2_600)
   assert.equal(await holders(store), 1)
