@@ -4,11 +4,16 @@ import type { Parsed } from './address.ts'
 import { expected, fileName, list, parsed, section, text } from './fields.ts'
 import type { ServerAddress } from './mesh.ts'
 
-const address = (about: string) =>
-  parsed<ServerAddress>(about, 'an address such as redis.example.com:6379', parseServerAddress)
+const defaultPort = 6379
+const sentinelPort = 26379
 
-const addresses = (about: string, item: string) =>
-  v.pipe(list(about, address(item), 'a list of addresses'), v.nonEmpty('names no address'))
+const address = (about: string, port: number) =>
+  parsed<ServerAddress>(about, 'an address such as redis.example.com:6379', (given) =>
+    parseServerAddress(given, port),
+  )
+
+const addresses = (about: string, item: string, port: number) =>
+  v.pipe(list(about, address(item, port), 'a list of addresses'), v.nonEmpty('names no address'))
 
 const user = {
   username: v.optional(text('The ACL user. Default: the one that Redis calls default.')),
@@ -26,10 +31,14 @@ const redis = section('The Redis that sidecars share; exactly one of url, sentin
       examples: ['rediss://redis.example.com:6379'],
     }),
   ),
-  sentinels: v.optional(addresses('The sentinels that know where the master is.', 'A sentinel.')),
+  sentinels: v.optional(
+    addresses('The sentinels that know where the master is.', 'A sentinel.', sentinelPort),
+  ),
   master: v.optional(text('The name under which the sentinels know it.'), 'mymaster'),
   sentinel: v.optional(section('Who asks the sentinels, where they ask who asks.', user), {}),
-  cluster: v.optional(addresses('Nodes of a cluster, from which the others are found.', 'A node.')),
+  cluster: v.optional(
+    addresses('Nodes of a cluster, from which the others are found.', 'A node.', defaultPort),
+  ),
   tls: v.optional(
     section('TLS, with verification always; for sentinels and cluster this key turns it on.', {
       ca: v.optional(fileName("PEM file of a private CA. Default: the system's CAs.")),
@@ -60,14 +69,14 @@ export const storeSchema = v.pipe(
 
 export type StoreEntry = v.InferOutput<typeof storeSchema>
 
-const defaultPort = 6379
-
-function parseServerAddress(given: string): Parsed<ServerAddress> {
+/** `redis://` before it says nothing more; whether TLS is spoken, `tls` says for all of them. */
+function parseServerAddress(text: string, port: number): Parsed<ServerAddress> {
+  const given = text.replace(/^redis:\/\//, '')
   const url = /[\s/?#@\\]/.test(given) ? null : URL.parse(`redis://${given}`)
   if (url === null || url.hostname === '' || url.port === '0') {
     return { fault: 'must be a host and a port, such as redis.example.com:6379' }
   }
-  return { value: { host: bareHost(url), port: url.port === '' ? defaultPort : Number(url.port) } }
+  return { value: { host: bareHost(url), port: url.port === '' ? port : Number(url.port) } }
 }
 
 function parseRedisUrl(given: string): Parsed<RedisUrl> {

@@ -294,3 +294,52 @@ routes:
   assert.ok(mesh)
   assert.ok(problems.every((problem) => !problem.message.includes('Admits nobody')))
 })
+
+const storeOf = (redis: string) => loadSound(`${minimal}store: {redis: ${redis}}\n`).store
+
+test('a Redis is reached at one address, by sentinels or by nodes', () => {
+  const user = {}
+  const common = { kind: 'redis', tls: undefined, user, revoker: undefined, prefix: 'onbehalf' }
+  assert.deepEqual(storeOf('{url: redis://redis.example.com}'), {
+    ...common,
+    servers: { kind: 'standalone', address: { host: 'redis.example.com', port: 6379 } },
+  })
+  assert.deepEqual(storeOf('{sentinels: [s1, "redis://s2:26380"]}'), {
+    ...common,
+    servers: {
+      kind: 'sentinel',
+      sentinels: [
+        { host: 's1', port: 26379 },
+        { host: 's2', port: 26380 },
+      ],
+      master: 'mymaster',
+      user,
+    },
+  })
+  assert.deepEqual(storeOf('{cluster: ["[::1]:7000"], tls: {}, username: u}'), {
+    ...common,
+    tls: {},
+    user: { username: 'u' },
+    servers: { kind: 'cluster', nodes: [{ host: '::1', port: 7000 }] },
+  })
+})
+
+test('rediss:// is TLS, and files are found beside the mesh file', () => {
+  const store = storeOf('{url: "rediss://[::1]:7001", password_file: password, tls: {ca: redis-ca.pem}}')
+  assert.deepEqual(store, {
+    kind: 'redis',
+    servers: { kind: 'standalone', address: { host: '::1', port: 7001 } },
+    tls: { caFile: 'mesh/redis-ca.pem' },
+    user: { passwordFile: 'mesh/password' },
+    revoker: undefined,
+    prefix: 'onbehalf',
+  })
+})
+
+test('without a store nothing is shared, and nothing is asked', () => {
+  const { store, evidence, maxHops, revocationMaxAgeMs, shareWith } = loadSound(minimal)
+  assert.deepEqual(
+    [store, evidence, maxHops, revocationMaxAgeMs, shareWith],
+    [{ kind: 'memory' }, 'verify', 8, 0, new Set()],
+  )
+})
