@@ -70,8 +70,8 @@ export const storeSchema = v.pipe(
 export type StoreEntry = v.InferOutput<typeof storeSchema>
 
 /** `redis://` before it says nothing more; whether TLS is spoken, `tls` says for all of them. */
-function parseServerAddress(text: string, port: number): Parsed<ServerAddress> {
-  const given = text.replace(/^redis:\/\//, '')
+function parseServerAddress(written: string, port: number): Parsed<ServerAddress> {
+  const given = written.replace(/^redis:\/\//, '')
   const url = /[\s/?#@\\]/.test(given) ? null : URL.parse(`redis://${given}`)
   if (url === null || url.hostname === '' || url.port === '0') {
     return { fault: 'must be a host and a port, such as redis.example.com:6379' }
