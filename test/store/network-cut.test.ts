@@ -54,5 +54,5 @@ test('the network is cut under load', { skip }, async (t) => {
   const report = JSON.parse(await next()) as LoadReport
   t.diagnostic(`${report.served} served`)
   assert.deepEqual([report.failed, report.admitted, report.up], [[], [], [1, 0, 1]])
-  assert.ok(report.served > 100)
+  assert.ok(report.served > 20)
 })
