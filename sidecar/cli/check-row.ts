@@ -1,4 +1,5 @@
 // A row of what `onbehalf check` found, and the table of them.
+import { asLine } from '../telemetry/log.ts'
 import { escapeTreacherous } from './token-words.ts'
 
 /** `info` is neither good nor bad. */
@@ -24,19 +25,11 @@ const labels: Readonly<Record<RowStatus, string>> = { ok: 'ok', info: '-', warn:
 
 export function formatRows(rows: readonly Row[]): string {
   const width = Math.max(...rows.map(({ check }) => check.length))
-  return rows
-    .map(({ status, check, message }) => `${labels[status].padEnd(4)}  ${check.padEnd(width)}  ${message}\n`)
-    .map(escapeLine)
-    .join('')
-}
-
-/** A value must not look like another row, or tell a terminal what to do. */
-function escapeLine(line: string): string {
-  const escaped = line
-    .slice(0, -1)
-    // eslint-disable-next-line no-control-regex
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-    })
-  return `${escapeTreacherous(escaped)}\n`
+  return (
+    rows
+      .map(({ status, check, message }) => `${labels[status].padEnd(4)}  ${check.padEnd(width)}  ${message}`)
+      // A value must not look like another row, or tell a terminal what to do.
+      .map((row) => escapeTreacherous(asLine(row)))
+      .join('')
+  )
 }

@@ -32,19 +32,18 @@ export function createLog(settings: Mesh['log'], output: LogOutput, now: () => n
 }
 
 export function jsonLine(time: Date, level: string, message: string, fields: LogFields): string {
-  return line(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))
+  return asLine(JSON.stringify({ time: time.toISOString(), level, message, ...fields }))
 }
 
 export function textLine(time: Date, level: string, message: string, fields: LogFields): string {
   const pairs = Object.entries(fields).filter(([, value]) => value !== undefined)
   const tail = pairs.map(([name, value]) => ` ${name}=${textValue(value)}`).join('')
-  return line(`${time.toISOString()} ${level.padEnd(5)} ${message}${tail}`)
+  return asLine(`${time.toISOString()} ${level.padEnd(5)} ${message}${tail}`)
 }
 
 /** Nothing that a reader takes for the end of a line, or a terminal for a command, is left as it is. */
-function line(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  const escaped = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+export function asLine(text: string): string {
+  const escaped = text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
   return `${escaped}\n`
