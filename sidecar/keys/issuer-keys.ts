@@ -216,8 +216,10 @@ export class IssuerKeySource {
 
   #schedule(fetched: FetchedKeySet | undefined): void {
     if (this.#closed) return
-    const delayMs =
-      fetched === undefined ? retryDelayMs(this.#failures) : refreshDelayMs(this.issuer, fetched.maxAgeMs)
+    const delayMs = Math.min(
+      fetched === undefined ? retryDelayMs(this.#failures) : refreshDelayMs(this.issuer, fetched.maxAgeMs),
+      this.#options.sharing?.refreshMs ?? Infinity,
+    )
     // Spread, so that a mesh that started together does not ask together.
     const spreadMs = delayMs * (0.9 + Math.random() * 0.1)
     this.#timer = setTimeout(() => void this.#refresh('refresh'), spreadMs)

@@ -18,8 +18,10 @@ const patienceMs = 3_000
 /** Whoever can write to the store can tell us that keys changed: we look at most this often. */
 const hintBurst = 5
 const hintIntervalMs = 5_000
-/** How long a document is to be had: whoever signs it puts a new one there in time. */
+/** How long a document is to be had. */
 const documentLifeMs = 15 * 60_000
+/** Where documents are shared keys are fetched so often, whatever their issuer says, for one to be there always. */
+export const documentRefreshMs = 5 * 60_000
 
 export const hintChannel = 'jwks'
 
@@ -75,6 +77,11 @@ export class KeySharing {
       if (isMine === undefined || performance.now() >= untilMs) return () => undefined
       await pause(retryMs * (0.5 + Math.random()))
     }
+  }
+
+  /** After which at the latest the keys are to be fetched again. */
+  get refreshMs(): number {
+    return this.#options.seal.trustsSomeone ? documentRefreshMs : Infinity
   }
 
   /** Tells the others that the keys changed. */

@@ -17,7 +17,7 @@ import {
   IssuerKeySource,
   maxStaleMs,
 } from '../../../sidecar/keys/issuer-keys.ts'
-import { KeySharing } from '../../../sidecar/keys/key-sharing.ts'
+import { documentRefreshMs, KeySharing } from '../../../sidecar/keys/key-sharing.ts'
 import { createMemoryStore } from '../../../sidecar/store/memory.ts'
 import type { Store } from '../../../sidecar/store/store.ts'
 import { clockMs } from '../../support/certificates.ts'
@@ -391,6 +391,17 @@ function muteSharing(url: string): KeySharing {
   const seal = { trustsSomeone: false, sign: () => 'signed', verify: () => undefined }
   return new KeySharing({ store, url, seal, now: () => clockMs })
 }
+
+test('where documents are shared the keys are fetched again before the document in the store has ended', async (t) => {
+  const { url, served } = await serve(t)
+  served.maxAge = 'max-age=86400'
+  const seal = { trustsSomeone: true, sign: () => 'signed', verify: () => undefined }
+  const sharing = new KeySharing({ store: createMemoryStore(() => clockMs), url, seal, now: () => clockMs })
+  const { source } = sourceOf(t, { kind: 'url', url }, sharing)
+  const delays = watchTimers(t)
+  await source.start()
+  assert.deepEqual(delays(), [documentRefreshMs])
+})
 
 test('a request waits for its turn no longer than it may for the store, nor for what is told to others', async (t) => {
   const { url, served } = await serve(t)
