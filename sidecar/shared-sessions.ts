@@ -7,6 +7,7 @@ import type { Evidence } from '../shared/evidence/evidence.ts'
 import type { Assertion } from '../shared/identity.ts'
 import type { Session } from '../shared/session.ts'
 import type { Asked } from './asking.ts'
+import type { SessionStatements } from './session-statements.ts'
 import type { Members } from './statement.ts'
 import { openSession, sealSession, sessionName } from './session-seal.ts'
 import { serviceTag } from './sessions.ts'
@@ -32,10 +33,7 @@ export type SharedSessionOutcome = 'kept' | 'not_kept' | 'redeemed' | 'absent' |
 export interface SharedSessionsOptions {
   readonly store: Store
   readonly mesh: () => Mesh
-  /** Signs what a service says of a session since some moment; undefined where it has no certificate to sign with. */
-  readonly sign: (service: string, sinceMs: number, members: Members) => string | undefined
-  /** What a service signed so; undefined for what it did not. */
-  readonly read: (service: string, signed: string) => Members | undefined
+  readonly statements: SessionStatements
   /**
    * Verifies an original user's token anew, and the evidence that came with it.
    * @param spentMs for so long the store was asked already.
@@ -108,14 +106,14 @@ export class SharedSessions {
 
   /** Shares a session, if this service does so. Nobody waits for it: while the store is away, it is this sidecar's alone. */
   keep(session: Session): void {
-    const { store, mesh, sign, count, now } = this.#options
+    const { store, mesh, statements, count, now } = this.#options
     const { service, shareWith } = mesh()
     if (shareWith.size === 0 || store.kind === 'memory') return
     const { handle, requestId, originalUser, isEntry, evidence, sinceMs } = session
     const kind = originalUser !== undefined ? 'user' : session.isAboutNobody ? 'nobody' : 'own'
     const userToken = originalUser && { userToken: originalUser.token }
     const sealed: Sealed = { requestId, kind, ...userToken, isEntry, via: evidence?.via, sinceMs }
-    const signed = sign(service, sinceMs, { session: { ...sealed, name: sessionName(handle) } })
+    const signed = statements.sign(service, sinceMs, { session: { ...sealed, name: sessionName(handle) } })
     if (signed === undefined) {
       count('not_kept')
       return
@@ -172,7 +170,7 @@ export class SharedSessions {
   /** Sealed by whoever has the handle, which an app can be made to carry; so it must be signed by the service, too. */
   #open(handle: string, service: string, text: string): Sealed | undefined {
     const signed = openSession(handle, service, text)
-    const members = signed === undefined ? undefined : this.#options.read(service, signed)
+    const members = signed === undefined ? undefined : this.#options.statements.read(service, signed)
     return members && parse(members['session'], handle)
   }
 

@@ -20,7 +20,7 @@ import { Sessions } from './sessions.ts'
 import { SharedSessions } from './shared-sessions.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
-import { readStatement, signStatement, type Purpose } from './statement.ts'
+import { createSessionStatements } from './session-statements.ts'
 import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -173,22 +173,7 @@ function assemble(
   const sharedSessions = new SharedSessions({
     store,
     mesh: meshNow,
-    sign: (service, sinceMs, members) => {
-      const { minter } = configuration.current.credential
-      return minter && signStatement(minter, sessionPurpose(service), sinceMs, members)
-    },
-    read: (service, signed) => {
-      const { mesh, trust } = configuration.current.snapshot
-      const accounts = mesh.accountsByService.get(service) ?? new Set()
-      const question = {
-        ...sessionPurpose(service),
-        accounts,
-        trust,
-        revocations: revoking.list,
-        nowMs: now(),
-      }
-      return readStatement(signed, question)?.members
-    },
+    statements: createSessionStatements(() => configuration.current, revoking.list, now),
     verify: (carried, spentMs) => verifyAnew(carried, runtime, spentMs),
     basis: () => configuration.current.snapshot.trust.verified,
     count: (outcome) => sharedCount.add({ outcome }),
@@ -253,9 +238,6 @@ function assemble(
     setOwnPorts,
   }
 }
-
-/** Of what a service says of its sessions to those that redeem them. */
-const sessionPurpose = (service: string): Purpose => ({ type: 'onbehalf-session+jwt', audience: service })
 
 function reasonsNotReady(
   configuration: Configuration,

@@ -9,7 +9,7 @@ import { reconcileMs } from '../../sidecar/revocation-sync.ts'
 import { makeEntry, memberOf, messageOf } from '../../shared/revocation.ts'
 import { rawValues } from '../support/app.ts'
 import { hosts, startAgain, startMesh } from '../support/mesh.ts'
-import { startSecureRedis } from '../support/redis.ts'
+import { startSecureRedis, type SecureRedis } from '../support/redis.ts'
 import {
   alice,
   atApi,
@@ -168,25 +168,29 @@ test('a set of another type is no word of revocations, and nothing breaks', { sk
   assert.equal(await codeOf(await atApp(mesh, 'alice')), 'ok')
 })
 
+/** The mesh file's `store`, as of a sidecar. */
+const secureStore = (
+  { server, settings, tls, passwordFile }: SecureRedis,
+  revokerPasswordFile: string | undefined,
+) => ({
+  redis: {
+    url: `rediss://localhost:${server.port}`,
+    tls: { ca: tls.caFile, certificate: tls.certificateFile, key: tls.keyFile },
+    username: settings.user.username,
+    password_file: passwordFile,
+    revoker: { username: 'revoker', password_file: revokerPasswordFile },
+  },
+})
+
 const acl = new URL('../../deploy/redis/users.acl', import.meta.url)
 
 test(
   'with a credential of its own for revoking: sidecars without it hear, and cannot revoke for others',
   { skip },
   async (t) => {
-    const { server, settings, tls, revoker, passwordFile } = await startSecureRedis(
-      t,
-      await readFile(acl, 'utf8'),
-    )
-    const store = {
-      redis: {
-        url: `rediss://localhost:${server.port}`,
-        tls: { ca: tls.caFile, certificate: tls.certificateFile, key: tls.keyFile },
-        username: settings.user.username,
-        password_file: passwordFile,
-        revoker: { username: revoker.username, password_file: join('elsewhere', 'revoker-password') },
-      },
-    }
+    const secure = await startSecureRedis(t, await readFile(acl, 'utf8'))
+    const { server, revoker, passwordFile } = secure
+    const store = secureStore(secure, join('elsewhere', 'revoker-password'))
     const mesh = await startMesh(t, {
       run: ['App', 'API'],
       settings: { mesh: withoutEvidence, store, log: { level: 'debug' } },
@@ -223,19 +227,9 @@ test(
 )
 
 test('a sidecar that has the credential for revoking tells the others by it', { skip }, async (t) => {
-  const { server, settings, tls, revoker, passwordFile } = await startSecureRedis(
-    t,
-    await readFile(acl, 'utf8'),
-  )
-  const store = {
-    redis: {
-      url: `rediss://localhost:${server.port}`,
-      tls: { ca: tls.caFile, certificate: tls.certificateFile, key: tls.keyFile },
-      username: settings.user.username,
-      password_file: passwordFile,
-      revoker: { username: revoker.username, password_file: revoker.passwordFile },
-    },
-  }
+  const secure = await startSecureRedis(t, await readFile(acl, 'utf8'))
+  const { server, revoker } = secure
+  const store = secureStore(secure, revoker.passwordFile)
   const mesh = await startMesh(t, { run: ['App', 'API'], settings: { mesh: withoutEvidence, store } })
   await eventually(async () => (await listening(server)) === 2)
   const api = await atApi(mesh, 'alice')

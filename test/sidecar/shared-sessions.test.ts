@@ -28,8 +28,10 @@ function scene(isEntry: boolean) {
     store,
     mesh: () => live.mesh,
     basis: () => live.basis,
-    sign: (_service: string, _sinceMs: number, members: Members) => JSON.stringify(members),
-    read: (_service: string, signed: string) => JSON.parse(signed) as Members,
+    statements: {
+      sign: (_service: string, _sinceMs: number, members: Members) => JSON.stringify(members),
+      read: (_service: string, signed: string) => JSON.parse(signed) as Members,
+    },
     verify: async (carried: CarriedUser) => {
       verified.push(carried)
       if (!live.isGood) throw new Refusal('original_user_key_unknown', 'no such key any more')
