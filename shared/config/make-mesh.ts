@@ -86,9 +86,9 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
     routesByHost: byHost(routes),
     accounts,
     accountsByService,
-    signersByService: readSigners(root['services'], accountsByService),
+    signersByService: readSigners(root, accountsByService),
     shareWith,
-    sharedBy: readSharedBy(root['services'], service),
+    sharedBy: readSharedBy(root, service),
     calls,
     claimHeaders,
     claimHeaderNames: new Set(claimHeaders.map(({ header }) => canonicalName(header))),
@@ -181,26 +181,30 @@ function checkEvidence(
   }
 }
 
+type Root = MeshParts['root']
+
 /** The services that say in their own entries that they share their sessions with this one. */
-function readSharedBy(services: unknown, service: string): ReadonlySet<string> {
-  const names = isMap(services) ? Object.keys(services) : []
-  return new Set(names.filter((name) => name !== service && sharesOf(services, name).includes(service)))
+function readSharedBy(root: Root, service: string): ReadonlySet<string> {
+  const names = isMap(root['services']) ? Object.keys(root['services']) : []
+  return new Set(names.filter((name) => name !== service && sharesOf(root, name).includes(service)))
 }
 
-function sharesOf(services: unknown, name: string): readonly unknown[] {
-  const entry = isMap(services) ? services[name] : undefined
-  const shareWith: unknown = isMap(entry) ? entry['share_with'] : undefined
+/** None without a store to share them through. */
+function sharesOf(root: Root, name: string): readonly unknown[] {
+  const entry = isMap(root['services']) ? root['services'][name] : undefined
+  if (!isMap(entry) || !isMap(entry['store'] ?? root['store'])) return []
+  const shareWith: unknown = entry['share_with']
   return Array.isArray(shareWith) ? shareWith : []
 }
 
 /** A worker that redeems a session makes the calls of the service that shared it. */
 function readSigners(
-  services: unknown,
+  root: Root,
   accounts: ReadonlyMap<string, ReadonlySet<string>>,
 ): Map<string, ReadonlySet<string>> {
   return new Map(
     [...accounts].map(([name, own]) => {
-      const sharing = [...accounts].filter(([other]) => sharesOf(services, name).includes(other))
+      const sharing = [...accounts].filter(([other]) => sharesOf(root, name).includes(other))
       return [name, new Set([...own, ...sharing.flatMap(([, theirs]) => [...theirs])])]
     }),
   )

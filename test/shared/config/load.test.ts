@@ -343,3 +343,14 @@ test('without a store nothing is shared, and nothing is asked', () => {
     [{ kind: 'memory' }, 'verify', 8, 0, new Set()],
   )
 })
+
+test('without a store nobody shares sessions, so nobody signs for another', () => {
+  const text = `${issuers}
+routes:
+  - {name: App, account: a, from: https://app.example.com, to: https://app.internal, allowed_users: [x]}
+  - {name: API, account: b, from: https://api.example.com, to: https://api.internal, allowed_users: [x]}
+services: {App: {share_with: [API]}}
+`
+  const { signersByService, sharedBy } = loadSound(text, { service: 'API' })
+  assert.deepEqual([[...(signersByService.get('App') ?? [])], [...sharedBy]], [['a'], []])
+})
