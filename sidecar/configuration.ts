@@ -156,6 +156,7 @@ export class Configuration {
       const before = this.#current.snapshot.mesh
       this.#file = loaded.reading.file
       this.#current = this.#assemble(loaded)
+      clearTimeout(this.#retry)
       this.failedReloads = 0
       this.#problems = []
       this.#adopt(before, loaded.mesh)

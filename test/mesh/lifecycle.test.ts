@@ -109,6 +109,20 @@ test('a certificate that begins in a moment is taken up when it does, and refuse
   assert.ok(refusals().length <= 2)
 })
 
+test('what was wrong and is mended is read once, and not again for having been wrong', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const { logs } = mesh.sidecars.App
+  const count = (words: string) => logs.filter((line) => line.includes(words)).length
+  const good = await readFile(mesh.meshFile, 'utf8')
+  await writeFile(mesh.meshFile, '{')
+  await until(() => count('configuration not reloaded') === 1, 5_000)
+  await writeFile(mesh.meshFile, good)
+  await until(() => count('configuration reloaded') === 1, 5_000)
+  // What cannot be used is looked at again after five seconds.
+  await new Promise((resolve) => setTimeout(resolve, 5_500))
+  assert.equal(count('configuration reloaded'), 1)
+})
+
 test('report mode decides and records, but lets through, with every unverified identity removed', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'], settings: { mode: 'report' } })
   const port = mesh.sidecars.App.inbound
