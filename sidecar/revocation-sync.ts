@@ -56,7 +56,8 @@ export class RevocationSync {
   #startedMs = -Infinity
   #tookMs = 0
   #hasAnswered = false
-  #complainedMs = -Infinity
+  /** When each complaint was last logged. */
+  readonly #complainedMs = new Map<string, number>()
 
   constructor(options: RevocationSyncOptions) {
     this.#options = options
@@ -225,8 +226,8 @@ export class RevocationSync {
 
   #complain(level: 'warn' | 'error', message: string, fields: LogFields = {}): void {
     const { log, now } = this.#options
-    if (Math.abs(now() - this.#complainedMs) < complaintMs) return
-    this.#complainedMs = now()
+    if (Math.abs(now() - (this.#complainedMs.get(message) ?? -Infinity)) < complaintMs) return
+    this.#complainedMs.set(message, now())
     log.write(level, message, fields)
   }
 }

@@ -317,6 +317,17 @@ test('more than can be read is a gap, counted and said; it is over when they are
   assert.equal(one.list.gap, undefined)
 })
 
+test('that they cannot be read is said while the store answers, and does not keep the next thing from being said', async (t) => {
+  const { start, shared } = ground(t)
+  const asked: Pick<Store, 'members'> = { members: unavailable }
+  const one = await start({ members: (...args) => asked.members(...args) })
+  assert.match(one.logs.join(''), /the revocations in the store cannot be read/)
+  await shared.merge('revocations', [['garbage', 2e9]], 0)
+  asked.members = (...args) => shared.members(...args)
+  await one.sync.reconcile()
+  assert.match(one.logs.join(''), /what is no revocation is in the store among them/)
+})
+
 test('reading that takes long is not done again at once, however often there is a gap', async (t) => {
   const { start, shared } = ground(t)
   let reads = 0
