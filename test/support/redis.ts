@@ -50,14 +50,15 @@ export interface RedisOptions {
 
 /** Ended after the test. */
 export async function startRedis(t: TestContext, options: RedisOptions = {}): Promise<RedisServer> {
-  const folder = await folderFor(t)
+  let server: RedisServer | undefined
+  const folder = await folderFor(t, async () => server?.kill())
   // Between asking for a free port and using it, somebody else can take it.
   for (let attempt = 0; ; attempt++) {
     const port = await freePort()
     const more = (await options.configure?.(port, folder)) ?? ['--port', String(port)]
     const args = [...more, ...defaults(folder), ...(options.args ?? [])]
     const first = await launch(args, options.readyText)
-    if (typeof first !== 'string') return serverOf(t, first, { args, port, folder, options })
+    if (typeof first !== 'string') return (server = serverOf(first, { args, port, folder, options }))
     assert.ok(attempt < 3 && first.includes('Address already in use'), `redis-server ended:\n${first}`)
   }
 }
@@ -73,7 +74,7 @@ interface Launched {
   readonly options: RedisOptions
 }
 
-function serverOf(t: TestContext, first: ChildProcess, launched: Launched): RedisServer {
+function serverOf(first: ChildProcess, launched: Launched): RedisServer {
   const { args, port, folder, options } = launched
   let child = first
   const kill = async () => {
@@ -82,7 +83,6 @@ function serverOf(t: TestContext, first: ChildProcess, launched: Launched): Redi
     child.kill('SIGKILL')
     await exited
   }
-  t.after(kill)
   const address = { host: options.host ?? '127.0.0.1', port }
   const call: RedisServer['call'] = async (command, ...rest) => {
     const connection = await connectRedis(address, options.access ?? openAccess)
@@ -132,9 +132,13 @@ async function launch(
   return promise
 }
 
-async function folderFor(t: TestContext): Promise<string> {
+/** @param end what still writes there, to be ended before it is removed. */
+async function folderFor(t: TestContext, end: () => Promise<void> = async () => undefined): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'onbehalf-redis-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  t.after(async () => {
+    await end()
+    await rm(folder, { recursive: true, force: true })
+  })
   return folder
 }
 
