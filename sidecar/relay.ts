@@ -1,6 +1,7 @@
 // Bytes that pass untouched: connects to where they go, and carries them both ways.
 import { connect, type LookupFunction, type Socket } from 'node:net'
 import { Refusal } from '../shared/errors.ts'
+import { ifSilent } from './http/silence.ts'
 
 export interface Destination {
   readonly host: string
@@ -60,7 +61,8 @@ export function relay(client: Socket, upstream: Socket, idleMs: number): void {
     client.resetAndDestroy()
     return
   }
-  for (const socket of [client, upstream]) socket.setTimeout(idleMs, () => socket.destroy())
+  for (const socket of [client, upstream])
+    socket.setTimeout(idleMs, () => ifSilent(socket, () => socket.destroy()))
   upstream.pipe(client)
 }
 

@@ -5,6 +5,7 @@ import { Refusal } from '../../shared/errors.ts'
 import { beginAnswer, endsWithConnection, passBody, passInformation } from './answer.ts'
 import type { Forwarding } from './forwarding.ts'
 import { Unanswered } from './repetition.ts'
+import { ifSilent } from './silence.ts'
 import { bodyTooLarge, type Upload } from './upload.ts'
 
 /** The client ended its connection before it had the whole answer. */
@@ -142,8 +143,10 @@ class Attempt {
   }
 
   #onIdle(): void {
-    // A client that stops sending has a timeout of its own.
-    if (!this.#upload.awaitsClient) this.#fail(timedOut('idle'))
+    ifSilent(this.#socket as Socket, () => {
+      // A client that stops sending has a timeout of its own.
+      if (!this.#upload.awaitsClient) this.#fail(timedOut('idle'))
+    })
   }
 
   #onError(error: NodeJS.ErrnoException): void {

@@ -6,6 +6,7 @@ import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.t
 import { Refusal } from '../../shared/errors.ts'
 import { ClientConnection } from './connection.ts'
 import { rawRefusal } from './refuse.ts'
+import { ifSilent } from './silence.ts'
 
 export interface ServerOptions {
   readonly limits: Limits
@@ -69,14 +70,16 @@ export function makeServer(options: ServerOptions): HttpServer {
     of(request.socket).take(request, response, () => options.onRequest(request, response))
   // Whether the client is told to send its body is known when its request is decided; by itself Node would say so before.
   for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) server.on(event, onRequest)
-  server.on('timeout', (socket) => {
-    const connection = of(socket)
-    const { awaits } = connection
-    // Who waits for an upstream is told by its timeout that it was that.
-    if (awaits === 'answer') return
-    if (awaits === 'body') connection.refuseRest(refusalOn(socket, bodyTooLate()))
-    else socket.destroy()
-  })
+  server.on('timeout', (socket) =>
+    ifSilent(socket, () => {
+      const connection = of(socket)
+      const { awaits } = connection
+      // Who waits for an upstream is told by its timeout that it was that.
+      if (awaits === 'answer') return
+      if (awaits === 'body') connection.refuseRest(refusalOn(socket, bodyTooLate()))
+      else socket.destroy()
+    }),
+  )
   server.on('clientError', (error, stream) => {
     const socket = stream as Socket
     const refusal = unreadable(error)

@@ -1,7 +1,8 @@
 // Every refusal code that concerns the form of a request, its size, the load, or the upstream, through a socket.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { send, sendRaw } from '../support/client.ts'
 import { freePorts } from '../../deploy/demo/ports.ts'
@@ -252,6 +253,35 @@ test('a body that stops coming is refused with its code, and aborted at the app'
   )
   assert.match(answer, /^HTTP\/1\.1 400 [^]*x-onbehalf-error: request_malformed\r\n[^]*timeouts\.idle/)
   assert.equal(await outcome.promise, 'aborted')
+})
+
+/** Keeps the process, and so the sidecar in it, from whatever else it has to do. */
+function standStill(durationMs: number): void {
+  const endMs = performance.now() + durationMs
+  while (performance.now() < endMs);
+}
+
+test('a sidecar that stood still takes nobody for silent whom it has not heard yet', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { idle: '300ms' } } })
+  const begun = Promise.withResolvers<void>()
+  mesh.apps.App.handler = async (request, response) => {
+    begun.resolve()
+    response.end(await text(request))
+  }
+  const identity = (await asAlice(mesh)).join(': ')
+  const client = connect(mesh.sidecars.App.inbound, '127.0.0.1').setEncoding('latin1')
+  t.after(() => client.destroy())
+  await once(client, 'connect')
+  // Accepted, and not yet read.
+  await new Promise(setImmediate)
+  client.write(
+    `POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${identity}\r\nContent-Length: 10\r\n\r\nhello`,
+  )
+  standStill(400)
+  await begun.promise
+  client.write('world')
+  standStill(400)
+  assert.match(await text(client), /^HTTP\/1\.1 200 [^]*helloworld/)
 })
 
 test('an app that is not there is upstream_refused', async (t) => {
