@@ -11,6 +11,8 @@ import { startSidecarProcess, type SidecarProcess } from './sidecar-process.ts'
 
 const users = 500
 const deadlineMs = 30_000
+/** So many requests a user makes with one token: those of a page. */
+const requestsPerToken = 10
 /** One of so many clients leaves before it has its answer. */
 const leavesOneOf = 50
 /** The share of its requests that the last service fails: who calls it tries again. */
@@ -107,8 +109,11 @@ export async function load({ mesh, tally, entry }: Ground, requests: number): Pr
   const agent = new Agent({ keepAlive: true })
   let left = requests
   const one = async (user: string) => {
-    while (left-- > 0) {
-      const end = await ask(mesh, entry, agent, user, left)
+    let token = ''
+    for (let made = 0; left > 0; made++) {
+      const number = --left
+      if (made % requestsPerToken === 0) token = await mesh.pomerium.assertion(user, hosts.App)
+      const end = await ask(entry, agent, { user, token, number })
       tally.ends.set(end, (tally.ends.get(end) ?? 0) + 1)
     }
   }
@@ -116,19 +121,19 @@ export async function load({ mesh, tally, entry }: Ground, requests: number): Pr
   agent.destroy()
 }
 
-async function ask(
-  mesh: TestMesh,
-  entry: SidecarProcess,
-  agent: Agent,
-  user: string,
-  number: number,
-): Promise<string> {
+interface Asked {
+  readonly user: string
+  readonly token: string
+  readonly number: number
+}
+
+async function ask(entry: SidecarProcess, agent: Agent, { user, token, number }: Asked): Promise<string> {
   const isLeaving = number % leavesOneOf === 0
   const request = httpRequest({
     host: '127.0.0.1',
     port: entry.inbound,
     path: `/${user}/${number}`,
-    headers: { Host: hosts.App, 'X-Pomerium-Jwt-Assertion': await mesh.pomerium.assertion(user, hosts.App) },
+    headers: { Host: hosts.App, 'X-Pomerium-Jwt-Assertion': token },
     agent,
     signal: AbortSignal.timeout(isLeaving ? Math.ceil(Math.random() * 40) : deadlineMs),
   }).end()
