@@ -2,7 +2,7 @@
 import type { Server } from 'node:http'
 import type { Timeouts } from '../shared/config/mesh.ts'
 import type { Admission } from './exchange.ts'
-import { stopAccepting } from './http/server.ts'
+import { stopAccepting } from './http1/server.ts'
 import type { Log } from './telemetry/log.ts'
 
 /** So long connections that are idle stay open in the end. */

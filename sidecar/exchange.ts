@@ -1,15 +1,13 @@
 // What inbound and outbound share: admission, one record for each request, and one answer to each failure.
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Limits } from '../shared/config/mesh.ts'
 import type { Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
-import type { RequestHead } from '../shared/head.ts'
+import type { HeaderList, RequestHead } from '../shared/head.ts'
 import { refuseLoop, type Hop } from '../shared/headers/forwarding.ts'
 import { ClientGone } from './http/attempt.ts'
+import type { Incoming } from './http/incoming.ts'
 import { refuse } from './http/refuse.ts'
-import { peerAddress } from './http/server.ts'
-import { endsConnection, refuseUnserved } from './http/served.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { describeError } from './telemetry/log.ts'
 import type { Ending, Recorder } from './telemetry/recorder.ts'
@@ -28,7 +26,7 @@ export class Admission {
   }
 
   /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
-  admit(request: Pick<IncomingMessage, 'rawHeaders'>, limits: Limits): void {
+  admit(headers: HeaderList, limits: Limits): void {
     if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
     if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
       throw new Refusal(
@@ -36,7 +34,7 @@ export class Admission {
         'Too many requests are under way (limits.concurrent_requests). Try again shortly.',
       )
     }
-    if (limits.headers > 0 && request.rawHeaders.length / 2 > limits.headers) {
+    if (limits.headers > 0 && headers.length / 2 > limits.headers) {
       throw new Refusal('headers_too_large', 'The request has too many header fields (limits.headers).')
     }
   }
@@ -62,8 +60,7 @@ export class Admission {
 /** One request on its way through the sidecar. */
 export interface Exchange {
   readonly requestId: string
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly incoming: Incoming
   readonly head: RequestHead
   readonly hop: Hop
   /** Undefined: the connection was not redirected here. */
@@ -92,17 +89,13 @@ export interface Side {
 }
 
 /** Serves one request from its head to its end; never rejects. */
-export async function handle(
-  side: Side,
-  request: IncomingMessage,
-  response: ServerResponse,
-  originalDestination?: OriginalDestination,
-): Promise<void> {
+export async function handle(side: Side, incoming: Incoming): Promise<void> {
   const { admission, recorder } = side
-  const peer = peerAddress(request.socket)
+  const { head, reply, version, connection } = incoming
+  const { peer, originalDestination } = connection
   if (peer === '') {
     // Reset already: nobody is there to be answered, and of an address that is not known no policy can judge.
-    request.socket.destroy()
+    reply.breakOff()
     return
   }
   const startedMs = performance.now()
@@ -110,10 +103,9 @@ export async function handle(
   let repeated = 0
   const exchange: Exchange = {
     requestId: randomUUID(),
-    request,
-    response,
-    head: { method: request.method as string, target: request.url as string, headers: request.rawHeaders },
-    hop: { name: side.name, httpVersion: request.httpVersion, peer },
+    incoming,
+    head,
+    hop: { name: side.name, httpVersion: version, peer },
     originalDestination,
     record(decision) {
       recorded.decision = decision
@@ -127,10 +119,10 @@ export async function handle(
   }
   admission.enter()
   try {
-    if (admission.closing || endsConnection(request)) response.shouldKeepAlive = false
-    admission.admit(request, side.limits())
-    refuseUnserved(request)
-    refuseLoop(request.rawHeaders, exchange.hop)
+    if (admission.closing) reply.closeConnection()
+    admission.admit(head.headers, side.limits())
+    incoming.refuseUnserved()
+    refuseLoop(head.headers, exchange.hop)
     end({ status: await side.serve(exchange) })
   } catch (error) {
     if (error instanceof ClientGone) {
@@ -139,8 +131,8 @@ export async function handle(
     }
     const refusal = asRefusal(error)
     if (recorded.decision === undefined) exchange.record(side.refusedUnseen(exchange, refusal))
-    const status = response.headersSent ? response.statusCode : refusal.status
-    refuse(response, refusal, exchange.requestId)
+    const status = reply.hasBegun ? reply.status : refusal.status
+    refuse(incoming, refusal, exchange.requestId)
     const isDecided = recorded.decision?.code === refusal.code
     end({ status, ...(isDecided ? undefined : failureOf(refusal)) })
   } finally {

@@ -1,5 +1,4 @@
 // The inbound side: any caller → this service's app. Decide, keep a session, forward.
-import { Agent } from 'node:http'
 import type { Endpoint } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
@@ -14,13 +13,14 @@ import { asking } from './asking.ts'
 import { isSelf } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
+import { createConnections } from './upstream-connections.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { carriedBy, type OpenExchange } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 
 export function createInbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
-  const agent = new Agent({ keepAlive: true, maxFreeSockets: 256 })
+  const connections = createConnections()
   const { recorder } = runtime
 
   async function serve(exchange: Exchange): Promise<number> {
@@ -42,10 +42,9 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
         ...carriedBy(evidence),
       ])
       return await forward({
-        request: exchange.request,
-        response: exchange.response,
+        incoming: exchange.incoming,
         upstream: sending.app,
-        agent,
+        connections,
         path: answer.findings.target?.originForm ?? exchange.head.target,
         headers: withVia(withForwarded(headers, exchange.hop), exchange.hop),
         isAwaited: true,
@@ -75,7 +74,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
       return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer)
     },
     serve,
-    close: () => agent.destroy(),
+    close: () => connections.close(),
   }
 }
 
@@ -154,8 +153,8 @@ function useUp(runtime: Runtime, current: Current, caller: Assertion): void {
 }
 
 /** The port that the caller called, redirected or not. */
-function calledPort({ originalDestination, request }: Exchange): number | undefined {
-  return originalDestination?.port ?? request.socket.localPort
+function calledPort({ originalDestination, incoming }: Exchange): number | undefined {
+  return originalDestination?.port ?? incoming.connection.localPort
 }
 
 /**

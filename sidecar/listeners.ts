@@ -1,12 +1,15 @@
 // The listeners of one sidecar: which server stands at which address.
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
-import { listen, makeServer, type ServerOptions } from './http/server.ts'
+import type { Connection } from './http/connection.ts'
+import { peerAddress } from './http/peer-address.ts'
+import { Http1Incoming } from './http1/incoming.ts'
+import { listen, makeServer, type ServerOptions } from './http1/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
 import type { Tunnels } from './tunnel.ts'
@@ -40,9 +43,16 @@ export function makeServers(mesh: Mesh, served: Served): Servers {
       onUnreadable: (refusal, peer, requestId) =>
         side.recorder.unreadable(direction, refusal, peer, requestId),
       onRequest: (request, response) =>
-        void handle(side, request, response, originalDestinations.of(request.socket)),
+        void handle(side, new Http1Incoming(request, response, connectionOf(request.socket))),
       ...how,
     })
+  const connectionOf = (socket: Socket): Connection => ({
+    peer: peerAddress(socket),
+    localPort: socket.localPort,
+    originalDestination: originalDestinations.of(socket),
+    isTls: false,
+    certificate: undefined,
+  })
   const forInbound: Pick<ServerOptions, 'onConnection'> = {
     onConnection(socket, serveHttp) {
       originalDestinations.read(socket)

@@ -1,6 +1,4 @@
 // The outbound side: this service's app → anyone. Decide, attach the credential, carry the original user, forward.
-import { Agent, type IncomingMessage } from 'node:http'
-import { Agent as TlsAgent } from 'node:https'
 import { isIP } from 'node:net'
 import type { Endpoint, Route } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
@@ -21,7 +19,9 @@ import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
-import type { Forwarding } from './http/forwarding.ts'
+import { createConnections } from './upstream-connections.ts'
+import type { Connections, Forwarding } from './http/forwarding.ts'
+import type { Answer } from './http/outgoing.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { carriedBy } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
@@ -29,15 +29,10 @@ import type { Current, Runtime } from './runtime.ts'
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
 const reportable: ReadonlySet<number> = new Set([401, 403, 503])
 
-interface Agents {
-  readonly plain: Agent
-  readonly tls: TlsAgent
-}
-
 export function createOutbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
   // Connections to unlisted hosts were judged when they were made, by the rule of then; those to routes were not.
-  const toRoutes = createAgents()
-  const toOthers = { allow: createAgents(), deny: createAgents() }
+  const toRoutes = createConnections()
+  const toOthers = { allow: createConnections(), deny: createConnections() }
   const { recorder } = runtime
 
   async function serve(exchange: Exchange): Promise<number> {
@@ -51,9 +46,9 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     const { mesh } = current.snapshot
     const { answer, sending } = await plan(current, certificates, decided, (findings) => {
       if (findings.route !== undefined) return toRoute(findings, toRoutes)
-      const agents = toOthers[rule.local]
-      if (originalDestination === undefined) return toOther(findings, rule, agents)
-      return toOriginal(originalDestination, exchange.head.target, rule, agents)
+      const connections = toOthers[rule.local]
+      if (originalDestination === undefined) return toOther(findings, rule, connections)
+      return toOriginal(originalDestination, exchange.head.target, rule, connections)
     })
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
@@ -67,8 +62,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     const links = carriedBy(answer.findings.passage?.evidence)
     const open = carried && runtime.exchanges.open('outbound', [['original_user', carried], ...links])
     return forward({
-      request: exchange.request,
-      response: exchange.response,
+      incoming: exchange.incoming,
       ...destination,
       headers: finished(headers),
       ...(amend === undefined ? undefined : { amend: amending(amend, finished) }),
@@ -93,10 +87,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     },
     serve,
     close() {
-      for (const { plain, tls } of [toRoutes, toOthers.allow, toOthers.deny]) {
-        plain.destroy()
-        tls.destroy()
-      }
+      for (const connections of [toRoutes, toOthers.allow, toOthers.deny]) connections.close()
     },
   }
 }
@@ -111,15 +102,12 @@ function decide(runtime: Runtime, { head }: Exchange): Promise<{ current: Curren
   })
 }
 
-function createAgents(): Agents {
-  // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
-  const options = { keepAlive: true, maxFreeSockets: 256 }
-  return { plain: new Agent(options), tls: new TlsAgent({ ...options, rejectUnauthorized: true }) }
-}
-
 type Permitted = Extract<OutboundAnswer, { permitted: true }>
 type Refused = Extract<OutboundAnswer, { permitted: false }>
-type Destination = Pick<Forwarding, 'upstream' | 'agent' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'>
+type Destination = Pick<
+  Forwarding,
+  'upstream' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
+>
 type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
 
 /** What is done about a call: without `sending` nothing goes out. */
@@ -174,8 +162,8 @@ const wantsCertificate: ReadonlySet<string> = new Set([
   'evidence_invalid',
 ])
 
-function isForWantOfCertificate({ rawHeaders }: IncomingMessage): boolean {
-  return headerValues(rawHeaders, headerNames.error).some((code) => wantsCertificate.has(code))
+function isForWantOfCertificate({ headers }: Answer): boolean {
+  return headerValues(headers, headerNames.error).some((code) => wantsCertificate.has(code))
 }
 
 function amending(
@@ -209,11 +197,11 @@ function reported(
   }
 }
 
-function toRoute({ route, target }: OutboundFindings, agents: Agents): Destination {
+function toRoute({ route, target }: OutboundFindings, connections: Connections): Destination {
   const upstream = upstreamOf(route as Route)
   return {
     upstream,
-    agent: upstream.tls ? agents.tls : agents.plain,
+    connections,
     path: (target as RequestTarget).originForm,
     isAwaited: true,
     siftResponse: (headers) => siftResponseHeaders(headers, true),
@@ -221,14 +209,14 @@ function toRoute({ route, target }: OutboundFindings, agents: Agents): Destinati
 }
 
 /** @throws {Refusal} what {@link judgeAddress} refuses. */
-function toOther(findings: OutboundFindings, rule: EgressRule, agents: Agents): Destination {
+function toOther(findings: OutboundFindings, rule: EgressRule, connections: Connections): Destination {
   const target = findings.target as RequestTarget
   const upstream = { tls: target.tls, host: target.host, port: target.port ?? (target.tls ? 443 : 80) }
   // An address is judged here, for it is never looked up; a name is judged when it is.
   if (isIP(upstream.host) !== 0) judgeAddress(upstream.host, upstream.port, rule)
   return {
     upstream,
-    agent: upstream.tls ? agents.tls : agents.plain,
+    connections,
     path: target.originForm,
     lookup: judgingLookup(upstream.port, rule),
     isAwaited: false,
@@ -245,12 +233,12 @@ function toOriginal(
   { address, port }: OriginalDestination,
   target: string,
   rule: EgressRule,
-  agents: Agents,
+  connections: Connections,
 ): Destination {
   judgeAddress(address, port, rule)
   return {
     upstream: { tls: false, host: address, port },
-    agent: agents.plain,
+    connections,
     path: target,
     isAwaited: false,
     siftResponse: (headers) => [

@@ -8,9 +8,9 @@ import { Refusal } from '../shared/errors.ts'
 import { parseAuthority } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, refuseUnlisted } from './egress.ts'
 import type { Admission } from './exchange.ts'
-import { endAtOnce } from './http/linger.ts'
+import { endAtOnce } from './http1/linger.ts'
 import { rawRefusal } from './http/refuse.ts'
-import { peerAddress } from './http/server.ts'
+import { peerAddress } from './http/peer-address.ts'
 import { asUpstreamRefusal, dial, passOn, relay, type Destination } from './relay.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -98,7 +98,7 @@ async function establish(
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
-  admission.admit(request, mesh.limits)
+  admission.admit(request.rawHeaders, mesh.limits)
   if (isRedirected) {
     throw new Refusal(
       'request_malformed',

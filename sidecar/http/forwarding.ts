@@ -1,15 +1,15 @@
 // What is needed to carry one request to its upstream.
-import type { Agent, IncomingMessage, ServerResponse } from 'node:http'
 import type { LookupFunction } from 'node:net'
 import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
 import type { AnswerRules } from './answer.ts'
+import type { Framing, Incoming } from './incoming.ts'
 import type { Interruption } from './interruption.ts'
+import type { Answer, Outgoing, OutgoingEvents } from './outgoing.ts'
 
 export interface Forwarding extends AnswerRules {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
+  readonly incoming: Incoming
   readonly upstream: Endpoint
-  readonly agent: Agent
+  readonly connections: Connections
   /** Resolves the upstream's name; undefined: the system's way. */
   readonly lookup?: LookupFunction
   /** Path and query in origin form, or `*`. */
@@ -22,11 +22,25 @@ export interface Forwarding extends AnswerRules {
    * What to send in place of {@link headers}, where an answer says that nothing was carried out for want of something
    * that can be sent along; undefined: the answer counts. Asked once.
    */
-  readonly amend?: (answer: IncomingMessage) => (() => Promise<readonly string[]>) | undefined
+  readonly amend?: (answer: Answer) => (() => Promise<readonly string[]>) | undefined
   /** Ends it from outside: with its reason before the answer, breaking the answer off once it has begun. */
   readonly interruption?: Interruption | undefined
   /** Called each time that the request is sent again. */
   readonly onRepeat: () => void
   readonly limits: Limits
   readonly timeouts: Timeouts
+}
+
+/** One attempt. */
+export interface Sent {
+  readonly forwarding: Forwarding
+  readonly framing: Framing
+  /** An old connection may have ended, as that of the last attempt had. */
+  readonly onNewConnection: boolean
+}
+
+/** Opens requests to upstreams; keeps connections. */
+export interface Connections {
+  open(sent: Sent, events: OutgoingEvents): Outgoing
+  close(): void
 }

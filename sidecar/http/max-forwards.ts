@@ -1,5 +1,4 @@
 // Max-Forwards (RFC 9110 section 7.6.2): how many more hops an OPTIONS request may take.
-import type { ServerResponse } from 'node:http'
 import { headerValues } from '../../shared/head.ts'
 
 /** The hops that are left; undefined where the request does not say. TRACE is not served, and elsewhere it means nothing. */
@@ -14,10 +13,4 @@ export function withHopsLeft(headers: readonly string[], left: number): string[]
   return headers.map((value, i) =>
     i % 2 === 1 && headers[i - 1]?.toLowerCase() === 'max-forwards' ? String(left) : value,
   )
-}
-
-/** The answer to a request that ends here: that it came so far. */
-export function answerHere(response: ServerResponse): void {
-  response.writeHead(204)
-  response.end()
 }

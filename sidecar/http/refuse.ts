@@ -1,11 +1,18 @@
 // Answers a refused request: the code for programs, the message for people, nothing of the request itself.
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { STATUS_CODES } from 'node:http'
 import type { Refusal } from '../../shared/errors.ts'
+import { headerValues } from '../../shared/head.ts'
 import { headerNames } from '../../shared/headers/names.ts'
-import { hasBody } from './upload.ts'
+import { grpcStatusOf, isGrpc } from './grpc.ts'
+import type { Incoming } from './incoming.ts'
 
 function bodyOf(refusal: Refusal, requestId: string): string {
   return `${JSON.stringify({ error: refusal.code, message: refusal.message, request_id: requestId })}\n`
+}
+
+/** What tells ours from the app's. */
+function marks(refusal: Refusal, requestId: string): string[] {
+  return ['Cache-Control', 'no-store', headerNames.error, refusal.code, headerNames.requestId, requestId]
 }
 
 function headersOf(refusal: Refusal, requestId: string, body: string): string[] {
@@ -14,12 +21,7 @@ function headersOf(refusal: Refusal, requestId: string, body: string): string[] 
     'application/json; charset=utf-8',
     'Content-Length',
     String(Buffer.byteLength(body)),
-    'Cache-Control',
-    'no-store',
-    headerNames.error,
-    refusal.code,
-    headerNames.requestId,
-    requestId,
+    ...marks(refusal, requestId),
   ]
   // RFC 9110 section 15.5.2: a 401 says how to authenticate.
   if (refusal.status === 401) headers.push('WWW-Authenticate', `Pomerium error="${refusal.code}"`)
@@ -27,18 +29,19 @@ function headersOf(refusal: Refusal, requestId: string, body: string): string[] 
   return headers
 }
 
-/** Answers, and closes the connection where the rest of a body is not going to be read. */
-export function refuse(response: ServerResponse, refusal: Refusal, requestId: string): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy()
+/** Answers; what has begun already is broken off. */
+export function refuse({ head, reply }: Incoming, refusal: Refusal, requestId: string): void {
+  if (reply.hasBegun || reply.isGone) {
+    reply.breakOff()
+    return
+  }
+  if (headerValues(head.headers, 'content-type').some(isGrpc)) {
+    const headers = [...grpcStatusOf(refusal), ...marks(refusal, requestId)]
+    reply.send({ status: 200, reason: '', headers }, '')
     return
   }
   const body = bodyOf(refusal, requestId)
-  const headers = headersOf(refusal, requestId, body)
-  if (hasBody(response.req) && !response.req.complete) headers.push('Connection', 'close')
-  // A reason that Node did not take before would be taken up again.
-  response.writeHead(refusal.status, STATUS_CODES[refusal.status], headers)
-  response.end(response.req.method === 'HEAD' ? undefined : body)
+  reply.send({ status: refusal.status, reason: '', headers: headersOf(refusal, requestId, body) }, body)
 }
 
 /**

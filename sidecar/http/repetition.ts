@@ -1,6 +1,6 @@
 // Whether a request that was not answered is sent again: where that is safe, and for a bounded time.
 import { setTimeout as pause } from 'node:timers/promises'
-import { Refusal, type RefusalCode } from '../../shared/errors.ts'
+import { Unanswered } from './failures.ts'
 import type { Upload } from './upload.ts'
 
 /** So long a refused connection is tried again: about what an app takes to start again. */
@@ -15,17 +15,6 @@ const maxSentAgain = 2
 const momentMs = 50
 /** What was under way for longer is not sent again: its credential may be no longer good. */
 const youngMs = 10_000
-
-/** The upstream took no connection, or ended it, without a byte of an answer. */
-export class Unanswered extends Refusal {
-  /** Whether the upstream may have had the request, and carried it out. */
-  readonly wasSent: boolean
-
-  constructor(code: RefusalCode, message: string, wasSent: boolean, cause: unknown) {
-    super(code, message, { cause })
-    this.wasSent = wasSent
-  }
-}
 
 export class Repetition {
   readonly #isAwaited: boolean

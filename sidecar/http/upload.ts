@@ -1,8 +1,8 @@
 // The body of one request on its way to the upstream: streamed, bounded, and kept while it may have to be sent again.
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
-import { hasHeader, headerValues } from '../../shared/head.ts'
 import { Refusal } from '../../shared/errors.ts'
-import { flushSoon } from './flush.ts'
+import type { SiftTrailers } from './answer.ts'
+import type { Framing, Incoming } from './incoming.ts'
+import type { Outgoing } from './outgoing.ts'
 
 /** Of a longer body so much was sent that the request can be sent but once. */
 const maxKeptBytes = 64 * 1024
@@ -10,12 +10,6 @@ const maxKeptBytes = 64 * 1024
 const chunkOverheadBytes = 256
 /** RFC 9110 section 9.2.2: what may be sent again though it may have been carried out. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
-
-/** How the end of the body is told: `none` where there is no body, else its length in bytes or `chunked`. */
-export type Framing = 'none' | 'chunked' | number
-
-/** What of a trailer section passes on, as pairs of name and value. */
-export type SiftTrailers = (rawTrailers: readonly string[]) => [string, string][]
 
 export interface UploadEvents {
   readonly onTooLarge: () => void
@@ -25,8 +19,7 @@ export interface UploadEvents {
 
 export class Upload {
   readonly framing: Framing
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
+  readonly #incoming: Incoming
   readonly #maxBytes: number
   readonly #siftTrailers: SiftTrailers
   #bytes = 0
@@ -41,14 +34,12 @@ export class Upload {
    * @param mayBeRejected whether an upstream may say that it took nothing of the request.
    * @throws {Refusal} `body_too_large`, by its length.
    */
-  constructor(response: ServerResponse, maxBytes: number, siftTrailers: SiftTrailers, mayBeRejected = false) {
-    const request = response.req
-    this.#request = request
-    this.#response = response
+  constructor(incoming: Incoming, maxBytes: number, siftTrailers: SiftTrailers, mayBeRejected = false) {
+    this.#incoming = incoming
     this.#maxBytes = maxBytes || Infinity
     this.#siftTrailers = siftTrailers
-    this.framing = framingOf(request.rawHeaders)
-    this.#isIdempotent = idempotent.has(request.method ?? '')
+    this.framing = incoming.framing
+    this.#isIdempotent = idempotent.has(incoming.head.method)
     this.#kept = this.#isIdempotent || mayBeRejected ? [] : undefined
     if (typeof this.framing === 'number' && this.framing > this.#maxBytes) throw bodyTooLarge()
   }
@@ -65,41 +56,41 @@ export class Upload {
 
   /** Whether it is the client that is waited for, not the upstream. */
   get awaitsClient(): boolean {
-    return this.framing !== 'none' && !this.#request.complete && !this.#request.isPaused()
+    const { isComplete, body } = this.#incoming
+    return this.framing !== 'none' && !isComplete && !body.isPaused()
   }
 
   /** From the start, as far as it came; the rest as it comes, at the upstream's pace. */
-  sendTo(upstream: ClientRequest, events: UploadEvents): void {
-    const request = this.#request
+  sendTo(upstream: Outgoing, events: UploadEvents): void {
+    const { body } = this.#incoming
     this.#invite()
     for (const chunk of this.#kept ?? []) upstream.write(chunk)
-    if (request.readableEnded) {
-      this.#finish(upstream)
+    if (body.readableEnded) {
+      this.#finish(upstream, events)
       return
     }
     const onData = (chunk: Buffer) => {
       this.#bytes += chunk.length
       if (this.#bytes > this.#maxBytes) {
-        request.pause()
+        body.pause()
         events.onTooLarge()
         return
       }
       this.#keep(chunk)
-      if (!upstream.write(chunk)) request.pause()
+      if (!upstream.write(chunk)) body.pause()
     }
-    const onEnd = () => this.#finish(upstream)
+    const onEnd = () => this.#finish(upstream, events)
     const onClose = () => {
-      if (!request.readableEnded) events.onBroken()
+      if (!body.readableEnded) events.onBroken()
     }
-    request.on('data', onData).once('end', onEnd).once('error', events.onBroken).once('close', onClose)
-    const onDrain = () => request.resume()
-    upstream.on('drain', onDrain)
-    request.resume()
-    flushSoon(upstream, () => this.#bytes > 0)
+    body.on('data', onData).once('end', onEnd).once('error', events.onBroken).once('close', onClose)
+    const onDrain = () => body.resume()
+    upstream.onDrain(onDrain)
+    body.resume()
     this.#detach = () => {
-      upstream.off('drain', onDrain)
-      request.off('data', onData).off('end', onEnd).off('error', events.onBroken).off('close', onClose)
-      request.pause()
+      upstream.offDrain(onDrain)
+      body.off('data', onData).off('end', onEnd).off('error', events.onBroken).off('close', onClose)
+      body.pause()
     }
   }
 
@@ -114,12 +105,10 @@ export class Upload {
     this.#detach = undefined
   }
 
-  /** The client waits to be told that its body is wanted; in HTTP/1.0 none does (RFC 9110 section 10.1.1). */
   #invite(): void {
-    const { httpVersion, rawHeaders } = this.#request
-    if (this.#isInvited || httpVersion !== '1.1' || !hasHeader(rawHeaders, 'expect')) return
+    if (this.#isInvited) return
     this.#isInvited = true
-    this.#response.writeContinue()
+    this.#incoming.reply.invite()
   }
 
   #keep(chunk: Buffer): void {
@@ -128,24 +117,12 @@ export class Upload {
     this.#kept?.push(chunk)
   }
 
-  #finish(upstream: ClientRequest): void {
-    const trailers = this.#request.rawTrailers
-    if (this.framing === 'chunked' && trailers.length > 0) upstream.addTrailers(this.#siftTrailers(trailers))
-    upstream.end()
+  #finish(upstream: Outgoing, events: UploadEvents): void {
+    if (this.#incoming.isComplete) upstream.end(this.#siftTrailers(this.#incoming.trailers))
+    else events.onBroken()
   }
 }
 
 export function bodyTooLarge(): Refusal {
   return new Refusal('body_too_large', 'The body is larger than the mesh file allows (limits.body_bytes).')
-}
-
-export function hasBody({ rawHeaders }: IncomingMessage): boolean {
-  const framing = framingOf(rawHeaders)
-  return framing !== 'none' && framing !== 0
-}
-
-function framingOf(headers: readonly string[]): Framing {
-  if (hasHeader(headers, 'transfer-encoding')) return 'chunked'
-  const [length] = headerValues(headers, 'content-length')
-  return length === undefined ? 'none' : Number(length)
 }

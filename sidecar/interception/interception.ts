@@ -6,7 +6,7 @@ import { Refusal } from '../../shared/errors.ts'
 import type { Protocol } from '../../shared/first-bytes.ts'
 import { judgeAddress, refuseUnlisted } from '../egress.ts'
 import type { Admission } from '../exchange.ts'
-import { peerAddress } from '../http/server.ts'
+import { peerAddress } from '../http/peer-address.ts'
 import { asUpstreamRefusal, dial, passOn, relay } from '../relay.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -118,7 +118,7 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
     client.once('close', () => admission.leave())
     const { limits } = runtime.current().snapshot.mesh
     try {
-      admission.admit({ rawHeaders: [] }, limits)
+      admission.admit([], limits)
       permit(runtime, connection.destination)
       const upstream = await reach(runtime, connection, early)
       carry(connection, record(connection, passing, undefined), upstream, opening)

@@ -1,7 +1,7 @@
 // Where a connection was going before a rule of the kernel redirected it here (SO_ORIGINAL_DST), read once for each.
 import type { Socket } from 'node:net'
 import { canonicalHost } from '../../shared/target.ts'
-import { peerAddress } from '../http/server.ts'
+import { peerAddress } from '../http/peer-address.ts'
 import { describeError, type Log } from '../telemetry/log.ts'
 
 export interface OriginalDestination {

@@ -4,9 +4,10 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
+import { peerAddress } from '../http/peer-address.ts'
+import { rawRefusal } from '../http/refuse.ts'
+import { ifSilent } from '../http/silence.ts'
 import { ClientConnection } from './connection.ts'
-import { rawRefusal } from './refuse.ts'
-import { ifSilent } from './silence.ts'
 
 export interface ServerOptions {
   readonly limits: Limits
@@ -148,10 +149,4 @@ export async function listen(server: NetServer, address: ListenAddress): Promise
 /** Stops accepting. Unlike `http.Server.close()` it leaves idle connections alone: one may just be in use again. */
 export function stopAccepting(server: HttpServer): void {
   NetServer.prototype.close.call(server)
-}
-
-/** IPv4-mapped IPv6 addresses in IPv4 form, as policies and networks are written. */
-export function peerAddress(socket: { remoteAddress?: string | undefined }): string {
-  const address = socket.remoteAddress ?? ''
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

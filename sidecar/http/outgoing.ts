@@ -1,0 +1,47 @@
+// A request on its way to an upstream, whatever is spoken with it, and the answer that comes.
+import type { Readable } from 'node:stream'
+import type { Refusal } from '../../shared/errors.ts'
+import type { Trailers } from './incoming.ts'
+
+export interface Answer {
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly string[]
+  /** Its end counts only where {@link isWhole}. */
+  readonly body: Readable
+  /** Names and values in turn; known when the body has ended. */
+  readonly trailers: readonly string[]
+  /** Whether neither a body nor trailers follow its head. */
+  readonly isEmpty: boolean
+  /** Whether all of it has come, read or not. */
+  readonly isWhole: boolean
+  /** Whether any reader would see its end in the same place. */
+  readonly hasCertainEnd: boolean
+}
+
+/** Told in this order; of `onFailure`, `onBroken` and the end of the answer's body one comes, and it is the last. */
+export interface OutgoingEvents {
+  /** It is connected: what there is of a body may be sent. */
+  readonly onReady: () => void
+  /** A 1xx answer. */
+  readonly onInformation: (status: number, headers: readonly string[]) => void
+  readonly onAnswer: (answer: Answer) => void
+  /** No answer will come. */
+  readonly onFailure: (refusal: Refusal) => void
+  /** The answer that has begun will not come to its end. */
+  readonly onBroken: () => void
+  /** Nothing has passed for `timeouts.idle`. */
+  readonly onIdle: () => void
+}
+
+export interface Outgoing {
+  /** Whether all of the request was sent. */
+  readonly isEnded: boolean
+  /** @returns whether more is taken before `onDrain` calls. */
+  write(chunk: Buffer): boolean
+  onDrain(listener: () => void): void
+  offDrain(listener: () => void): void
+  end(trailers: Trailers): void
+  /** Ends it so that the upstream cannot take it for whole. Nothing is told any more. */
+  abandon(): void
+}
