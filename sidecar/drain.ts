@@ -3,6 +3,7 @@ import type { Server } from 'node:http'
 import type { Timeouts } from '../shared/config/mesh.ts'
 import type { Admission } from './exchange.ts'
 import { stopAccepting } from './http1/server.ts'
+import type { Http2Server } from './http2/server.ts'
 import type { Log } from './telemetry/log.ts'
 
 /** So long connections that are idle stay open in the end. */
@@ -12,6 +13,7 @@ export interface Drained {
   readonly inbound: Admission
   readonly outbound: Admission
   readonly inboundServers: readonly Server[]
+  readonly inboundHttp2: Http2Server
   readonly timeouts: Timeouts
   readonly log: Log
 }
@@ -20,15 +22,18 @@ export interface Drained {
  * Open connections are served on with `Connection: close`; idle ones stay for `drain_delay`; after
  * that new requests are `draining`. The outbound side serves until the requests that need it have ended.
  */
-export async function drain({ inbound, outbound, inboundServers, timeouts, log }: Drained): Promise<void> {
+export async function drain(drained: Drained): Promise<void> {
+  const { inbound, outbound, inboundServers, inboundHttp2, timeouts, log } = drained
   log.write('info', 'draining', {
     under_way: inbound.active + outbound.active,
     for_at_most_ms: timeouts.drainMs,
   })
   inbound.closing = true
+  inboundHttp2.announceEnd()
   await sleep(timeouts.drainDelayMs)
   inbound.draining = true
   for (const server of inboundServers) stopAccepting(server)
+  inboundHttp2.stopAccepting()
   // 0 means no limit, as everywhere in the mesh file.
   const late = timeouts.drainMs === 0 ? new AbortController().signal : AbortSignal.timeout(timeouts.drainMs)
   await untilIdle(inbound, late)

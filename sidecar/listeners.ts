@@ -2,20 +2,29 @@
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
+import type { Refusal } from '../shared/errors.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
 import type { Connection } from './http/connection.ts'
+import { readOpening } from './http/opening.ts'
 import { peerAddress } from './http/peer-address.ts'
 import { Http1Incoming } from './http1/incoming.ts'
 import { listen, makeServer, type ServerOptions } from './http1/server.ts'
+import { Http2Server } from './http2/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
 import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
 export type Servers = Readonly<Record<Listener, readonly Server[]>>
+
+/** What serves HTTP/2 on the connections of each side. */
+export interface Http2Servers {
+  readonly inbound: Http2Server
+  readonly outbound: Http2Server
+}
 export type Addresses = Readonly<Record<Listener, readonly AddressInfo[]>>
 
 export interface Served {
@@ -30,21 +39,36 @@ export interface Served {
 }
 
 /** One server for each address of `listen`. */
-export function makeServers(mesh: Mesh, served: Served): Servers {
+export function makeServers(mesh: Mesh, served: Served): { servers: Servers; http2: Http2Servers } {
   const { tunnels, inbound, outbound, originalDestinations, interception } = served
+  const { limits, timeouts } = mesh
+  const about = (direction: 'inbound' | 'outbound', side: Side) => ({
+    limits,
+    timeouts,
+    onUnreadable: (refusal: Refusal, peer: string, requestId: string) =>
+      side.recorder.unreadable(direction, refusal, peer, requestId),
+  })
   const serve = (
     direction: 'inbound' | 'outbound',
     side: Side,
     how: Pick<ServerOptions, 'onConnection' | 'onConnect'>,
   ) =>
     makeServer({
-      limits: mesh.limits,
-      timeouts: mesh.timeouts,
-      onUnreadable: (refusal, peer, requestId) =>
-        side.recorder.unreadable(direction, refusal, peer, requestId),
+      ...about(direction, side),
       onRequest: (request, response) =>
         void handle(side, new Http1Incoming(request, response, connectionOf(request.socket))),
       ...how,
+    })
+  const serveHttp2 = (direction: 'inbound' | 'outbound', side: Side) =>
+    new Http2Server({ ...about(direction, side), onRequest: (incoming) => void handle(side, incoming) })
+  const http2 = { inbound: serveHttp2('inbound', inbound), outbound: serveHttp2('outbound', outbound) }
+  /** By what it says first. */
+  const begin = (socket: Socket, server: Http2Server, serveHttp1: () => void) =>
+    void readOpening(socket, timeouts.headersMs).then((spoken) => {
+      if (spoken === 'http2') server.accept(socket, connectionOf(socket))
+      else if (spoken !== undefined) serveHttp1()
+      // Node's parser does not let a paused connection flow by itself.
+      if (spoken !== 'http2') socket.resume()
     })
   const connectionOf = (socket: Socket): Connection => ({
     peer: peerAddress(socket),
@@ -54,26 +78,28 @@ export function makeServers(mesh: Mesh, served: Served): Servers {
     certificate: undefined,
   })
   const forInbound: Pick<ServerOptions, 'onConnection'> = {
-    onConnection(socket, serveHttp) {
+    onConnection(socket, serveHttp1) {
       originalDestinations.read(socket)
-      serveHttp()
+      begin(socket, http2.inbound, serveHttp1)
     },
   }
   const forOutbound: Pick<ServerOptions, 'onConnection' | 'onConnect'> = {
-    onConnection(socket, serveHttp) {
+    onConnection(socket, serveHttp1) {
       const destination = originalDestinations.read(socket)
+      const serveHttp = () => begin(socket, http2.outbound, serveHttp1)
       if (destination === undefined) serveHttp()
       else interception.take(socket, destination, serveHttp)
     },
     onConnect: (request, socket, head) =>
       tunnels.open(request, socket, head, originalDestinations.of(socket) !== undefined),
   }
-  return {
+  const servers = {
     inbound: mesh.listen.inbound.map(() => serve('inbound', inbound, forInbound)),
     outbound: mesh.listen.outbound.map(() => serve('outbound', outbound, forOutbound)),
     admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
     probes: mesh.listen.probes.map(() => createProbes(served.probes)),
   }
+  return { servers, http2 }
 }
 
 /** @throws {Error} an address cannot be bound. */

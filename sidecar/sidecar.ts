@@ -12,7 +12,7 @@ import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
 import { createInterception, type Interception } from './interception/interception.ts'
 import { createOriginalDestinations, type OriginalDestinations } from './interception/original-destination.ts'
-import { describeAddresses, makeServers, openAll, type Addresses, type Servers } from './listeners.ts'
+import { describeAddresses, makeServers, openAll, type Addresses } from './listeners.ts'
 import { createOutbound } from './outbound.ts'
 import { createRevoking, type Revoking } from './revoking.ts'
 import type { Runtime } from './runtime.ts'
@@ -80,11 +80,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     ...(isListening ? [] : ['the listeners are not open']),
     ...reasonsNotReady(configuration, parts.runtime.revocations, draining.done !== undefined, options.now()),
   ]
-  const beginDrain = () => (draining.done ??= drainAll(parts, servers, configuration, log))
+  const beginDrain = () => (draining.done ??= drainAll(parts, { servers, http2 }, configuration, log))
   const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
   let opened: AdminToken | undefined
   const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
-  const servers = makeServers(mesh, {
+  const { servers, http2 } = makeServers(mesh, {
     ...parts,
     admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
     adminToken: tokenCheck,
@@ -119,7 +119,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     const stop = async () => {
       await beginDrain()
       clearInterval(sweeper)
-      await closeAll(parts, servers, configuration, adminToken)
+      await closeAll(parts, { servers, http2 }, configuration, adminToken)
       log.write('info', 'stopped')
     }
     return {
@@ -291,13 +291,21 @@ function adminSubject(
   }
 }
 
-function drainAll(parts: Parts, servers: Servers, configuration: Configuration, log: Log): Promise<void> {
+type Serving = ReturnType<typeof makeServers>
+
+function drainAll(
+  parts: Parts,
+  { servers, http2 }: Serving,
+  configuration: Configuration,
+  log: Log,
+): Promise<void> {
   const { timeouts } = configuration.current.snapshot.mesh
   const { inbound, outbound } = parts
   return drain({
     inbound: inbound.admission,
     outbound: outbound.admission,
     inboundServers: servers.inbound,
+    inboundHttp2: http2.inbound,
     timeouts,
     log,
   })
@@ -305,7 +313,7 @@ function drainAll(parts: Parts, servers: Servers, configuration: Configuration, 
 
 async function closeAll(
   parts: Parts,
-  servers: Servers,
+  { servers, http2 }: Serving,
   configuration: Configuration,
   adminToken: AdminToken,
 ): Promise<void> {
@@ -313,6 +321,7 @@ async function closeAll(
     server.close()
     server.closeAllConnections()
   }
+  for (const server of Object.values(http2)) server.close()
   parts.runtime.certificates.close()
   parts.tunnels.close()
   parts.interception.close()

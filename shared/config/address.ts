@@ -13,10 +13,12 @@ export type Parsed<T> = { readonly value: T } | { readonly fault: string }
 export function parseOrigin(text: string): Parsed<Endpoint> {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
   if (scheme === undefined) return { fault: 'must be a URL with its scheme, such as https://app.example.com' }
-  if (scheme !== 'https' && scheme !== 'http') {
+  if (scheme !== 'https' && scheme !== 'http' && scheme !== 'h2c') {
     return { fault: `must be an http or https URL: ${scheme} is not served by this release` }
   }
-  const url = /[\s\\]/.test(text) ? null : URL.parse(text)
+  // To the parser of URLs a scheme that it does not know has hosts of another kind.
+  const asHttp = scheme === 'h2c' ? text.replace(/^h2c/i, 'http') : text
+  const url = /[\s\\]/.test(text) ? null : URL.parse(asHttp)
   if (url === null) return { fault: 'is not a valid URL; write it like https://app.example.com:8443' }
   if (url.username !== '' || url.password !== '') {
     return { fault: 'must not hold a user name or password: secrets come by file' }
@@ -37,7 +39,7 @@ export function parseOrigin(text: string): Parsed<Endpoint> {
   const tls = scheme === 'https'
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port)
   if (port === 0) return { fault: 'must not have port 0' }
-  return { value: { tls, host, port } }
+  return { value: { tls, host, port, ...(scheme === 'h2c' ? { h2c: true } : undefined) } }
 }
 
 /** Parses a host name or IP address as a request would name it: lower case, no port, no brackets. */

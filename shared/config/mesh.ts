@@ -70,6 +70,8 @@ export type TokenForm = 'header' | 'authorization' | 'bearer'
 
 export interface Endpoint {
   readonly tls: boolean
+  /** Whether it is spoken to in HTTP/2 alone, in clear text (`h2c://`). */
+  readonly h2c?: true
   /** A name or an IP address, without brackets. */
   readonly host: string
   readonly port: number

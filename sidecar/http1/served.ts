@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Refusal } from '../../shared/errors.ts'
 import { headerValues } from '../../shared/head.ts'
+import { refuseExpectation, refuseMethod, tokensOf } from '../http/served.ts'
 
 /**
  * @throws {Refusal} `request_ambiguous`: another transfer coding than one `chunked`, or any before HTTP/1.1 (RFC 9112
@@ -12,10 +13,11 @@ export function refuseUnserved(request: IncomingMessage): void {
   if (request.httpVersion !== '1.1' && request.httpVersion !== '1.0') {
     throw new Refusal('request_malformed', 'HTTP/1.1 and HTTP/1.0 are served here.')
   }
-  if (request.method === 'TRACE') throw new Refusal('request_malformed', 'TRACE is not served.')
+  refuseMethod(request.method as string)
   refuseCodings(request)
   refuseUpgrade(request)
-  refuseExpectation(request)
+  // In HTTP/1.0 there are no expectations.
+  if (request.httpVersion !== '1.0') refuseExpectation(request.rawHeaders)
 }
 
 function refuseCodings({ rawHeaders, httpVersion }: IncomingMessage): void {
@@ -53,18 +55,3 @@ function refuseUpgrade({ rawHeaders, httpVersion }: IncomingMessage): void {
 }
 
 const isUpgrade = (option: string) => option.toLowerCase() === 'upgrade'
-
-/** RFC 9110 section 10.1.1; in HTTP/1.0 there are no expectations. */
-function refuseExpectation({ rawHeaders, httpVersion }: IncomingMessage): void {
-  if (httpVersion === '1.0') return
-  if (tokensOf(rawHeaders, 'expect').every((expectation) => expectation.toLowerCase() === '100-continue'))
-    return
-  throw new Refusal('request_malformed', 'The request expects what cannot be met: only 100-continue can.')
-}
-
-function tokensOf(rawHeaders: readonly string[], name: string): string[] {
-  const values = headerValues(rawHeaders, name)
-  return values
-    .flatMap((value) => value.split(',').map((token) => token.trim()))
-    .filter((token) => token !== '')
-}

@@ -1,0 +1,165 @@
+// A request to an upstream in HTTP/2, by node:http2.
+import { STATUS_CODES } from 'node:http'
+import { constants, type ClientHttp2Stream } from 'node:http2'
+import { headerValues } from '../../shared/head.ts'
+import { invalidAnswer, resetByUpstream, turnedAway, unreadable } from '../http/failures.ts'
+import type { Sent } from '../http/forwarding.ts'
+import type { Trailers } from '../http/incoming.ts'
+import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
+import { tokensOf } from '../http/served.ts'
+import { plainFields, writeRequestHead } from './head.ts'
+import { asObject } from './incoming.ts'
+import type { Lease } from './sessions.ts'
+import { cancel, watchEnd, type EndWatch } from './stream.ts'
+
+const endStreamFlag = constants.NGHTTP2_FLAG_END_STREAM
+
+/** @throws what cannot be sent. */
+export function openHttp2(sent: Sent, lease: Lease, events: OutgoingEvents): Outgoing {
+  const { forwarding, framing } = sent
+  const { incoming, upstream, path, headers } = forwarding
+  const line = { method: incoming.head.method, scheme: upstream.tls ? 'https' : 'http', path } as const
+  const wantsTrailers = tokensOf(incoming.head.headers, 'te').some((token) => /^trailers$/i.test(token))
+  const list = writeRequestHead(line, wantsTrailers ? [...headers, 'te', 'trailers'] : headers)
+  const hasBody = framing !== 'none'
+  const stream = lease.session.request(list, { endStream: !hasBody, waitForTrailers: hasBody })
+  return new Http2Outgoing(stream, lease, sent, events)
+}
+
+class Http2Outgoing implements Outgoing {
+  readonly #stream: ClientHttp2Stream
+  readonly #events: OutgoingEvents
+  readonly #end: EndWatch
+  #trailers: Trailers = []
+  #answer: Http2Answer | undefined
+  #hasHeard = false
+  #isOver = false
+  #error: Error | undefined
+
+  constructor(
+    stream: ClientHttp2Stream,
+    lease: Lease,
+    { forwarding, framing }: Sent,
+    events: OutgoingEvents,
+  ) {
+    this.#stream = stream
+    this.#events = events
+    this.#end = watchEnd(stream)
+    const { idleMs } = forwarding.timeouts
+    if (idleMs > 0) stream.setTimeout(idleMs, () => this.#onIdle())
+    stream.once('wantTrailers', () => stream.sendTrailers(asObject(this.#trailers)))
+    stream.on('headers', (headers, _flags, raw) => this.#onInformation(Number(headers[':status']), raw))
+    stream.once('response', (headers, flags, raw) => this.#onAnswer(Number(headers[':status']), flags, raw))
+    stream.on('trailers', (_headers, _flags, raw) => this.#answer?.keepTrailers(plainFields(raw)))
+    stream.on('error', (error) => (this.#error = error))
+    stream.once('close', () => {
+      lease.release()
+      this.#onClose()
+    })
+    // Nobody has been told of this yet: a body is asked for when it has somebody to go to.
+    queueMicrotask(() => {
+      if (!this.#isOver && framing !== 'none') events.onReady()
+    })
+  }
+
+  get isEnded(): boolean {
+    return this.#stream.writableEnded
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#stream.write(chunk)
+  }
+
+  onDrain(listener: () => void): void {
+    this.#stream.on('drain', listener)
+  }
+
+  offDrain(listener: () => void): void {
+    this.#stream.off('drain', listener)
+  }
+
+  end(trailers: Trailers): void {
+    this.#trailers = trailers
+    this.#stream.end()
+  }
+
+  abandon(): void {
+    this.#isOver = true
+    cancel(this.#stream)
+  }
+
+  #onInformation(status: number, raw: readonly string[]): void {
+    this.#hasHeard = true
+    if (!this.#isOver) this.#events.onInformation(status, plainFields(raw))
+  }
+
+  #onAnswer(status: number, flags: number, raw: readonly string[]): void {
+    if (this.#isOver) return
+    this.#answer = new Http2Answer(this.#stream, this.#end, {
+      status,
+      headers: plainFields(raw),
+      isEmpty: (flags & endStreamFlag) !== 0,
+    })
+    this.#events.onAnswer(this.#answer)
+  }
+
+  #onIdle(): void {
+    if (!this.#isOver) this.#events.onIdle()
+  }
+
+  /** What becomes of an answer that has begun shows in its body. */
+  #onClose(): void {
+    if (this.#isOver || this.#answer !== undefined) return
+    this.#isOver = true
+    this.#events.onFailure(this.#failure())
+  }
+
+  #failure() {
+    const { rstCode } = this.#stream
+    const cause = this.#error ?? new Error(`the stream was reset with code ${rstCode}`)
+    if (rstCode === constants.NGHTTP2_REFUSED_STREAM) return turnedAway(cause)
+    if (rstCode === constants.NGHTTP2_PROTOCOL_ERROR) return unreadable('2', cause)
+    if (this.#end.hasEnded) return invalidAnswer()
+    return resetByUpstream(cause, this.#hasHeard)
+  }
+}
+
+interface AnswerHead {
+  readonly status: number
+  readonly headers: readonly string[]
+  readonly isEmpty: boolean
+}
+
+class Http2Answer implements Answer {
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly string[]
+  readonly isEmpty: boolean
+  readonly body: ClientHttp2Stream
+  /** RFC 9113 section 8.1.1: node:http2 holds the body to its length. */
+  readonly hasCertainEnd: boolean
+  readonly #end: EndWatch
+  #trailers: readonly string[] = []
+
+  constructor(stream: ClientHttp2Stream, end: EndWatch, { status, headers, isEmpty }: AnswerHead) {
+    this.body = stream
+    this.#end = end
+    this.status = status
+    this.reason = STATUS_CODES[status] ?? ''
+    this.headers = headers
+    this.isEmpty = isEmpty
+    this.hasCertainEnd = headerValues(headers, 'content-length').length <= 1
+  }
+
+  get trailers(): readonly string[] {
+    return this.#trailers
+  }
+
+  get isWhole(): boolean {
+    return this.isEmpty || this.#end.hasEnded
+  }
+
+  keepTrailers(trailers: readonly string[]): void {
+    this.#trailers = trailers
+  }
+}
