@@ -17,6 +17,9 @@ export function spokenIn(bytes: Buffer): Spoken | undefined {
   return length === preface.length ? 'http2' : undefined
 }
 
+/** Node destroys it; what becomes of it is told by its close. */
+function onError(): void {}
+
 /**
  * Reads no more than it takes to tell, and leaves the connection paused.
  * @param limitMs after this it is left to HTTP/1.1, which has limits of its own; 0: none.
@@ -39,7 +42,6 @@ export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | u
   }
   const onEnd = () => settle('http1')
   const onClose = () => settle(undefined)
-  const onError = () => undefined
   const timer = limitMs > 0 ? setTimeout(() => settle('http1'), limitMs) : undefined
   socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)
   socket.resume()

@@ -49,11 +49,9 @@ export interface RequestLine {
 /** @param headers end-to-end fields, Host among them. */
 export function writeRequestHead(line: RequestLine, headers: HeaderList): string[] {
   const [authority = ''] = headerValues(headers, 'host')
-  const list = [
-    ...[':method', line.method, ':scheme', line.scheme, ':authority', authority, ':path', line.path],
-    ...lowerCased(filterHeaders(headers, (name) => name !== 'host' && !connectionSpecific.has(name))),
-  ]
-  return neverIndexed(list)
+  const pseudo = [':method', line.method, ':scheme', line.scheme, ':authority', authority, ':path', line.path]
+  const fields = filterHeaders(headers, (name) => name !== 'host' && !connectionSpecific.has(name))
+  return neverIndexed([...pseudo, ...lowerCased(fields)])
 }
 
 export function writeReplyHead(status: number, headers: HeaderList): string[] {

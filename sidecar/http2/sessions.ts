@@ -1,7 +1,6 @@
 // Connections to upstreams that speak HTTP/2: kept, shared by requests, bounded.
 import { connect, type ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 
 /** A connection on which nothing runs is closed after this. */
 const idleMs = 60_000
@@ -80,7 +79,7 @@ export class Http2Sessions {
     const socket = await dial()
     if (this.#isClosed) socket.destroy()
     const session = connect('http://upstream.invalid', {
-      createConnection: () => socket as Duplex,
+      createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: 128 * 1024 },
       maxHeaderListPairs: 2_000,
       maxSessionMemory: 64,

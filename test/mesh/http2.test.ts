@@ -45,7 +45,14 @@ async function asAlice(mesh: TestMesh): Promise<string[]> {
 }
 
 const line = (method: string, path: string) => [
-  ...[':method', method, ':scheme', 'http', ':authority', hosts.App, ':path', path],
+  ':method',
+  method,
+  ':scheme',
+  'http',
+  ':authority',
+  hosts.App,
+  ':path',
+  path,
 ]
 
 test('a request in HTTP/2 reaches an app that speaks it, with trailers both ways and the identity on it', async (t) => {
