@@ -55,8 +55,8 @@ export function makeServers(mesh: Mesh, served: Served): { servers: Servers; htt
   ) =>
     makeServer({
       ...about(direction, side),
-      onRequest: (request, response) =>
-        void handle(side, new Http1Incoming(request, response, connectionOf(request.socket))),
+      onRequest: (request, response, upgraded) =>
+        void handle(side, new Http1Incoming(request, response, connectionOf(request.socket), upgraded)),
       ...how,
     })
   const serveHttp2 = (direction: 'inbound' | 'outbound', side: Side) =>

@@ -4,8 +4,7 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls'
 import { BoundedMap } from '../shared/bounded-map.ts'
 import { startTimer, timedOut, unreachable, unreadable } from './http/failures.ts'
 import type { Connections, Forwarding, Sent } from './http/forwarding.ts'
-import { LateOutgoing } from './http/late-outgoing.ts'
-import type { Outgoing, OutgoingEvents } from './http/outgoing.ts'
+import { LateOutgoing, type Found } from './http/late-outgoing.ts'
 import { nextVersion } from './http/version.ts'
 import { createAgents, openHttp1 } from './http1/outgoing.ts'
 import { openHttp2 } from './http2/outgoing.ts'
@@ -15,15 +14,13 @@ import { Http2Sessions, NotHttp2 } from './http2/sessions.ts'
 const answerMs = 10 * 60_000
 const maxAnswers = 1_000
 
-type Open = (events: OutgoingEvents) => Outgoing
-
 export function createConnections(): Connections {
   const agents = createAgents()
   const sessions = new Http2Sessions()
   /** Until when, by the clock of the process, an upstream is taken to speak HTTP/1.1 alone. */
   const http1Until = new BoundedMap<string, number>(maxAnswers)
 
-  async function inHttp2(sent: Sent): Promise<Open> {
+  async function inHttp2(sent: Sent): Promise<Found> {
     const { forwarding, onNewConnection } = sent
     const { connectMs } = forwarding.timeouts
     const lease = await sessions.acquire(
@@ -32,12 +29,12 @@ export function createConnections(): Connections {
       connectMs,
       onNewConnection,
     )
-    return (events) => openHttp2(sent, lease, events)
+    return { open: (events) => openHttp2(sent, lease, events), drop: () => lease.release() }
   }
 
-  async function asAsked(sent: Sent): Promise<Open> {
+  async function asAsked(sent: Sent): Promise<Found> {
     const key = keyOf(sent.forwarding)
-    const inHttp1: Open = (events) => openHttp1(sent, agents, events)
+    const inHttp1: Found = { open: (events) => openHttp1(sent, agents, events), drop: () => undefined }
     if ((http1Until.get(key) ?? 0) > performance.now()) return inHttp1
     try {
       return await inHttp2(sent)

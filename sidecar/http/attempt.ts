@@ -4,7 +4,10 @@ import { beginAnswer, passBody, passInformation } from './answer.ts'
 import { brokenOff, invalidAnswer, startTimer, timedOut } from './failures.ts'
 import type { Forwarding } from './forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from './outgoing.ts'
+import { isOffered, join, type Granted } from './upgrade.ts'
 import { bodyTooLarge, type Upload } from './upload.ts'
+
+const switchingProtocols = 101
 
 type Open = (events: OutgoingEvents) => Outgoing
 
@@ -59,6 +62,7 @@ class Attempt {
       onReady: () => this.#send(),
       onInformation: (status, headers) => passInformation(status, headers, incoming.reply, forwarding),
       onAnswer: (answer) => this.#begin(answer),
+      onUpgrade: (granted) => this.#change(granted),
       onFailure: (refusal) => this.#fail(refusal),
       onBroken: () => this.#breakOff(brokenOff()),
       onIdle: () => this.#onIdle(),
@@ -99,6 +103,30 @@ class Attempt {
       onEnd: () => this.#end(),
       onClientGone: this.#onClientGone,
       onBroken: () => this.#breakOff(brokenOff()),
+    })
+  }
+
+  /** From here on bytes pass; what they are is the business of the two sides. */
+  #change({ protocol, headers, bytes }: Granted): void {
+    clearTimeout(this.#responseTimer)
+    const { incoming, interruption, siftResponse, timeouts } = this.#forwarding
+    const { upgrade } = incoming
+    if (this.#phase === 'settled' || upgrade === undefined || !isOffered(upgrade.protocols, protocol)) {
+      bytes.destroy()
+      this.#fail(invalidAnswer())
+      return
+    }
+    this.#settle(() => undefined)
+    const joined = join(upgrade.accept(protocol, siftResponse(headers)), bytes, timeouts.idleMs)
+    let reason: Refusal | undefined
+    interruption?.listen((why) => {
+      reason = why
+      joined.breakOff()
+    })
+    void joined.ended.then(() => {
+      interruption?.listen(undefined)
+      if (reason === undefined) this.#settled.resolve(switchingProtocols)
+      else this.#settled.reject(reason)
     })
   }
 

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { RequestHead } from '../../shared/head.ts'
 import type { Connection } from './connection.ts'
+import type { Upgrade } from './upgrade.ts'
 
 export type HttpVersion = '1.0' | '1.1' | '2.0'
 
@@ -23,6 +24,8 @@ export interface Incoming {
   /** Whether all of the request has come, read or not. */
   readonly isComplete: boolean
   readonly reply: Reply
+  /** Undefined: none is asked for. */
+  readonly upgrade: Upgrade | undefined
   /** @throws {Refusal} what came, though it cannot be served by this transport. */
   refuseUnserved(): void
 }

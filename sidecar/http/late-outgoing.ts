@@ -3,28 +3,28 @@ import type { Trailers } from './incoming.ts'
 import type { Outgoing, OutgoingEvents } from './outgoing.ts'
 import type { Refusal } from '../../shared/errors.ts'
 
+/** A connection that was found. One of the two is to be called. */
+export interface Found {
+  /** @throws what cannot be sent. */
+  open(events: OutgoingEvents): Outgoing
+  /** It is not needed any more. */
+  drop(): void
+}
+
 export class LateOutgoing implements Outgoing {
   #opened: Outgoing | undefined
   #isAbandoned = false
 
-  /**
-   * @param opening opens it; not awaited any more where the request was abandoned meanwhile.
-   * @param asRefusal why it could not be opened.
-   */
-  constructor(
-    opening: Promise<(events: OutgoingEvents) => Outgoing>,
-    events: OutgoingEvents,
-    asRefusal: (error: unknown) => Refusal,
-  ) {
-    opening.then(
-      (open) => {
-        this.#opened = open(events)
-        if (this.#isAbandoned) this.#opened.abandon()
-      },
-      (error: unknown) => {
+  /** @param asRefusal what becomes of a request for which there is none. */
+  constructor(finding: Promise<Found>, events: OutgoingEvents, asRefusal: (error: unknown) => Refusal) {
+    finding
+      .then((found) => {
+        if (this.#isAbandoned) found.drop()
+        else this.#opened = found.open(events)
+      })
+      .catch((error: unknown) => {
         if (!this.#isAbandoned) events.onFailure(asRefusal(error))
-      },
-    )
+      })
   }
 
   get isEnded(): boolean {

@@ -32,7 +32,7 @@ export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | u
     clearTimeout(timer)
     socket.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onError)
     socket.pause()
-    if (bytes.length > 0 && !socket.destroyed) socket.unshift(bytes)
+    if (spoken !== undefined && bytes.length > 0) socket.unshift(bytes)
     resolve(spoken)
   }
   const onData = (part: Buffer) => {
@@ -40,7 +40,10 @@ export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | u
     const spoken = spokenIn(bytes)
     if (spoken !== undefined) settle(spoken)
   }
-  const onEnd = () => settle('http1')
+  const onEnd = () => {
+    settle(undefined)
+    socket.end()
+  }
   const onClose = () => settle(undefined)
   const timer = limitMs > 0 ? setTimeout(() => settle('http1'), limitMs) : undefined
   socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { Refusal } from '../../shared/errors.ts'
 import type { Trailers } from './incoming.ts'
+import type { Granted } from './upgrade.ts'
 
 export interface Answer {
   readonly status: number
@@ -26,6 +27,8 @@ export interface OutgoingEvents {
   /** A 1xx answer. */
   readonly onInformation: (status: number, headers: readonly string[]) => void
   readonly onAnswer: (answer: Answer) => void
+  /** In place of an answer. */
+  readonly onUpgrade: (granted: Granted) => void
   /** No answer will come. */
   readonly onFailure: (refusal: Refusal) => void
   /** The answer that has begun will not come to its end. */

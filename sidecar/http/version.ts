@@ -12,9 +12,10 @@ export type NextVersion = '1.1' | '2.0' | 'asked'
  * handshake, or in clear text by how it answers the connection preface; gRPC exists in HTTP/2 alone. `h2c` as a scheme,
  * as Pomerium has it, is HTTP/2 whatever came.
  */
-export function nextVersion(upstream: Endpoint, { version, head }: Incoming): NextVersion {
+export function nextVersion(upstream: Endpoint, { version, head, upgrade }: Incoming): NextVersion {
   if (upstream.h2c === true) return '2.0'
-  if (version !== '2.0') return '1.1'
+  // Few servers take a change of protocol in HTTP/2 (RFC 8441), all that take one do in HTTP/1.1.
+  if (version !== '2.0' || upgrade !== undefined) return '1.1'
   const isGrpcInTheClear = !upstream.tls && headerValues(head.headers, 'content-type').some(isGrpc)
   return isGrpcInTheClear ? '2.0' : 'asked'
 }

@@ -1,11 +1,14 @@
 // A request as node:http took it, and the way to reply.
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { filterHeaders, hasHeader, headerValues, type RequestHead } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
 import type { Framing, HttpVersion, Incoming, Reply, ReplyHead, Trailers } from '../http/incoming.ts'
+import type { Upgrade } from '../http/upgrade.ts'
 import { flushSoon } from './flush.ts'
 import { lengthLast } from './length-last.ts'
-import { endsConnection, refuseUnserved } from './served.ts'
+import { endsConnection, offeredProtocols, refuseUnserved } from './served.ts'
+import { acceptKey } from './websocket-key.ts'
 
 export class Http1Incoming implements Incoming {
   readonly head: RequestHead
@@ -14,8 +17,15 @@ export class Http1Incoming implements Incoming {
   readonly framing: Framing
   readonly body: IncomingMessage
   readonly reply: Reply
+  readonly upgrade: Upgrade | undefined
 
-  constructor(request: IncomingMessage, response: ServerResponse, connection: Connection) {
+  /** @param upgraded where the client asks for another protocol: its connection, and what it sent ahead. */
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    connection: Connection,
+    upgraded?: Upgraded,
+  ) {
     const { method, url, rawHeaders } = request
     this.head = { method: method as string, target: url as string, headers: rawHeaders }
     this.version = request.httpVersion as HttpVersion
@@ -23,6 +33,7 @@ export class Http1Incoming implements Incoming {
     this.framing = framingOf(rawHeaders)
     this.body = request
     this.reply = new Http1Reply(response)
+    this.upgrade = upgraded && makeUpgrade(request, response, upgraded)
     if (endsConnection(request)) response.shouldKeepAlive = false
   }
 
@@ -37,6 +48,45 @@ export class Http1Incoming implements Incoming {
   refuseUnserved(): void {
     refuseUnserved(this.body)
   }
+}
+
+/** A connection that node:http has handed over. */
+export interface Upgraded {
+  readonly socket: Socket
+  readonly head: Buffer
+}
+
+function makeUpgrade(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { socket, head }: Upgraded,
+): Upgrade {
+  return {
+    protocols: offeredProtocols(request),
+    accept(protocol, headers) {
+      response.detachSocket(socket)
+      const fields = [
+        ...headers,
+        'Connection',
+        'Upgrade',
+        'Upgrade',
+        protocol,
+        ...acceptFor(request, headers),
+      ]
+      let text = 'HTTP/1.1 101 Switching Protocols\r\n'
+      for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`
+      socket.write(`${text}\r\n`, 'latin1')
+      if (head.length > 0) socket.unshift(head)
+      return socket
+    },
+  }
+}
+
+/** An upstream in HTTP/2 leaves that to who speaks HTTP/1.1 (RFC 8441 section 5). */
+function acceptFor(request: IncomingMessage, headers: readonly string[]): string[] {
+  const [key] = headerValues(request.rawHeaders, 'sec-websocket-key')
+  if (key === undefined || hasHeader(headers, 'sec-websocket-accept')) return []
+  return ['Sec-WebSocket-Accept', acceptKey(key)]
 }
 
 function framingOf(headers: readonly string[]): Framing {

@@ -20,10 +20,13 @@ import {
 } from '../http/failures.ts'
 import type { Sent } from '../http/forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
+import { tokensOf } from '../http/served.ts'
 import { ifSilent } from '../http/silence.ts'
+import { isOffered, type Upgrade } from '../http/upgrade.ts'
 import { flushSoon } from './flush.ts'
 import { lengthLast } from './length-last.ts'
 import { isChunked } from './served.ts'
+import { makeKey } from './websocket-key.ts'
 
 /** Room for what apps really send: 64 KiB of headers and some. */
 const maxResponseHeaderBytes = 128 * 1024
@@ -51,11 +54,12 @@ export function openHttp1(sent: Sent, agents: Agents, events: OutgoingEvents): O
     port: upstream.port,
     method,
     path,
-    agent: onNewConnection ? false : agent,
+    agent: onNewConnection || incoming.upgrade !== undefined ? false : agent,
     headers: lengthLast([
       ...fitting(headers, framing),
       ...framed(method, framing),
       ...trailersWanted(incoming),
+      ...upgrading(incoming.upgrade, headers),
     ]),
     setHost: false,
     insecureHTTPParser: false,
@@ -88,6 +92,14 @@ function trailersWanted({ head }: Incoming): string[] {
   return wanted ? ['TE', 'trailers', 'Connection', 'TE'] : []
 }
 
+/** Who asks in HTTP/2 gives no key (RFC 8441 section 5). */
+function upgrading(upgrade: Upgrade | undefined, headers: readonly string[]): string[] {
+  if (upgrade === undefined) return []
+  const needsKey = isOffered(upgrade.protocols, 'websocket') && !hasHeader(headers, 'sec-websocket-key')
+  const key = needsKey ? ['Sec-WebSocket-Key', makeKey()] : []
+  return [...key, 'Connection', 'Upgrade', 'Upgrade', upgrade.protocols.join(', ')]
+}
+
 class Http1Outgoing implements Outgoing {
   readonly #request: ClientRequest
   readonly #sent: Sent
@@ -109,6 +121,9 @@ class Http1Outgoing implements Outgoing {
     request.once('socket', (socket) => this.#onSocket(socket))
     request.on('information', ({ statusCode, rawHeaders }) => events.onInformation(statusCode, rawHeaders))
     request.once('response', (answer) => this.#onAnswer(answer))
+    if (sent.forwarding.incoming.upgrade !== undefined) {
+      request.once('upgrade', (answer, socket, head) => this.#onUpgrade(answer, socket, head))
+    }
     request.on('error', (error) => this.#onError(error))
     request.once('close', () => this.#onClose())
     if (sent.framing === 'none') request.end()
@@ -170,6 +185,18 @@ class Http1Outgoing implements Outgoing {
     if (this.#isOver) return
     this.#answer = answer
     this.#events.onAnswer(new Http1Answer(answer))
+  }
+
+  #onUpgrade({ rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (this.#isOver) {
+      socket.destroy()
+      return
+    }
+    this.#isOver = true
+    socket.setTimeout(0)
+    if (head.length > 0) socket.unshift(head)
+    const [protocol = ''] = tokensOf(rawHeaders, 'upgrade')
+    this.#events.onUpgrade({ protocol, headers: rawHeaders, bytes: socket })
   }
 
   #onIdle(): void {

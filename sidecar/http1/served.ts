@@ -1,7 +1,7 @@
 // What Node's parser lets through, though it cannot be served here, or two readers could see different messages in it.
 import type { IncomingMessage } from 'node:http'
 import { Refusal } from '../../shared/errors.ts'
-import { headerValues } from '../../shared/head.ts'
+import { hasHeader, headerValues } from '../../shared/head.ts'
 import { refuseExpectation, refuseMethod, tokensOf } from '../http/served.ts'
 
 /**
@@ -15,7 +15,7 @@ export function refuseUnserved(request: IncomingMessage): void {
   }
   refuseMethod(request.method as string)
   refuseCodings(request)
-  refuseUpgrade(request)
+  refuseUpgradeWithBody(request)
   // In HTTP/1.0 there are no expectations.
   if (request.httpVersion !== '1.0') refuseExpectation(request.rawHeaders)
 }
@@ -42,16 +42,21 @@ export function endsConnection({ rawHeaders }: IncomingMessage): boolean {
   return tokensOf(rawHeaders, 'connection').some((option) => /^(?:close|upgrade)$/i.test(option))
 }
 
-/** RFC 9110 section 7.8: an upgrade counts only where `Connection` names it, and in HTTP/1.0 never. */
-function refuseUpgrade({ rawHeaders, httpVersion }: IncomingMessage): void {
-  if (httpVersion === '1.0') return
-  const upgrades = tokensOf(rawHeaders, 'upgrade')
-  if (upgrades.length === 0 || !tokensOf(rawHeaders, 'connection').some(isUpgrade)) return
-  if (upgrades.every((protocol) => ignoredUpgrades.test(protocol))) return
-  throw new Refusal(
-    'request_malformed',
-    'Upgrades of the connection, WebSocket among them, are not served yet.',
-  )
+/**
+ * The protocols that the client offers to change to, but for those that are ignored. RFC 9110 section 7.8: an offer counts
+ * only where `Connection` names it, and in HTTP/1.0 never.
+ */
+export function offeredProtocols({ rawHeaders, httpVersion }: IncomingMessage): string[] {
+  if (httpVersion === '1.0' || !tokensOf(rawHeaders, 'connection').some(isUpgrade)) return []
+  return tokensOf(rawHeaders, 'upgrade').filter((protocol) => !ignoredUpgrades.test(protocol))
+}
+
+/** A body before the change could be taken for bytes after it. */
+function refuseUpgradeWithBody(request: IncomingMessage): void {
+  if (offeredProtocols(request).length === 0) return
+  const { rawHeaders } = request
+  const hasBody = hasHeader(rawHeaders, 'transfer-encoding') || hasHeader(rawHeaders, 'content-length')
+  if (hasBody) throw new Refusal('request_malformed', 'A request that asks for another protocol has no body.')
 }
 
 const isUpgrade = (option: string) => option.toLowerCase() === 'upgrade'

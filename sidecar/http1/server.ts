@@ -1,6 +1,6 @@
 // Makes the HTTP/1.1 servers: strict parsing, limits, and a coded answer to what is no HTTP request.
 import { randomUUID } from 'node:crypto'
-import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, ServerResponse, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { Server as NetServer, type AddressInfo, type Socket } from 'node:net'
 import type { Limits, ListenAddress, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
@@ -8,11 +8,14 @@ import { peerAddress } from '../http/peer-address.ts'
 import { rawRefusal } from '../http/refuse.ts'
 import { ifSilent } from '../http/silence.ts'
 import { ClientConnection } from './connection.ts'
+import type { Upgraded } from './incoming.ts'
+import { endLingering } from './linger.ts'
+import { offeredProtocols } from './served.ts'
 
 export interface ServerOptions {
   readonly limits: Limits
   readonly timeouts: Timeouts
-  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse, upgraded?: Upgraded) => void
   /** A CONNECT request; without it such requests are refused. */
   readonly onConnect?: (request: IncomingMessage, socket: Socket, head: Buffer) => void
   /** A connection within the limits; `serve` reads requests on it. Without this that is done at once. */
@@ -37,6 +40,7 @@ export function makeServer(options: ServerOptions): HttpServer {
     connectionsCheckingInterval: 1_000,
     keepAliveTimeout: timeouts.idleMs,
     noDelay: true,
+    shouldUpgradeCallback: (request) => offeredProtocols(request).length > 0,
   })
   // Node drops what is beyond this in silence; we count and refuse instead.
   server.maxHeadersCount = unlimited
@@ -89,6 +93,14 @@ export function makeServer(options: ServerOptions): HttpServer {
     if (refusal === undefined || hasLeft) socket.destroy()
     else if (!connection.isEnding) connection.refuseRest(refusalOn(socket, refusal))
   })
+  server.on('upgrade', (request, stream, head) => {
+    const socket = stream as Socket
+    socket.on('error', () => socket.destroy())
+    const connection = of(socket)
+    // An answer that is still due would get between.
+    if (connection.isBusy || connection.isEnding) socket.destroy()
+    else options.onRequest(request, responseOn(request, socket), { socket, head })
+  })
   server.on('connect', (request, stream, head) => {
     const socket = stream as Socket
     // Node takes its own listener off before it hands the socket over.
@@ -100,6 +112,18 @@ export function makeServer(options: ServerOptions): HttpServer {
     else connection.turnAway(refusalOn(socket, noTunnels()))
   })
   return server
+}
+
+/** node:http makes no response for a connection that it hands over. */
+function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request)
+  response.shouldKeepAlive = false
+  response.assignSocket(socket)
+  socket.on('drain', () => response.emit('drain'))
+  response.once('finish', () => endLingering(socket))
+  // What comes before the change is granted is kept for who will read it then.
+  socket.pause()
+  return response
 }
 
 function noTunnels(): Refusal {

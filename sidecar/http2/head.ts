@@ -31,7 +31,9 @@ export function readRequestHead(raw: readonly string[]): Http2Head {
     ':authority': authority,
     ':protocol': protocol,
   } = pseudo
-  return { method, target, headers: withHost(headers, authority), protocol }
+  // To policies it is the request that HTTP/1.1 would make (RFC 8441 section 5).
+  const asked = method === 'CONNECT' && protocol !== undefined ? 'GET' : method
+  return { method: asked, target, headers: withHost(headers, authority), protocol }
 }
 
 function withHost(headers: HeaderList, authority: string | undefined): string[] {
@@ -44,13 +46,21 @@ export interface RequestLine {
   readonly method: string
   readonly scheme: 'http' | 'https'
   readonly path: string
+  readonly protocol?: string | undefined
 }
 
 /** @param headers end-to-end fields, Host among them. */
 export function writeRequestHead(line: RequestLine, headers: HeaderList): string[] {
   const [authority = ''] = headerValues(headers, 'host')
   const pseudo = [':method', line.method, ':scheme', line.scheme, ':authority', authority, ':path', line.path]
-  const fields = filterHeaders(headers, (name) => name !== 'host' && !connectionSpecific.has(name))
+  if (line.protocol !== undefined) pseudo.push(':protocol', line.protocol)
+  const fields = filterHeaders(
+    headers,
+    (name) =>
+      name !== 'host' &&
+      !connectionSpecific.has(name) &&
+      !(line.protocol !== undefined && name === 'sec-websocket-key'),
+  )
   return neverIndexed([...pseudo, ...lowerCased(fields)])
 }
 

@@ -2,10 +2,11 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Refusal } from '../../shared/errors.ts'
-import { headerValues } from '../../shared/head.ts'
+import { filterHeaders, headerValues } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
 import type { Framing, HttpVersion, Incoming, Reply, ReplyHead, Trailers } from '../http/incoming.ts'
 import { refuseExpectation, refuseMethod } from '../http/served.ts'
+import type { Upgrade } from '../http/upgrade.ts'
 import { readRequestHead, writeReplyHead, type Http2Head } from './head.ts'
 import { breakOff, watchEnd, type EndWatch } from './stream.ts'
 
@@ -16,6 +17,7 @@ export class Http2Incoming implements Incoming {
   readonly framing: Framing
   readonly body: ServerHttp2Stream
   readonly reply: Reply
+  readonly upgrade: Upgrade | undefined
   readonly #end: EndWatch
   #trailers: readonly string[] = []
 
@@ -29,6 +31,7 @@ export class Http2Incoming implements Incoming {
     // Also of what nobody reads any more.
     stream.on('error', () => undefined)
     this.reply = new Http2Reply(stream, this)
+    this.upgrade = makeUpgrade(stream, this.head)
   }
 
   get trailers(): readonly string[] {
@@ -40,7 +43,7 @@ export class Http2Incoming implements Incoming {
   }
 
   refuseUnserved(): void {
-    if (this.head.method === 'CONNECT') {
+    if (this.head.method === 'CONNECT' && this.upgrade === undefined) {
       throw new Refusal('request_malformed', 'CONNECT is not served over HTTP/2.')
     }
     refuseMethod(this.head.method)
@@ -48,8 +51,21 @@ export class Http2Incoming implements Incoming {
   }
 }
 
-function framingOf(stream: ServerHttp2Stream, { headers }: Http2Head): Framing {
-  if (stream.endAfterHeaders) return 'none'
+/** RFC 8441: the stream itself becomes the other protocol's connection. */
+function makeUpgrade(stream: ServerHttp2Stream, { protocol }: Http2Head): Upgrade | undefined {
+  if (protocol === undefined) return undefined
+  return {
+    protocols: [protocol],
+    accept(_protocol, headers) {
+      const fields = filterHeaders(headers, (name) => name !== 'sec-websocket-accept')
+      stream.respond(writeReplyHead(200, fields))
+      return stream
+    },
+  }
+}
+
+function framingOf(stream: ServerHttp2Stream, { headers, protocol }: Http2Head): Framing {
+  if (stream.endAfterHeaders || protocol !== undefined) return 'none'
   const [length] = headerValues(headers, 'content-length')
   return length === undefined ? 'open' : Number(length)
 }

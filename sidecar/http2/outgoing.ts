@@ -3,48 +3,66 @@ import { STATUS_CODES } from 'node:http'
 import { constants, type ClientHttp2Stream } from 'node:http2'
 import { headerValues } from '../../shared/head.ts'
 import { invalidAnswer, resetByUpstream, turnedAway, unreadable } from '../http/failures.ts'
-import type { Sent } from '../http/forwarding.ts'
+import type { Forwarding, Sent } from '../http/forwarding.ts'
 import type { Trailers } from '../http/incoming.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { tokensOf } from '../http/served.ts'
-import { plainFields, writeRequestHead } from './head.ts'
+import type { Upgrade } from '../http/upgrade.ts'
+import { plainFields, writeRequestHead, type RequestLine } from './head.ts'
 import { asObject } from './incoming.ts'
 import type { Lease } from './sessions.ts'
 import { cancel, watchEnd, type EndWatch } from './stream.ts'
 
 const endStreamFlag = constants.NGHTTP2_FLAG_END_STREAM
 
-/** @throws what cannot be sent. */
+/** @throws {Refusal} `upstream_invalid`: the upstream takes no change of protocol; or what cannot be sent. */
 export function openHttp2(sent: Sent, lease: Lease, events: OutgoingEvents): Outgoing {
-  const { forwarding, framing } = sent
-  const { incoming, upstream, path, headers } = forwarding
-  const line = { method: incoming.head.method, scheme: upstream.tls ? 'https' : 'http', path } as const
+  try {
+    const stream = request(sent, lease)
+    stream.once('close', () => lease.release())
+    return new Http2Outgoing(stream, sent, events)
+  } catch (error) {
+    lease.release()
+    throw error
+  }
+}
+
+function request({ forwarding, framing }: Sent, lease: Lease): ClientHttp2Stream {
+  const { incoming, headers } = forwarding
   const wantsTrailers = tokensOf(incoming.head.headers, 'te').some((token) => /^trailers$/i.test(token))
-  const list = writeRequestHead(line, wantsTrailers ? [...headers, 'te', 'trailers'] : headers)
+  const list = writeRequestHead(
+    lineOf(forwarding, lease),
+    wantsTrailers ? [...headers, 'te', 'trailers'] : headers,
+  )
   const hasBody = framing !== 'none'
-  const stream = lease.session.request(list, { endStream: !hasBody, waitForTrailers: hasBody })
-  return new Http2Outgoing(stream, lease, sent, events)
+  const endStream = !hasBody && incoming.upgrade === undefined
+  return lease.session.request(list, { endStream, waitForTrailers: hasBody })
+}
+
+function lineOf({ incoming, upstream, path }: Forwarding, { session }: Lease): RequestLine {
+  const { head, upgrade } = incoming
+  const line = { method: head.method, scheme: upstream.tls ? 'https' : 'http', path } as const
+  if (upgrade === undefined) return line
+  if (session.remoteSettings.enableConnectProtocol !== true) throw invalidAnswer()
+  return { ...line, method: 'CONNECT', protocol: upgrade.protocols[0] }
 }
 
 class Http2Outgoing implements Outgoing {
   readonly #stream: ClientHttp2Stream
   readonly #events: OutgoingEvents
   readonly #end: EndWatch
+  readonly #upgrade: Upgrade | undefined
   #trailers: Trailers = []
   #answer: Http2Answer | undefined
   #hasHeard = false
   #isOver = false
   #error: Error | undefined
 
-  constructor(
-    stream: ClientHttp2Stream,
-    lease: Lease,
-    { forwarding, framing }: Sent,
-    events: OutgoingEvents,
-  ) {
+  constructor(stream: ClientHttp2Stream, { forwarding, framing }: Sent, events: OutgoingEvents) {
     this.#stream = stream
     this.#events = events
     this.#end = watchEnd(stream)
+    this.#upgrade = forwarding.incoming.upgrade
     const { idleMs } = forwarding.timeouts
     if (idleMs > 0) stream.setTimeout(idleMs, () => this.#onIdle())
     stream.once('wantTrailers', () => stream.sendTrailers(asObject(this.#trailers)))
@@ -52,10 +70,7 @@ class Http2Outgoing implements Outgoing {
     stream.once('response', (headers, flags, raw) => this.#onAnswer(Number(headers[':status']), flags, raw))
     stream.on('trailers', (_headers, _flags, raw) => this.#answer?.keepTrailers(plainFields(raw)))
     stream.on('error', (error) => (this.#error = error))
-    stream.once('close', () => {
-      lease.release()
-      this.#onClose()
-    })
+    stream.once('close', () => this.#onClose())
     // Nobody has been told of this yet: a body is asked for when it has somebody to go to.
     queueMicrotask(() => {
       if (!this.#isOver && framing !== 'none') events.onReady()
@@ -95,6 +110,13 @@ class Http2Outgoing implements Outgoing {
 
   #onAnswer(status: number, flags: number, raw: readonly string[]): void {
     if (this.#isOver) return
+    if (this.#upgrade !== undefined && status >= 200 && status < 300) {
+      this.#isOver = true
+      this.#stream.setTimeout(0)
+      const [protocol = ''] = this.#upgrade.protocols
+      this.#events.onUpgrade({ protocol, headers: plainFields(raw), bytes: this.#stream })
+      return
+    }
     this.#answer = new Http2Answer(this.#stream, this.#end, {
       status,
       headers: plainFields(raw),

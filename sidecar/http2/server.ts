@@ -49,7 +49,7 @@ export class Http2Server {
     const { limits, timeouts } = this.#options
     const session = performServerHandshake(socket, {
       settings: {
-        enableConnectProtocol: false,
+        enableConnectProtocol: true,
         initialWindowSize: streamWindowBytes,
         maxConcurrentStreams: clamp(limits.concurrentRequests || maxStreams, minStreams, maxStreams),
         maxHeaderListSize: limits.headerBytes || 1024 * 1024,

@@ -58,7 +58,7 @@ export const requestLineRows: readonly Row[] = [
   refused('HTTP/1.2', 'Node: 1.0 and 1.1 are served', request('GET /x HTTP/1.2')),
   refused('HTTP/2.0 in text', '9112 2.3', request('GET /x HTTP/2.0')),
   refused('HTTP/3.0 in text', '9112 2.3', request('GET /x HTTP/3.0')),
-  refused('the preface of HTTP/2', '9113 3.4', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'request_malformed', {
+  refused('a part of the preface of HTTP/2', '9113 3.4', 'PRI * HTTP/2.0\r\r\n\r\n', 'request_malformed', {
     client: 'no success',
   }),
   refused('a version in lower case', '9112 2.3: case-sensitive', request('GET /x http/1.1')),

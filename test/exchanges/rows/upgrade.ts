@@ -1,31 +1,41 @@
 // RFC 9110 section 7.8: offers of another protocol.
 import { answered, answer, chunked, chunks, get, passes, post, refusedOpen, request } from '../shapes.ts'
-import type { Row } from '../row.ts'
+import type { Bytes, Row } from '../row.ts'
 
 const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAMAAABkAAQAAP__']
 
 /** Node drops what it has read behind an offer: so nothing may follow it. */
 const ends = { client: [{ status: 200, body: 'ok', closes: true }] }
 
+/** An upstream that does not grant it answers as ever, and then the connection ends. */
+function offers(name: string, upgrade: string, send: Bytes): Row {
+  return passes(name, '9110 7.8', send, { has: { upgrade } }, ends)
+}
+
 export const upgradeRows: readonly Row[] = [
-  refusedOpen(
+  offers(
     'a WebSocket',
-    'Onbehalf: not served yet',
+    'websocket',
     get('Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: eA==', 'Sec-WebSocket-Version: 13'),
   ),
-  refusedOpen('a WebSocket in capitals', '9110 7.8', get('Connection: UPGRADE', 'Upgrade: WebSocket')),
-  refusedOpen(
+  offers('a WebSocket in capitals', 'WebSocket', get('Connection: UPGRADE', 'Upgrade: WebSocket')),
+  offers(
     'a WebSocket that keeps alive',
-    '9110 7.6.1',
+    'websocket',
     get('Connection: keep-alive, Upgrade', 'Upgrade: websocket'),
   ),
-  refusedOpen('TLS', '2817', request('OPTIONS * HTTP/1.1', ['Connection: Upgrade', 'Upgrade: TLS/1.0'])),
-  refusedOpen('a protocol that nobody knows', '9110 7.8', get('Connection: upgrade', 'Upgrade: x/1')),
-  refusedOpen('a WebSocket behind h2c', '9110 7.8', get('Connection: upgrade', 'Upgrade: h2c, websocket')),
-  refusedOpen(
+  offers('TLS', 'TLS/1.0', request('OPTIONS * HTTP/1.1', ['Connection: Upgrade', 'Upgrade: TLS/1.0'])),
+  offers('a protocol that nobody knows', 'x/1', get('Connection: upgrade', 'Upgrade: x/1')),
+  offers('a WebSocket behind h2c', 'websocket', get('Connection: upgrade', 'Upgrade: h2c, websocket')),
+  offers(
     'a WebSocket in a second field',
-    '9110 7.8',
+    'websocket',
     get('Connection: upgrade', 'Upgrade: h2c', 'Upgrade: websocket'),
+  ),
+  refusedOpen(
+    'a WebSocket with a body',
+    'Onbehalf: bytes before the change could be taken for bytes after it',
+    post('hello', 'Connection: Upgrade', 'Upgrade: websocket'),
   ),
   passes(
     'an offer of h2c is not taken',
