@@ -62,9 +62,10 @@ export function makeServers(mesh: Mesh, served: Served): { servers: Servers; htt
   const serveHttp2 = (direction: 'inbound' | 'outbound', side: Side) =>
     new Http2Server({ ...about(direction, side), onRequest: (incoming) => void handle(side, incoming) })
   const http2 = { inbound: serveHttp2('inbound', inbound), outbound: serveHttp2('outbound', outbound) }
+  const patienceMs = Math.min(timeouts.headersMs || Infinity, timeouts.idleMs || Infinity)
   /** By what it says first. */
   const begin = (socket: Socket, server: Http2Server, serveHttp1: () => void) =>
-    void readOpening(socket, timeouts.headersMs).then((spoken) => {
+    void readOpening(socket, patienceMs).then((spoken) => {
       if (spoken === 'http2') server.accept(socket, connectionOf(socket))
       else if (spoken !== undefined) serveHttp1()
       // Node's parser does not let a paused connection flow by itself.

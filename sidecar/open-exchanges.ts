@@ -1,14 +1,19 @@
-// What is under way, with whose assertions and links: a revocation ends it.
-import type { Revocations } from '../shared/assertion/verify.ts'
+// What is under way, with whose assertions and links: a revocation ends it, and where it is wished so does its expiry.
+import { hasExpired, type Revocations } from '../shared/assertion/verify.ts'
+import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal, type RefusalCode } from '../shared/errors.ts'
 import type { Evidence } from '../shared/evidence/evidence.ts'
+import type { Assertion } from '../shared/identity.ts'
 import type { Revocable } from '../shared/revocation.ts'
 import { Interruption } from './http/interruption.ts'
 import type { Counter } from './telemetry/metrics.ts'
 
 type Role = 'assertion' | 'original_user' | 'evidence'
 
-export type Carried = readonly (readonly [role: Role, signed: Revocable | undefined])[]
+/** What is known of links is what can be revoked of them. */
+type Signed = Revocable & Partial<Pick<Assertion, 'kind' | 'expiresAt'>>
+
+export type Carried = readonly (readonly [role: Role, signed: Signed | undefined])[]
 
 /** The links of evidence, each as what can be revoked. */
 export function carriedBy(evidence: Evidence | undefined): Carried {
@@ -23,17 +28,25 @@ export interface OpenExchange {
   close(): void
 }
 
+export interface EndingRules {
+  /** What ends what is under way: `streams.end_at`, in report mode `never`. */
+  endAt(): Mesh['streamsEndAt']
+  /** Milliseconds that an original user's assertion counts beyond its `exp`. */
+  graceMs(): number
+}
+
+const expiredMessage = 'The assertion has expired while the request was under way (streams.end_at).'
+
 export class OpenExchanges {
   readonly #revocations: Revocations
-  /** Whether what is under way is ended at all: `streams.end_at`, `mode`. */
-  readonly #isEnding: () => boolean
+  readonly #rules: EndingRules
   readonly #ended: Counter
   readonly #open = new Set<OpenExchange>()
   #isLooking = false
 
-  constructor(revocations: Revocations, isEnding: () => boolean, ended: Counter) {
+  constructor(revocations: Revocations, rules: EndingRules, ended: Counter) {
     this.#revocations = revocations
-    this.#isEnding = isEnding
+    this.#rules = rules
     this.#ended = ended
   }
 
@@ -70,14 +83,34 @@ export class OpenExchanges {
 
   #endIfRevoked(exchange: OpenExchange): void {
     const reason = this.#reasonToEnd(exchange)
-    if (reason === undefined) return
+    if (reason !== undefined) this.#end(exchange, 'revoked', reason)
+  }
+
+  /** Ends what a user's assertion, no longer valid, let in. An account's says nothing of how long: it is renewed. */
+  endExpired(nowMs: number): void {
+    if (this.#rules.endAt() !== 'expiry') return
+    const graceMs = this.#rules.graceMs()
+    const isOver = ([role, signed]: Carried[number]): boolean => {
+      if (signed?.kind !== 'user' || signed.expiresAt === undefined) return false
+      return hasExpired({ expiresAt: signed.expiresAt }, role === 'original_user' ? nowMs - graceMs : nowMs)
+    }
+    for (const exchange of this.#open) {
+      const expired = exchange.carried.find(isOver)
+      if (expired === undefined) continue
+      const [role] = expired
+      const code = role === 'original_user' ? 'original_user_expired' : 'assertion_expired'
+      this.#end(exchange, 'expired', new Refusal(code, expiredMessage))
+    }
+  }
+
+  #end(exchange: OpenExchange, why: 'revoked' | 'expired', reason: Refusal): void {
     exchange.close()
-    this.#ended.add({ direction: exchange.direction, reason: 'revoked' })
+    this.#ended.add({ direction: exchange.direction, reason: why })
     exchange.interruption.interrupt(reason)
   }
 
   #reasonToEnd({ carried }: Pick<OpenExchange, 'carried'>): Refusal | undefined {
-    if (!this.#isEnding()) return undefined
+    if (this.#rules.endAt() === 'never') return undefined
     const revoked = carried.find(([, signed]) => signed !== undefined && this.#revocations.isRevoked(signed))
     return revoked && new Refusal(codes[revoked[0]], messages[revoked[0]])
   }

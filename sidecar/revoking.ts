@@ -1,7 +1,7 @@
 // Revocation in one sidecar: what it knows, whom it tells, and what is ended by it.
 import { makeEntry, type Revocation } from '../shared/revocation.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
-import { OpenExchanges } from './open-exchanges.ts'
+import { OpenExchanges, type EndingRules } from './open-exchanges.ts'
 import { createRevocationWriter, hasCredential, type Reach } from './revocation-writer.ts'
 import { RevocationSync } from './revocation-sync.ts'
 import { RevocationList } from './revocations.ts'
@@ -32,7 +32,7 @@ export interface Revoking {
   start(): Promise<void>
   /** Is in effect here when it returns; the promise says who else was told. Never rejects. */
   revoke(revocation: Revocation, forSeconds: number): Promise<Revoked>
-  /** Forgets what has expired. */
+  /** To be called each second: ends what has expired, and now and then forgets it. */
   sweep(): void
   close(): Promise<void>
 }
@@ -44,12 +44,15 @@ export function createRevoking({ store, mesh, metrics, log, now, openAsRevoker }
   const isShared = store.kind === 'redis'
   const maxAgeMs = () => (isShared ? mesh().revocationMaxAgeMs : 0)
   const list = new RevocationList({ now, maxAgeMs })
-  const isEnding = () => mesh().streamsEndAt === 'revocation' && mesh().mode === 'enforce'
+  const rules: EndingRules = {
+    endAt: () => (mesh().mode === 'enforce' ? mesh().streamsEndAt : 'never'),
+    graceMs: () => (mesh().evidence === 'off' ? 0 : mesh().originalUserGraceMs),
+  }
   const ended = metrics.counter(
     'onbehalf_exchanges_ended_total',
     'Requests under way that were ended, by what ended them.',
   )
-  const exchanges = new OpenExchanges(list, isEnding, ended)
+  const exchanges = new OpenExchanges(list, rules, ended)
   list.watch(() => exchanges.endRevoked())
   const rejected = metrics.counter(
     'onbehalf_revocations_rejected_total',
@@ -84,6 +87,7 @@ export function createRevoking({ store, mesh, metrics, log, now, openAsRevoker }
       return sync === undefined ? { kind: 'local' } : sync.tell(entry)
     },
     sweep() {
+      exchanges.endExpired(now())
       if (Math.abs(now() - sweptMs) < sweepIntervalMs) return
       sweptMs = now()
       list.sweep()

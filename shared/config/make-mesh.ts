@@ -156,7 +156,7 @@ function behaviour(
     maxHops: values.mesh.max_hops,
     originalUserGraceMs: values.mesh.original_user_grace,
     revocationMaxAgeMs: values.revocation_max_age,
-    streamsEndAt: values.streams.end_at === 'never' ? 'never' : 'revocation',
+    streamsEndAt: values.streams.end_at,
   }
 }
 

@@ -219,8 +219,8 @@ export interface Mesh {
   readonly store: StoreSettings
   /** Without word of revocations for so long, requests are refused; milliseconds, `0`: never. */
   readonly revocationMaxAgeMs: number
-  /** What ends a request that outlives its decision. */
-  readonly streamsEndAt: 'revocation' | 'never'
+  /** What ends a request that outlives its decision; `expiry` is a user's, or a revocation before. */
+  readonly streamsEndAt: 'expiry' | 'revocation' | 'never'
   readonly limits: Limits
   readonly timeouts: Timeouts
   readonly log: {

@@ -51,11 +51,10 @@ const log = section('What is written to standard error.', {
 
 const streams = section('What ends a connection that outlives its decision, such as a WebSocket.', {
   end_at: v.optional(
-    choice('`expiry` of the assertion (not served by this release), `revocation`, or `never`.', [
-      'expiry',
-      'revocation',
-      'never',
-    ]),
+    choice(
+      "`expiry` of the user's assertion (with 60 s of skew) or a revocation before, `revocation`, or `never`.",
+      ['expiry', 'revocation', 'never'],
+    ),
     'revocation',
   ),
 })

@@ -14,11 +14,6 @@ const isNonEmptyList = (value: unknown): boolean => Array.isArray(value) && valu
 const unservedKeys: readonly UnservedKey[] = [
   { path: ['mesh', 'tls'], asksForMore: (value) => value === 'strict', instead: 'write `tls: permissive`' },
   {
-    path: ['streams', 'end_at'],
-    asksForMore: (value) => value === 'expiry',
-    instead: 'write `end_at: revocation`',
-  },
-  {
     path: ['issuers', '*', 'edges', 'client_certificate'],
     asksForMore: isNonEmptyList,
     instead: 'say by `source_ip` from where users come',

@@ -22,7 +22,8 @@ function onError(): void {}
 
 /**
  * Reads no more than it takes to tell, and leaves the connection paused.
- * @param limitMs after this it is left to HTTP/1.1, which has limits of its own; 0: none.
+ * @param limitMs after this a silent connection is ended, and one that has begun to speak is left to HTTP/1.1, which has
+ * limits of its own; `Infinity`: none.
  * @returns undefined where the connection ended before.
  */
 export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | undefined> {
@@ -45,7 +46,11 @@ export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | u
     socket.end()
   }
   const onClose = () => settle(undefined)
-  const timer = limitMs > 0 ? setTimeout(() => settle('http1'), limitMs) : undefined
+  const onTime = () => {
+    settle(bytes.length > 0 ? 'http1' : undefined)
+    if (bytes.length === 0) socket.destroy()
+  }
+  const timer = Number.isFinite(limitMs) ? setTimeout(onTime, limitMs) : undefined
   socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)
   socket.resume()
   return promise

@@ -19,7 +19,7 @@ function echo(socket: WebSocket): void {
 }
 
 export async function startSocketApp(t: TestContext): Promise<SocketApp> {
-  const server: Server = createServer((_request, response) => response.end('plain'))
+  const server: Server = createServer((_request, response) => void response.write('and then nothing'))
   const handleProtocols = (offered: Set<string>) => (offered.has('chat') ? 'chat' : false)
   const sockets = new WebSocketServer({ server, handleProtocols, maxPayload: 64 * 1024 * 1024 })
   server.listen(0, '127.0.0.1')

@@ -11,7 +11,7 @@ const alice = assertionOf('user', 'alice')
 const bob = assertionOf('user', 'bob')
 const app = assertionOf('service_account', 'api-access')
 
-function ground(setting: { isEnding?: boolean } = {}) {
+function ground(setting: { endAt?: 'expiry' | 'revocation' | 'never'; graceMs?: number } = {}) {
   const revoked = new Set<Assertion>()
   let asked = 0
   const isRevoked = (assertion: Assertion) => {
@@ -20,7 +20,11 @@ function ground(setting: { isEnding?: boolean } = {}) {
   }
   const metrics = new Metrics()
   const ended = metrics.counter('ended', 'Ended.')
-  const exchanges = new OpenExchanges({ ...nothingRevoked, isRevoked }, () => setting.isEnding ?? true, ended)
+  const exchanges = new OpenExchanges(
+    { ...nothingRevoked, isRevoked },
+    { endAt: () => setting.endAt ?? 'revocation', graceMs: () => setting.graceMs ?? 0 },
+    ended,
+  )
   const counted = () => /^ended(\S*) (\d+)$/m.exec(metrics.format())?.slice(1)
   return { exchanges, revoked, counted, asked: () => asked }
 }
@@ -88,7 +92,7 @@ test('what was revoked between the decision and the start does not start', () =>
 })
 
 test('where revocations end nothing, all goes on', async () => {
-  const { exchanges, revoked } = ground({ isEnding: false })
+  const { exchanges, revoked } = ground({ endAt: 'never' })
   const hers = exchanges.open('inbound', [['assertion', alice]])
   revoked.add(alice)
   exchanges.endRevoked()
@@ -104,4 +108,30 @@ test('a thousand revocations at a time look at what is open once', async () => {
   for (let i = 0; i < 1_000; i++) exchanges.endRevoked()
   await turn()
   assert.equal(asked() - before, 1)
+})
+
+test('where expiry ends them, a user whose assertion counts no more ends what it let in; an account does not', () => {
+  const { exchanges, counted } = ground({ endAt: 'expiry', graceMs: 30_000 })
+  const her = (seconds: number) => assertionOf('user', 'alice', { expiresAt: seconds })
+  const hers = exchanges.open('inbound', [['assertion', her(1_000)]])
+  const onHerBehalf = exchanges.open('outbound', [['original_user', her(1_000)]])
+  const later = exchanges.open('inbound', [['assertion', her(2_000)]])
+  const accounts = exchanges.open('inbound', [
+    ['assertion', assertionOf('service_account', 'api-access', { expiresAt: 1_000 })],
+  ])
+  const all = [hers, onHerBehalf, later, accounts]
+  exchanges.endExpired(1_059_999)
+  assert.deepEqual(all.map(reasonOf), [undefined, undefined, undefined, undefined])
+  exchanges.endExpired(1_060_000)
+  assert.deepEqual(all.map(reasonOf), ['assertion_expired', undefined, undefined, undefined])
+  exchanges.endExpired(1_090_000)
+  assert.deepEqual(all.map(reasonOf), ['assertion_expired', 'original_user_expired', undefined, undefined])
+  assert.deepEqual(counted(), ['{direction="inbound",reason="expired"}', '1'])
+})
+
+test('where revocation ends them, nothing ends by its expiry', () => {
+  const { exchanges } = ground()
+  const hers = exchanges.open('inbound', [['assertion', assertionOf('user', 'alice', { expiresAt: 1_000 })]])
+  exchanges.endExpired(5_000_000)
+  assert.equal(reasonOf(hers), undefined)
 })
