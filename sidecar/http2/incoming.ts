@@ -70,6 +70,9 @@ function framingOf(stream: ServerHttp2Stream, { headers, protocol }: Http2Head):
   return length === undefined ? 'open' : Number(length)
 }
 
+/** How long a client may go on with a request that is answered. */
+const lingerMs = 1_000
+
 class Http2Reply implements Reply {
   readonly #stream: ServerHttp2Stream
   readonly #incoming: Http2Incoming
@@ -138,9 +141,16 @@ class Http2Reply implements Reply {
     else this.#stream.end(body, () => this.#leaveRest())
   }
 
-  /** RFC 9113 section 8.1: what still comes of a request that is answered is not wanted. */
+  /**
+   * RFC 9113 section 8.1: what still comes of a request that is answered is not wanted. Clients lose an answer that a reset
+   * follows at once; most of them are about to end their request anyway.
+   */
   #leaveRest(): void {
-    if (!this.#incoming.isComplete && !this.isGone) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    const stream = this.#stream
+    if (this.#incoming.isComplete || this.isGone) return
+    stream.resume()
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), lingerMs)
+    stream.once('close', () => clearTimeout(timer))
   }
 
   breakOff(): void {

@@ -124,7 +124,9 @@ export class Http2Server {
 
   /** Tells clients to send new requests elsewhere; what comes in the meantime is served (RFC 9113 section 6.8). */
   announceEnd(): void {
-    for (const session of this.#sessions.keys()) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1)
+    for (const session of this.#sessions.keys()) {
+      if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1)
+    }
   }
 
   /** Takes no more requests; those under way go on. */

@@ -11,7 +11,7 @@ import { aliceHeaders, openSocket, startSocketApp } from './websocket-ground.ts'
 interface Ground {
   readonly mesh: TestMesh
   /** Moves the clock of the sidecar beyond the life of what was issued before. */
-  expire(): void
+  readonly expire: () => void
 }
 
 async function start(t: TestContext, endAt: string): Promise<Ground> {

@@ -18,9 +18,12 @@ function echo(socket: WebSocket): void {
   socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary }))
 }
 
+function handleProtocols(offered: Set<string>): string | false {
+  return offered.has('chat') ? 'chat' : false
+}
+
 export async function startSocketApp(t: TestContext): Promise<SocketApp> {
   const server: Server = createServer((_request, response) => void response.write('and then nothing'))
-  const handleProtocols = (offered: Set<string>) => (offered.has('chat') ? 'chat' : false)
   const sockets = new WebSocketServer({ server, handleProtocols, maxPayload: 64 * 1024 * 1024 })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

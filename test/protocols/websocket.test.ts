@@ -1,6 +1,6 @@
 // WebSocket (RFC 6455) through sidecars: identity at the handshake, then bytes untouched until either side ends.
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
@@ -72,8 +72,7 @@ test('messages of 10 MB, messages in fragments, and pings pass', async (t) => {
   const large = randomBytes(10 * 1024 * 1024)
   socket.send(large)
   const [echoed] = (await once(socket, 'message')) as [Buffer]
-  const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
-  assert.equal(digest(echoed), digest(large))
+  assert.ok(echoed.equals(large))
   socket.send('in ', { fin: false })
   socket.send('three ', { fin: false })
   socket.send('parts', { fin: true })

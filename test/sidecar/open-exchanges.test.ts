@@ -29,6 +29,8 @@ function ground(setting: { endAt?: 'expiry' | 'revocation' | 'never'; graceMs?: 
   return { exchanges, revoked, counted, asked: () => asked }
 }
 
+const until = (seconds: number) => assertionOf('user', 'alice', { expiresAt: seconds })
+
 const reasonOf = ({ interruption }: OpenExchange) => interruption.reason?.code
 
 test('whoever is revoked ends what is theirs, as caller or as original user, and nothing else', async () => {
@@ -112,10 +114,9 @@ test('a thousand revocations at a time look at what is open once', async () => {
 
 test('where expiry ends them, a user whose assertion counts no more ends what it let in; an account does not', () => {
   const { exchanges, counted } = ground({ endAt: 'expiry', graceMs: 30_000 })
-  const her = (seconds: number) => assertionOf('user', 'alice', { expiresAt: seconds })
-  const hers = exchanges.open('inbound', [['assertion', her(1_000)]])
-  const onHerBehalf = exchanges.open('outbound', [['original_user', her(1_000)]])
-  const later = exchanges.open('inbound', [['assertion', her(2_000)]])
+  const hers = exchanges.open('inbound', [['assertion', until(1_000)]])
+  const onHerBehalf = exchanges.open('outbound', [['original_user', until(1_000)]])
+  const later = exchanges.open('inbound', [['assertion', until(2_000)]])
   const accounts = exchanges.open('inbound', [
     ['assertion', assertionOf('service_account', 'api-access', { expiresAt: 1_000 })],
   ])
