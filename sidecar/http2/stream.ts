@@ -12,7 +12,8 @@ export interface EndWatch {
  * in which things become known differs: after a reset the stream is closed already when the end is pushed.
  */
 export function watchEnd(stream: Http2Stream): EndWatch {
-  const watch = { hasEnded: stream.endAfterHeaders }
+  // It may have ended before anybody was told of the stream.
+  const watch = { hasEnded: stream.endAfterHeaders || stream.state.remoteClose === 1 }
   const push = stream.push.bind(stream)
   stream.push = (chunk: unknown, encoding?: BufferEncoding) => {
     if (chunk === null && !stream.closed) watch.hasEnded = true

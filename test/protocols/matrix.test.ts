@@ -1,0 +1,124 @@
+// Every version of HTTP that a client may speak through sidecars to every version that an app may.
+import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
+import { Readable } from 'node:stream'
+import { test, type TestContext } from 'node:test'
+import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
+import { eventually } from '../support/eventually.ts'
+import { ask, bodyOf, digestOf, startServer, type Asked, type RunningServer, type Version } from './peers.ts'
+import { aliceHeaders } from './websocket-ground.ts'
+
+const versions: readonly Version[] = ['HTTP/1.1', 'h2c']
+const megabytes100 = 100 * 1024 * 1024
+
+interface Cell {
+  readonly client: Version
+  readonly server: RunningServer
+  readonly mesh: TestMesh
+  /** Where and as whom the client asks. */
+  readonly way: Pick<Asked, 'port' | 'host' | 'headers'>
+}
+
+type Way = 'to the app' | 'from an app to another service'
+
+async function start(t: TestContext, client: Version, serverVersion: Version, way: Way): Promise<Cell> {
+  const server = await startServer(t, serverVersion)
+  // What came in HTTP/2 finds by itself what the app speaks.
+  const scheme = client === 'HTTP/1.1' && serverVersion === 'h2c' ? 'h2c' : 'http'
+  const app = `${scheme}://127.0.0.1:${server.port}`
+  if (way === 'to the app') {
+    const mesh = await startMesh(t, { run: ['App'], services: { App: { app } } })
+    const { inbound } = mesh.sidecars.App
+    return {
+      client,
+      server,
+      mesh,
+      way: { port: inbound, host: hosts.App, headers: await aliceHeaders(mesh) },
+    }
+  }
+  const mesh = await startMesh(t, { run: ['App', 'API'], services: { API: { app } } })
+  const { outbound } = mesh.sidecars.App
+  return { client, server, mesh, way: { port: outbound, host: hosts.API, headers: await handleOf(t, mesh) } }
+}
+
+/** A handle of alice's whose request is under way as long as the test. */
+async function handleOf(t: TestContext, mesh: TestMesh): Promise<Record<string, string>> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  mesh.apps.App.handler = (request, response) => {
+    resolve(String(request.headers['x-onbehalf-handle']))
+    t.after(() => response.end())
+  }
+  const { inbound: port } = mesh.sidecars.App
+  const asking = ask(t, 'HTTP/1.1', { port, host: hosts.App, path: '/', headers: await aliceHeaders(mesh) })
+  t.after(() => asking.leave())
+  return { 'x-onbehalf-handle': await promise }
+}
+
+const checks: Record<string, (t: TestContext, cell: Cell) => Promise<void>> = {
+  async 'GET, as the user'(t, { client, way }) {
+    const { status, headers, body } = await ask(t, client, { ...way, path: '/get' }).answered
+    assert.deepEqual([status, await text(body), headers['x-user']], [200, 'ok', 'alice-id'])
+  },
+  async 'an upload of 100 MB'(t, { client, way }) {
+    const sent = { ...way, method: 'POST', path: '/up', body: bodyOf(megabytes100) }
+    const { status, body } = await ask(t, client, sent).answered
+    assert.deepEqual([status, await text(body)], [200, await expectedDigest])
+  },
+  async 'a download of 100 MB'(t, { client, way }) {
+    const { status, body } = await ask(t, client, { ...way, path: `/down/${megabytes100}` }).answered
+    assert.deepEqual([status, await digestOf(body)], [200, await expectedDigest])
+  },
+  async 'trailers both ways'(t, { client, way }) {
+    const body = Readable.from([Buffer.from('body')])
+    const trailers = { 'x-forth': 'and back' }
+    const answer = await ask(t, client, { ...way, method: 'POST', path: '/trailers', body, trailers })
+      .answered
+    assert.equal(await text(answer.body), 'body')
+    assert.equal(answer.trailers()['x-back'], 'and back')
+  },
+  async 'a server that ends the connection before it answers'(t, { client, way }) {
+    const { status, headers, body } = await ask(t, client, {
+      ...way,
+      method: 'POST',
+      path: '/reset',
+      body: Readable.from(['x']),
+    }).answered
+    body.resume()
+    assert.deepEqual([status, headers['x-onbehalf-error']], [502, 'upstream_reset'])
+  },
+  async 'a server that breaks its answer off'(t, { client, way }) {
+    const { body } = await ask(t, client, { ...way, path: '/break' }).answered
+    await assert.rejects(text(body))
+  },
+  async 'a client that leaves in the middle of its request'(t, { client, server, way }) {
+    const held = new Promise<void>((resolve) => (server.onHeld = resolve))
+    const body = new Readable({ read: () => undefined })
+    body.push('first')
+    const asking = ask(t, client, { ...way, method: 'POST', path: '/hold/request', body })
+    await held
+    asking.leave()
+    await eventually(async () => server.heldEnds.includes('/hold/request'))
+  },
+  async 'a client that leaves in the middle of the answer'(t, { client, server, way }) {
+    const body = new Readable({ read: () => undefined })
+    body.push('first')
+    const asking = ask(t, client, { ...way, method: 'POST', path: '/hold/answer', body })
+    const answer = await asking.answered
+    answer.body.on('error', () => undefined).resume()
+    asking.leave()
+    await eventually(async () => server.heldEnds.includes('/hold/answer'))
+  },
+}
+
+const expectedDigest = digestOf(bodyOf(megabytes100))
+
+for (const way of ['to the app', 'from an app to another service'] as const) {
+  for (const client of versions) {
+    for (const serverVersion of versions) {
+      test(`${client} ${way}, which speaks ${serverVersion}`, async (t) => {
+        const cell = await start(t, client, serverVersion, way)
+        for (const [name, check] of Object.entries(checks)) await t.test(name, (inner) => check(inner, cell))
+      })
+    }
+  }
+}
