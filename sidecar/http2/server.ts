@@ -32,7 +32,7 @@ const maxHeaderPairs = 2_000
 /** What a connection may hold in memory, in MB as node:http2 takes it; beyond, new requests on it are turned away. */
 const sessionMemory = 16
 /** Requests that a client resets (CVE-2023-44487): so many at once, then so many in a second. */
-const resets = { burst: 500, perSecond: 50 }
+const resets = { burst: 200, perSecond: 50 }
 const maxInvalidFrames = 100
 
 export class Http2Server {

@@ -58,7 +58,7 @@ async function serve(request: Served, events: Events): Promise<void> {
     request.begin(200, { 'x-user': request.user }).end(digest)
   } else if (name === 'down') bodyOf(Number(size)).pipe(request.begin(200, { 'x-user': request.user }))
   else if (name === 'trailers') {
-    for await (const _part of request.body);
+    await digestOf(request.body)
     request.begin(200, { trailer: 'x-back' }).write('body')
     request.endWith({ 'x-back': String(request.trailers()['x-forth']) })
   } else if (name === 'reset') request.reset()
