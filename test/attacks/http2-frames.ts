@@ -4,6 +4,8 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 const settleMs = 500
+/** For those over which the connection must be ended: nothing of it says how soon. */
+export const endMs = 10_000
 
 const types = {
   data: 0,
@@ -74,13 +76,18 @@ export async function openHttp2(port: number, settings: Buffer = Buffer.alloc(0)
 }
 
 /** Writes until the other side has ended the connection, or so many times; at its pace. @returns whether it was ended. */
-export async function flood(socket: Socket, times: number, next: (i: number) => Buffer): Promise<boolean> {
+export async function flood(
+  socket: Socket,
+  times: number,
+  next: (i: number) => Buffer,
+  patienceMs = settleMs,
+): Promise<boolean> {
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   const drained = () => new Promise<void>((resolve) => socket.once('drain', () => resolve()))
   for (let i = 0; i < times && !socket.destroyed; i++) {
     if (!socket.write(next(i))) await Promise.race([drained(), closed, pause(settleMs)])
   }
   // What was sent is taken in, or the connection is ended over it.
-  await Promise.race([closed, pause(settleMs)])
+  await Promise.race([closed, pause(patienceMs)])
   return socket.destroyed || socket.readableEnded
 }

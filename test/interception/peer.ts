@@ -1,6 +1,7 @@
 // A process in a pod: serves and calls what its parent tells it to. Runs under another user, so it stands alone.
 import { once } from 'node:events'
 import { createServer as createHttp, request as requestHttp, type IncomingMessage } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect, createServer as createTcp, type Server, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -116,6 +117,23 @@ async function ask({ address, port, headers = ['Host', 'test'], target = '/' }: 
   return answerTo(requestHttp({ ...options, signal: AbortSignal.timeout(deadlineMs) }).end())
 }
 
+/** The same in HTTP/2 with prior knowledge. */
+async function askHttp2({ address, port, headers = ['host', 'test'], target = '/' }: Ask): Promise<Answer> {
+  const session = connectHttp2(`http://${address.includes(':') ? `[${address}]` : address}:${port}`)
+  session.on('error', () => undefined)
+  session.setTimeout(deadlineMs, () => session.destroy())
+  const pseudo = [':method', 'GET', ':scheme', 'http', ':path', target]
+  const fields = headers.map((field, i) =>
+    i % 2 === 0 ? field.toLowerCase().replace(/^host$/, ':authority') : field,
+  )
+  const stream = session.request([...pseudo, ...fields])
+  const [head] = await once(stream, 'response')
+  const body = await text(stream)
+  session.destroy()
+  const code = String(head['x-onbehalf-error'] ?? '')
+  return { status: Number(head[':status']), code, proxyAuthenticate: undefined, body }
+}
+
 async function answerTo(request: ReturnType<typeof requestHttp>): Promise<Answer> {
   const [response] = (await once(request, 'response')) as [IncomingMessage]
   const code = String(response.headers['x-onbehalf-error'] ?? '')
@@ -215,6 +233,7 @@ const orders = {
   serveReset,
   serveTls,
   ask,
+  askHttp2,
   askTls,
   talk,
   received: async () => received.splice(0),

@@ -209,12 +209,21 @@ testEach('HTTP does not get out by way of a server that speaks first', async (fa
   await ground.sidecars.app.logged({ message: 'failed', method: 'TCP', code: 'request_malformed' })
 })
 
-testEach('HTTP/2 with prior knowledge is refused', async (family) => {
-  const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
-  const talk = { address: of('outside', family), port: ports.echo, parts: [preface] }
-  const { heard, ended } = await ground.peers.app.tell('talk', talk)
-  assert.match(heard, /^HTTP\/1\.1 400 /)
-  assert.equal(ended, 'end')
+testEach('HTTP/2 with prior knowledge is served, and no handle gets out in it', async (family) => {
+  const answer = await ground.peers.app.tell('askHttp2', {
+    address: of('outside', family),
+    port: ports.app,
+    target: '/in-http2',
+    headers: ['Host', 'no-such-host.invalid', 'X-Onbehalf-Handle', 'secret', 'X-Own', 'kept'],
+  })
+  assert.deepEqual(answer, { status: 200, code: '', body: 'served' })
+  const [request] = (await received()).outside
+  assert.deepEqual(request && [request.url, ...valuesOf(request, 'host'), ...valuesOf(request, 'x-own')], [
+    '/in-http2',
+    'no-such-host.invalid',
+    'kept',
+  ])
+  assert.deepEqual(request && valuesOf(request, 'x-onbehalf-handle'), [])
 })
 
 testEach('who begins a request and does not go on is cut off', async (family) => {
