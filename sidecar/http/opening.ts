@@ -1,5 +1,6 @@
 // What a client's first bytes say that it speaks; they are there to be read again.
 import type { Socket } from 'node:net'
+import { ifSilent } from './silence.ts'
 
 export type Spoken = 'http1' | 'http2' | 'tls'
 
@@ -47,8 +48,11 @@ export function readOpening(socket: Socket, limitMs: number): Promise<Spoken | u
   }
   const onClose = () => settle(undefined)
   const onTime = () => {
-    settle(bytes.length > 0 ? 'http1' : undefined)
-    if (bytes.length === 0) socket.destroy()
+    timer?.refresh()
+    ifSilent(socket, () => {
+      settle(bytes.length > 0 ? 'http1' : undefined)
+      if (bytes.length === 0) socket.destroy()
+    })
   }
   const timer = Number.isFinite(limitMs) ? setTimeout(onTime, limitMs) : undefined
   socket.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)

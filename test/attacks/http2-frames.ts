@@ -35,6 +35,14 @@ export function frame(
   return Buffer.concat([head, payload])
 }
 
+/** Of the frames that have come whole. */
+export function typesIn(bytes: Buffer): number[] {
+  const found: number[] = []
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3))
+    found.push(bytes[at + 3] as number)
+  return found
+}
+
 export function number(value: number): Buffer {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
