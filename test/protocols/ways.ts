@@ -1,0 +1,45 @@
+// The ways on which a request reaches an app: through its own sidecar, and through that of a calling service before.
+import type { TestContext } from 'node:test'
+import { hosts, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
+import { ask, type Asked } from './peers.ts'
+import { aliceHeaders } from './websocket-ground.ts'
+
+export const ways = ['to the app', 'from an app to another service'] as const
+export type Way = (typeof ways)[number]
+
+export interface Ground {
+  readonly mesh: TestMesh
+  /** Where and as whom a client asks. */
+  readonly to: Pick<Asked, 'port' | 'host' | 'headers'>
+}
+
+/** @param app what stands at the end of the way. */
+export async function startWay(
+  t: TestContext,
+  way: Way,
+  app: string,
+  options: MeshOptions = {},
+): Promise<Ground> {
+  if (way === 'to the app') {
+    const mesh = await startMesh(t, { run: ['App'], services: { App: { app } }, ...options })
+    const { inbound: port } = mesh.sidecars.App
+    return { mesh, to: { port, host: hosts.App, headers: await aliceHeaders(mesh) } }
+  }
+  const mesh = await startMesh(t, { run: ['App', 'API'], services: { API: { app } }, ...options })
+  const { outbound: port } = mesh.sidecars.App
+  const headers = { 'x-onbehalf-handle': await handleOf(t, mesh) }
+  return { mesh, to: { port, host: hosts.API, headers } }
+}
+
+/** Of a request of alice's that is under way as long as the test. */
+async function handleOf(t: TestContext, mesh: TestMesh): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>()
+  mesh.apps.App.handler = (request, response) => {
+    resolve(String(request.headers['x-onbehalf-handle']))
+    t.after(() => response.end())
+  }
+  const { inbound: port } = mesh.sidecars.App
+  const asking = ask(t, 'HTTP/1.1', { port, host: hosts.App, path: '/', headers: await aliceHeaders(mesh) })
+  t.after(() => asking.leave())
+  return promise
+}
