@@ -38,15 +38,18 @@ export class Flow {
   /**
    * Reads a stream to its end, and stops at every `restBytes` until the writer is stuck: who stands in between must
    * hold the writer back, or take in all that he has.
+   * @param rests how often at most.
    */
-  async drink(source: Readable, restBytes: number): Promise<Sum> {
+  async drink(source: Readable, restBytes: number, rests = Infinity): Promise<Sum> {
     let bytes = 0
     let crc = 0
     let restAt = restBytes
+    let rested = 0
     for await (const chunk of source as AsyncIterable<Buffer>) {
       bytes += chunk.length
       crc = crc32(chunk, crc)
-      if (bytes < restAt) continue
+      if (bytes < restAt || rested === rests) continue
+      rested++
       restAt += restBytes
       await this.#stuck()
     }

@@ -22,16 +22,21 @@ export interface SidecarProcess {
 
 /**
  * Starts the sidecar of a service; resolves when it is ready.
+ * @param env beside this process's own.
  * @throws {Error} with what it wrote, where it ends instead.
  */
 export async function startSidecarProcess(
   t: TestContext,
   mesh: TestMesh,
   service: ServiceName,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<SidecarProcess> {
   await access(bundle).catch(() => assert.fail('dist/onbehalf.cjs is missing: run `make build`'))
   const args = [bundle, 'run', '--config', mesh.meshFile, '--service', service]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const exited = exitOf(child)
   t.after(async () => {
     child.kill('SIGKILL')
