@@ -25,21 +25,24 @@ export async function startWay(
     const { inbound: port } = mesh.sidecars.App
     return { mesh, to: { port, host: hosts.App, headers: await aliceHeaders(mesh) } }
   }
+  // Registered before the mesh: the request that is held has ended when its app does.
+  const over = Promise.withResolvers<void>()
+  t.after(() => over.resolve())
   const mesh = await startMesh(t, { run: ['App', 'API'], services: { API: { app } }, ...options })
   const { outbound: port } = mesh.sidecars.App
-  const headers = { 'x-onbehalf-handle': await handleOf(t, mesh) }
+  const headers = { 'x-onbehalf-handle': await handleOf(t, mesh, over.promise) }
   return { mesh, to: { port, host: hosts.API, headers } }
 }
 
-/** Of a request of alice's that is under way as long as the test. */
-async function handleOf(t: TestContext, mesh: TestMesh): Promise<string> {
+/** Of a request of alice's that is under way until it is over. */
+async function handleOf(t: TestContext, mesh: TestMesh, over: Promise<void>): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>()
-  mesh.apps.App.handler = (request, response) => {
+  mesh.apps.App.handler = async (request, response) => {
     resolve(String(request.headers['x-onbehalf-handle']))
-    t.after(() => response.end())
+    await over
+    response.end()
   }
   const { inbound: port } = mesh.sidecars.App
-  const asking = ask(t, 'HTTP/1.1', { port, host: hosts.App, path: '/', headers: await aliceHeaders(mesh) })
-  t.after(() => asking.leave())
+  ask(t, 'HTTP/1.1', { port, host: hosts.App, path: '/', headers: await aliceHeaders(mesh) })
   return promise
 }
