@@ -77,6 +77,8 @@ export async function startVersionedApp(
     open.add(each)
     each.once('close', () => open.delete(each))
   }
+  // node:http2 leaves it on where it serves HTTP/1.1: each answer would wait for an acknowledgement.
+  server.on('connection', (socket: Socket) => void socket.setNoDelay())
   server.on('connection', keep).on('session', keep).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
