@@ -19,13 +19,14 @@ import {
 
 const asIs = (bytes: Buffer): Buffer => bytes
 
-function method(
+export function method(
   name: string,
   requestStream: boolean,
   responseStream: boolean,
+  service = 'test.Echo',
 ): MethodDefinition<Buffer, Buffer> {
   return {
-    path: `/test.Echo/${name}`,
+    path: `/${service}/${name}`,
     requestStream,
     responseStream,
     requestSerialize: asIs,
@@ -46,6 +47,8 @@ export const methods = {
 
 export interface GrpcApp {
   readonly port: number
+  /** For further services. */
+  readonly server: Server
   /** Metadata of the calls that came. */
   readonly calls: Metadata[]
   /** Resolves when the call that is never answered was cancelled. */
@@ -54,7 +57,7 @@ export interface GrpcApp {
   readonly begun: Promise<void>
 }
 
-export async function startGrpcApp(t: TestContext): Promise<GrpcApp> {
+export async function startGrpcApp(t: TestContext, at = 0): Promise<GrpcApp> {
   const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024 })
   const calls: Metadata[] = []
   const cancelled = Promise.withResolvers<void>()
@@ -92,12 +95,12 @@ export async function startGrpcApp(t: TestContext): Promise<GrpcApp> {
     },
   })
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${at}`, ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     )
   })
   t.after(() => server.forceShutdown())
-  return { port, calls, cancelled: cancelled.promise, begun: begun.promise }
+  return { port, server, calls, cancelled: cancelled.promise, begun: begun.promise }
 }
 
 export type EchoClient = Client & Record<keyof typeof methods, (...args: never[]) => unknown>
