@@ -18,6 +18,15 @@ const minuteMs = intervalMs * messages
 /** For what never comes. */
 const timeout = 3 * minuteMs
 
+let last: Promise<unknown> = Promise.resolve()
+
+/** One after the other: a port that one mesh has found free, another could find free too. */
+function inTurn<T>(start: () => Promise<T>): Promise<T> {
+  const started = last.then(start)
+  last = started.catch(() => undefined)
+  return started
+}
+
 interface Cell {
   readonly way: Way
   readonly client: Version
@@ -39,7 +48,7 @@ async function eventStream(t: TestContext, { way, client, server }: Cell): Promi
       await arrival
     }
   })
-  const { to } = await startWay(t, way, origin)
+  const { to } = await inTurn(() => startWay(t, way, origin))
   const asking = ask(t, client, { ...to, path: '/events' })
   const { status, headers, body } = await asking.answered
   assert.deepEqual([status, headers['content-type']], [200, 'text/event-stream'])
@@ -68,13 +77,13 @@ async function longPoll(t: TestContext, { way, client, server }: Cell): Promise<
     await pause(minuteMs)
     response.end('news')
   })
-  const { to } = await startWay(t, way, origin)
+  const { to } = await inTurn(() => startWay(t, way, origin))
   const { status, body } = await ask(t, client, { ...to, path: '/poll' }).answered
   assert.deepEqual([status, await text(body)], [200, 'news'])
 }
 
 async function quietSocket(t: TestContext): Promise<void> {
-  const { mesh } = await startSocketGround(t)
+  const { mesh } = await inTurn(() => startSocketGround(t))
   const socket = await openSocket(t, mesh.sidecars.App.inbound, { headers: await aliceHeaders(mesh) })
   await pause(minuteMs)
   socket.send('still there?')
@@ -83,10 +92,8 @@ async function quietSocket(t: TestContext): Promise<void> {
 
 async function quietCall(t: TestContext): Promise<void> {
   const app = await startGrpcApp(t)
-  const mesh = await startMesh(t, {
-    run: ['App'],
-    services: { App: { app: `http://127.0.0.1:${app.port}` } },
-  })
+  const services = { App: { app: `http://127.0.0.1:${app.port}` } }
+  const mesh = await inTurn(() => startMesh(t, { run: ['App'], services }))
   const client = connectGrpc(t, mesh.sidecars.App.inbound, hosts.App)
   const { path, requestSerialize: asIs } = methods.bidi
   const call = client.makeBidiStreamRequest(path, asIs, asIs, metadataOf(await aliceHeaders(mesh)), {})
