@@ -62,6 +62,8 @@ export class Http2Server {
       streamResetRate: resets.perSecond,
     })
     session.setLocalWindowSize(connectionWindowBytes)
+    // Sockets of node:http's server stay half-open, and node:http2 does not watch for the end of what it was given.
+    socket.once('end', () => session.destroy())
     this.#sessions.set(session, 0)
     session.once('close', () => this.#sessions.delete(session))
     session.on('error', (error) => this.#onUnreadable(error, connection))
