@@ -57,7 +57,8 @@ export function join(client: Duplex, upstream: Duplex, idleMs: number): Joined {
     passed++
     timer?.refresh()
   }
-  let open = 2
+  // Of who is closed already nothing more is heard.
+  let open = [client, upstream].filter((side) => !side.closed).length
   const onClose = () => {
     open--
     if (open > 0) return
@@ -79,5 +80,6 @@ export function join(client: Duplex, upstream: Duplex, idleMs: number): Joined {
     from.pipe(to)
   }
   if (client.destroyed || upstream.destroyed) breakOff()
+  if (open === 0) onClose()
   return { ended: promise, breakOff }
 }

@@ -1,8 +1,10 @@
 // The head of a message between HTTP/2, where names are in lower case and some things have fields of their own, and the
 // list of names and values that the decisions read.
+import type { OutgoingHttpHeaders } from 'node:http'
 import { sensitiveHeaders } from 'node:http2'
 import { filterHeaders, headerValues, type HeaderList, type RequestHead } from '../../shared/head.ts'
 import { isIdentityName } from '../../shared/headers/names.ts'
+import type { Trailers } from '../http/incoming.ts'
 
 export interface Http2Head extends RequestHead {
   /** What an extended CONNECT asks for (RFC 8441). */
@@ -114,4 +116,11 @@ function neverIndexed(list: string[]): string[] {
   }
   // node:http2 reads the names from beside the list.
   return Object.assign(list, { [sensitiveHeaders]: [...names] })
+}
+
+/** Trailers and 1xx answers: node:http2 takes no list of these. */
+export function asObject(fields: Trailers): OutgoingHttpHeaders {
+  const object: Record<string, string[]> = {}
+  for (const [name, value] of fields) (object[name.toLowerCase()] ??= []).push(value)
+  return object
 }

@@ -1,5 +1,4 @@
 // A request as node:http2 took it, and the way to reply.
-import type { OutgoingHttpHeaders } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Refusal } from '../../shared/errors.ts'
 import { filterHeaders, headerValues } from '../../shared/head.ts'
@@ -7,7 +6,7 @@ import type { Connection } from '../http/connection.ts'
 import type { Framing, HttpVersion, Incoming, Reply, ReplyHead, Trailers } from '../http/incoming.ts'
 import { refuseExpectation, refuseMethod } from '../http/served.ts'
 import type { Upgrade } from '../http/upgrade.ts'
-import { readRequestHead, writeReplyHead, type Http2Head } from './head.ts'
+import { asObject, readRequestHead, writeReplyHead, type Http2Head } from './head.ts'
 import { breakOff, watchEnd, type EndWatch } from './stream.ts'
 
 export class Http2Incoming implements Incoming {
@@ -168,11 +167,4 @@ class Http2Reply implements Reply {
 
 function pairsOf(list: readonly string[]): [string, string][] {
   return Array.from({ length: list.length / 2 }, (_, i) => [list[2 * i] as string, list[2 * i + 1] as string])
-}
-
-/** node:http2 takes no list there. */
-export function asObject(fields: Trailers): OutgoingHttpHeaders {
-  const object: Record<string, string[]> = {}
-  for (const [name, value] of fields) (object[name.toLowerCase()] ??= []).push(value)
-  return object
 }
