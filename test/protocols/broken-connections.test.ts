@@ -5,10 +5,12 @@ import { connect, type ClientHttp2Stream } from 'node:http2'
 import { connect as connectTcp } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { startMesh } from '../support/mesh.ts'
+import { untilIdle } from '../endurance/held.ts'
+import { hosts, startMesh } from '../support/mesh.ts'
 import { ask } from './peers.ts'
 import { startVersionedApp } from './versioned-app.ts'
 import { startWay, ways } from './ways.ts'
+import { aliceHeaders, startSocketGround } from './websocket-ground.ts'
 
 const clients = ['HTTP/1.1', 'h2c'] as const
 const timeout = 10_000
@@ -71,4 +73,26 @@ test('an app whose connection in HTTP/2 breaks is connected anew', async (t) => 
     const { status, body } = await ask(t, client, { ...to, path: '/next' }).answered
     assert.deepEqual([status, await text(body)], [200, 'next'])
   }
+})
+
+/** The app answers it with one of its own. */
+const maskedClose = Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa1])
+
+test('a WebSocket that a client resets while the app still talks leaves nothing open', async (t) => {
+  const { mesh } = await startSocketGround(t)
+  const session = connect(`http://127.0.0.1:${mesh.sidecars.App.inbound}`).on('error', () => undefined)
+  t.after(() => session.destroy())
+  await once(session, 'remoteSettings')
+  const stream = session.request({
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':path': '/socket',
+    ':authority': hosts.App,
+    'sec-websocket-version': '13',
+    ...(await aliceHeaders(mesh)),
+  })
+  await once(stream, 'response')
+  stream.write(maskedClose, () => stream.destroy())
+  await once(stream, 'close')
+  await untilIdle(mesh.sidecars.App.probes)
 })
