@@ -72,9 +72,8 @@ export function join(client: Duplex, upstream: Duplex, idleMs: number): Joined {
     from.on('data', onData)
     from.on('error', () => to.destroy(new Error('broken off')))
     from.once('close', () => {
-      // What was written already is still to arrive.
-      if (!to.writableEnded) to.end()
-      if (!from.readableEnded) to.destroy()
+      if (from.readableEnded) endSoon(to)
+      else to.destroy()
       onClose()
     })
     from.pipe(to)
@@ -82,4 +81,11 @@ export function join(client: Duplex, upstream: Duplex, idleMs: number): Joined {
   if (client.destroyed || upstream.destroyed) breakOff()
   if (open === 0) onClose()
   return { ended: promise, breakOff }
+}
+
+/** What was written already is still to arrive; what is said meanwhile, nobody is there to hear. */
+function endSoon(side: Duplex): void {
+  if (!side.writableEnded) side.end()
+  if (side.writableFinished) side.destroy()
+  else side.once('finish', () => side.destroy())
 }
