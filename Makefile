@@ -29,7 +29,7 @@ check: node_modules/.installed ## Format, types and lint.
 
 unit: build $(APPS) ## Every test.
 	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES)
-	$(NODE) --test --test-concurrency=2 'test/**/*.test.ts'
+	$(NODE) --test --test-concurrency=3 'test/**/*.test.ts'
 
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
