@@ -1,17 +1,14 @@
 // What is needed to carry one request to its upstream.
-import type { LookupFunction } from 'node:net'
-import type { Endpoint, Limits, Timeouts } from '../../shared/config/mesh.ts'
+import type { Limits, Timeouts } from '../../shared/config/mesh.ts'
 import type { AnswerRules } from './answer.ts'
 import type { Framing, Incoming } from './incoming.ts'
 import type { Interruption } from './interruption.ts'
 import type { Answer, Outgoing, OutgoingEvents } from './outgoing.ts'
+import type { Destination } from '../upstream/dial.ts'
 
-export interface Forwarding extends AnswerRules {
+export interface Forwarding extends AnswerRules, Destination {
   readonly incoming: Incoming
-  readonly upstream: Endpoint
   readonly connections: Connections
-  /** Resolves the upstream's name; undefined: the system's way. */
-  readonly lookup?: LookupFunction
   /** Path and query in origin form, or `*`. */
   readonly path: string
   /** End-to-end headers, names and values in turn. */

@@ -1,30 +1,18 @@
 // A request to an upstream in HTTP/1.1, by node:http.
-import {
-  Agent,
-  request as requestHttp,
-  type ClientRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http'
-import { Agent as TlsAgent, request as requestHttps } from 'node:https'
+import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { filterHeaders, hasHeader, headerValues } from '../../shared/head.ts'
 import type { Framing, Incoming, Trailers } from '../http/incoming.ts'
-import {
-  invalidAnswer,
-  resetByUpstream,
-  startTimer,
-  timedOut,
-  unreachable,
-  unreadable,
-} from '../http/failures.ts'
+import { invalidAnswer, resetByUpstream, unreachable, unreadable } from '../http/failures.ts'
 import type { Sent } from '../http/forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { tokensOf } from '../http/served.ts'
 import { ifSilent } from '../http/silence.ts'
 import { isOffered, type Upgrade } from '../http/upgrade.ts'
+import { connectedEvent } from '../upstream/dial.ts'
 import { flushSoon } from './flush.ts'
 import { lengthLast } from './length-last.ts'
+import type { Http1Pool, PoolOptions } from './pool.ts'
 import { isChunked } from './served.ts'
 import { makeKey } from './websocket-key.ts'
 
@@ -33,28 +21,22 @@ const maxResponseHeaderBytes = 128 * 1024
 /** Methods for which Node sends no body unless told so; for all others it would send an empty chunked one. */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 
-export interface Agents {
-  readonly plain: Agent
-  readonly tls: TlsAgent
-}
-
-export function createAgents(): Agents {
-  const options = { keepAlive: true, maxFreeSockets: 256 }
-  // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
-  return { plain: new Agent(options), tls: new TlsAgent({ ...options, rejectUnauthorized: true }) }
-}
-
-export function openHttp1(sent: Sent, agents: Agents, events: OutgoingEvents): Outgoing {
+/** @param poolKey of the destination, as `keyOf` has it. */
+export function openHttp1(sent: Sent, pool: Http1Pool, poolKey: string, events: OutgoingEvents): Outgoing {
   const { forwarding, framing, onNewConnection } = sent
-  const { incoming, upstream, path, headers, lookup } = forwarding
+  const { incoming, upstream, lookup, security, timeouts, path, headers } = forwarding
   const { method } = incoming.head
-  const agent = upstream.tls ? agents.tls : agents.plain
-  const options: RequestOptions = {
+  // The pool keeps it as long as the connection; the rest of a request ends with it.
+  const destination = { upstream, lookup, security, timeouts }
+  const isAlone = onNewConnection || incoming.upgrade !== undefined
+  const options: PoolOptions = {
     host: upstream.host,
     port: upstream.port,
     method,
     path,
-    agent: onNewConnection || incoming.upgrade !== undefined ? false : agent,
+    ...(isAlone ? { createConnection: () => pool.dial(destination) } : { agent: pool }),
+    destination,
+    poolKey,
     headers: lengthLast([
       ...fitting(headers, framing),
       ...framed(method, framing),
@@ -64,10 +46,8 @@ export function openHttp1(sent: Sent, agents: Agents, events: OutgoingEvents): O
     setHost: false,
     insecureHTTPParser: false,
     maxHeaderSize: maxResponseHeaderBytes,
-    ...(lookup === undefined ? undefined : { lookup }),
   }
-  // Said here too for connections without an agent: it is not left to NODE_TLS_REJECT_UNAUTHORIZED.
-  const request = upstream.tls ? requestHttps({ ...options, rejectUnauthorized: true }) : requestHttp(options)
+  const request = requestHttp(options)
   // Node drops what is beyond this in silence; their size is bounded.
   request.maxHeadersCount = 0
   return new Http1Outgoing(request, sent, events)
@@ -165,13 +145,7 @@ class Http1Outgoing implements Outgoing {
       this.#ready()
       return
     }
-    const timer = startTimer(this.#sent.forwarding.timeouts.connectMs, () => this.#fail(timedOut('connect')))
-    const clear = () => clearTimeout(timer)
-    socket.once('close', clear)
-    socket.once('encrypted' in socket ? 'secureConnect' : 'connect', () => {
-      clear()
-      this.#ready()
-    })
+    socket.once(connectedEvent(socket), () => this.#ready())
   }
 
   #ready(): void {

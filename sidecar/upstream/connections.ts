@@ -1,0 +1,76 @@
+// Connections to upstreams, each request in the version of HTTP that is due.
+import type { Socket } from 'node:net'
+import { BoundedMap } from '../../shared/bounded-map.ts'
+import { unreachable, unreadable } from '../http/failures.ts'
+import type { Connections, Sent } from '../http/forwarding.ts'
+import { LateOutgoing, type Found } from '../http/late-outgoing.ts'
+import { nextVersion } from '../http/version.ts'
+import { openHttp1 } from '../http1/outgoing.ts'
+import { Http1Pool } from '../http1/pool.ts'
+import { openHttp2 } from '../http2/outgoing.ts'
+import { Http2Sessions, NotHttp2 } from '../http2/sessions.ts'
+import { connectedEvent, Dialler, keyOf, type Destination } from './dial.ts'
+
+/** So long an upstream that does not speak HTTP/2 is not asked again. */
+const answerMs = 10 * 60_000
+const maxAnswers = 1_000
+
+export function createConnections(): Connections {
+  const dialler = new Dialler()
+  const pool = new Http1Pool(dialler)
+  const sessions = new Http2Sessions()
+  /** Until when, by the clock of the process, an upstream is taken to speak HTTP/1.1 alone. */
+  const http1Until = new BoundedMap<string, number>(maxAnswers)
+
+  async function inHttp2(sent: Sent, key: string): Promise<Found> {
+    const { forwarding, onNewConnection } = sent
+    const dial = () => dialHttp2(dialler, forwarding)
+    const lease = await sessions.acquire(key, dial, forwarding.timeouts.connectMs, onNewConnection)
+    return { open: (events) => openHttp2(sent, lease, events), drop: () => lease.release() }
+  }
+
+  async function asAsked(sent: Sent, key: string): Promise<Found> {
+    const inHttp1: Found = { open: (events) => openHttp1(sent, pool, key, events), drop: () => undefined }
+    if ((http1Until.get(key) ?? 0) > performance.now()) return inHttp1
+    try {
+      return await inHttp2(sent, key)
+    } catch (error) {
+      if (!(error instanceof NotHttp2)) throw error
+      if (error.hasSpoken) http1Until.set(key, performance.now() + answerMs)
+      return inHttp1
+    }
+  }
+
+  return {
+    open(sent, events) {
+      const { upstream, incoming } = sent.forwarding
+      const version = nextVersion(upstream, incoming)
+      const key = keyOf(sent.forwarding)
+      if (version === '1.1') return openHttp1(sent, pool, key, events)
+      return new LateOutgoing(version === '2.0' ? inHttp2(sent, key) : asAsked(sent, key), events, asRefusal)
+    },
+    close() {
+      pool.destroy()
+      sessions.close()
+    },
+  }
+}
+
+/** @throws {NotHttp2}; what it cannot be connected for; `upstream_timeout`. */
+function dialHttp2(dialler: Dialler, destination: Destination): Promise<Socket> {
+  const socket = dialler.dial(destination, ['h2', 'http/1.1'])
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>()
+  socket.once(connectedEvent(socket), () => {
+    if (!('alpnProtocol' in socket) || socket.alpnProtocol === 'h2') resolve(socket)
+    else socket.destroy(new NotHttp2(true, 'it chose HTTP/1.1'))
+  })
+  socket.once('error', reject)
+  return promise.finally(() => socket.off('error', reject))
+}
+
+function asRefusal(error: unknown) {
+  if (error instanceof NotHttp2 && error.hasSpoken) return unreadable('2', error)
+  if (error instanceof NotHttp2) return unreachable(error, true)
+  const { code } = error as NodeJS.ErrnoException
+  return unreachable(error, code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === 'EPIPE')
+}

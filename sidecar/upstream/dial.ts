@@ -1,0 +1,90 @@
+// Connects to an upstream, in TLS where its scheme says so: verified before a byte of a request is sent.
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net'
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  type DetailedPeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls'
+import { BoundedMap } from '../../shared/bounded-map.ts'
+import type { Endpoint, Timeouts } from '../../shared/config/mesh.ts'
+import { startTimer, timedOut } from '../http/failures.ts'
+
+/** Characters of TLS sessions that are kept, and of what they are found by. */
+const sessionLength = 4 * 1024 * 1024
+
+/** How an upstream is verified in TLS, and what is shown to it. */
+export interface Security {
+  /** Names all that the verdict on a connection depends on: one of another key does not serve. */
+  readonly key: string
+  /** The roots that count, and the certificate that is shown where one is asked for. */
+  readonly context: SecureContext
+  /** Whom to ask for (SNI), and whose certificate it must be where nothing else is asked; default: the upstream's host. */
+  readonly serverName?: string
+  /** What is asked of a certificate that the roots vouch for, in place of the name; the fault, if it has one. */
+  readonly judge?: (certificate: DetailedPeerCertificate) => Error | undefined
+}
+
+export interface Destination {
+  readonly upstream: Endpoint
+  /** Resolves the upstream's name; undefined: the system's way. */
+  readonly lookup?: LookupFunction | undefined
+  /** Undefined: the system's roots vouch for it, and it has the upstream's name. */
+  readonly security?: Security | undefined
+  readonly timeouts: Pick<Timeouts, 'connectMs'>
+}
+
+export type Protocol = 'h2' | 'http/1.1'
+
+/** Of destinations with the same key one connection is as good as another. */
+export function keyOf({ upstream, security }: Destination): string {
+  const { tls, host, port } = upstream
+  return tls ? `${security?.key ?? ''} https://${host}:${port}` : `http://${host}:${port}`
+}
+
+export class Dialler {
+  /** RFC 8446 section 4.6.1, by the key of the destination. */
+  readonly #sessions = new BoundedMap<string, Buffer>(sessionLength)
+
+  /** @returns a connection under way: it is there at `secureConnect`, or at `connect` in clear text. */
+  dial(destination: Destination, protocols: readonly Protocol[]): Socket {
+    const { upstream, lookup, timeouts } = destination
+    const { host, port } = upstream
+    const where = { host, port, noDelay: true, ...(lookup === undefined ? undefined : { lookup }) }
+    const socket = upstream.tls ? this.#dialTls(where, destination, protocols) : connect(where)
+    const timer = startTimer(timeouts.connectMs, () => socket.destroy(timedOut('connect')))
+    const stop = () => clearTimeout(timer)
+    socket.once(connectedEvent(socket), stop).once('close', stop)
+    return socket
+  }
+
+  #dialTls(where: object, destination: Destination, protocols: readonly Protocol[]): TLSSocket {
+    const { upstream, security } = destination
+    const { serverName = upstream.host, judge, context } = security ?? {}
+    const key = keyOf(destination)
+    // Who is judged by the certificate itself shows it each time.
+    const session = judge === undefined ? this.#sessions.get(key) : undefined
+    const socket = connectTls({
+      ...where,
+      ALPNProtocols: [...protocols],
+      servername: isIP(serverName) === 0 ? serverName : '',
+      // Said here: it is not left to NODE_TLS_REJECT_UNAUTHORIZED.
+      rejectUnauthorized: true,
+      checkServerIdentity: (_host, certificate) =>
+        judge === undefined
+          ? checkServerIdentity(serverName, certificate)
+          : judge(certificate as DetailedPeerCertificate),
+      ...(context === undefined ? undefined : { secureContext: context }),
+      ...(session === undefined ? undefined : { session }),
+    })
+    if (judge === undefined) {
+      socket.on('session', (given) => this.#sessions.set(key, given, given.length + key.length))
+    }
+    return socket
+  }
+}
+
+export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {
+  return 'encrypted' in socket ? 'secureConnect' : 'connect'
+}
