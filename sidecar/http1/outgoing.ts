@@ -9,7 +9,7 @@ import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { tokensOf } from '../http/served.ts'
 import { ifSilent } from '../http/silence.ts'
 import { isOffered, type Upgrade } from '../http/upgrade.ts'
-import { connectedEvent } from '../upstream/dial.ts'
+import { connectedEvent, wantsOtherProtocol } from '../upstream/dial.ts'
 import { flushSoon } from './flush.ts'
 import { lengthLast } from './length-last.ts'
 import type { Http1Pool, PoolOptions } from './pool.ts'
@@ -204,7 +204,8 @@ class Http1Outgoing implements Outgoing {
     if (isUnreadable(error)) return unreadable('1.1', error)
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
     if (this.#isConnected && isReset) return resetByUpstream(error, this.#hasHeard())
-    return unreachable(error, code === 'ECONNREFUSED' || (!this.#isConnected && isReset))
+    const isUnsent = code === 'ECONNREFUSED' || (!this.#isConnected && isReset) || wantsOtherProtocol(error)
+    return unreachable(error, isUnsent)
   }
 
   /** Whether a byte of an answer has come. */

@@ -1,17 +1,19 @@
 // Connections to upstreams, each request in the version of HTTP that is due.
 import type { Socket } from 'node:net'
 import { BoundedMap } from '../../shared/bounded-map.ts'
+import type { Refusal } from '../../shared/errors.ts'
 import { unreachable, unreadable } from '../http/failures.ts'
 import type { Connections, Sent } from '../http/forwarding.ts'
 import { LateOutgoing, type Found } from '../http/late-outgoing.ts'
+import type { Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { nextVersion } from '../http/version.ts'
 import { openHttp1 } from '../http1/outgoing.ts'
 import { Http1Pool } from '../http1/pool.ts'
 import { openHttp2 } from '../http2/outgoing.ts'
 import { Http2Sessions, NotHttp2 } from '../http2/sessions.ts'
-import { connectedEvent, Dialler, keyOf, type Destination } from './dial.ts'
+import { connectedEvent, Dialler, wantsOtherProtocol, keyOf, type Destination } from './dial.ts'
 
-/** So long an upstream that does not speak HTTP/2 is not asked again. */
+/** So long an upstream that speaks one version alone is not asked for the other. */
 const answerMs = 10 * 60_000
 const maxAnswers = 1_000
 
@@ -19,8 +21,7 @@ export function createConnections(): Connections {
   const dialler = new Dialler()
   const pool = new Http1Pool(dialler)
   const sessions = new Http2Sessions()
-  /** Until when, by the clock of the process, an upstream is taken to speak HTTP/1.1 alone. */
-  const http1Until = new BoundedMap<string, number>(maxAnswers)
+  const only = new OneVersion()
 
   async function inHttp2(sent: Sent, key: string): Promise<Found> {
     const { forwarding, onNewConnection } = sent
@@ -31,28 +32,54 @@ export function createConnections(): Connections {
 
   async function asAsked(sent: Sent, key: string): Promise<Found> {
     const inHttp1: Found = { open: (events) => openHttp1(sent, pool, key, events), drop: () => undefined }
-    if ((http1Until.get(key) ?? 0) > performance.now()) return inHttp1
+    if (only.of(key) === '1.1') return inHttp1
     try {
       return await inHttp2(sent, key)
     } catch (error) {
       if (!(error instanceof NotHttp2)) throw error
-      if (error.hasSpoken) http1Until.set(key, performance.now() + answerMs)
+      if (error.hasSpoken) only.set(key, '1.1')
       return inHttp1
     }
+  }
+
+  /** Who speaks HTTP/2 alone says so when TLS is agreed on; nothing was sent then, and the next attempt is in it. */
+  function inHttp1(sent: Sent, key: string, events: OutgoingEvents): Outgoing {
+    const onFailure = (refusal: Refusal) => {
+      if (wantsOtherProtocol(refusal.cause)) only.set(key, '2.0')
+      events.onFailure(refusal)
+    }
+    return openHttp1(sent, pool, key, sent.forwarding.upstream.tls ? { ...events, onFailure } : events)
   }
 
   return {
     open(sent, events) {
       const { upstream, incoming } = sent.forwarding
-      const version = nextVersion(upstream, incoming)
       const key = keyOf(sent.forwarding)
-      if (version === '1.1') return openHttp1(sent, pool, key, events)
+      const isHttp2 = upstream.tls && incoming.upgrade === undefined && only.of(key) === '2.0'
+      const version = isHttp2 ? '2.0' : nextVersion(upstream, incoming)
+      if (version === '1.1') return inHttp1(sent, key, events)
       return new LateOutgoing(version === '2.0' ? inHttp2(sent, key) : asAsked(sent, key), events, asRefusal)
     },
     close() {
       pool.destroy()
       sessions.close()
     },
+  }
+}
+
+/** What upstreams speak that speak one version alone, by what was last seen. */
+class OneVersion {
+  readonly #seen = new BoundedMap<string, { readonly version: '1.1' | '2.0'; readonly untilMs: number }>(
+    maxAnswers,
+  )
+
+  set(key: string, version: '1.1' | '2.0'): void {
+    this.#seen.set(key, { version, untilMs: performance.now() + answerMs })
+  }
+
+  of(key: string): '1.1' | '2.0' | undefined {
+    const seen = this.#seen.get(key)
+    return seen !== undefined && seen.untilMs > performance.now() ? seen.version : undefined
   }
 }
 

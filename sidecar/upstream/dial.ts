@@ -88,3 +88,9 @@ export class Dialler {
 export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {
   return 'encrypted' in socket ? 'secureConnect' : 'connect'
 }
+
+/** Whether TLS was not agreed on because the upstream speaks another protocol alone (RFC 7301 section 3.2). */
+export function wantsOtherProtocol(error: unknown): boolean {
+  // Where something waits to be written Node has no code for it.
+  return error instanceof Error && /\balert no application protocol\b/.test(error.message)
+}

@@ -15,8 +15,7 @@ const rows: readonly Row[] = [
   ['h2c', 'h2c', { 'HTTP/1.1': '2.0', h2c: '2.0' }],
   ['TLS', 'https', { 'HTTP/1.1': '1.1', h2c: '2.0' }],
   ['HTTP/1.1 alone over TLS', 'https', { 'HTTP/1.1': '1.1', h2c: '1.1' }],
-  // A request in HTTP/1.1 offers nothing else, so it is the server that turns it away.
-  ['HTTP/2 alone over TLS', 'https', { h2c: '2.0' }],
+  ['HTTP/2 alone over TLS', 'https', { 'HTTP/1.1': '2.0', h2c: '2.0' }],
 ]
 
 for (const way of ways) {
