@@ -5,6 +5,11 @@ const statusByCode = {
   request_malformed: 400,
   request_ambiguous: 400,
 
+  client_certificate_missing: 401,
+  client_certificate_invalid: 401,
+  client_certificate_expired: 401,
+  client_certificate_revoked: 401,
+  client_certificate_mismatch: 401,
   assertion_missing: 401,
   assertion_anonymous: 401,
   assertion_not_from_edge: 401,

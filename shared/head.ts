@@ -10,7 +10,7 @@ export interface RequestHead {
   readonly headers: HeaderList
 }
 
-/** The certificate that a peer proved to hold (mutual TLS). */
+/** The certificate that a peer proved to hold (mutual TLS), and that somebody certifies whom we trust. */
 export interface PeerCertificate {
   /** Lower-case hex SHA-256 of the DER certificate. */
   readonly fingerprint: string

@@ -10,6 +10,8 @@ import { readTraceParent, withHandle, type TraceParent } from './headers/trace-c
 import { headerValues, type Peer, type RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
 import type { MissingRule } from './needed.ts'
+import { admitPeer, isEdge, matchPeer } from './peer-rules.ts'
+import type { ConnectedPeer, PeerIdentity } from './peer.ts'
 import type { PolicyVerdict } from './policy/policy.ts'
 import { matchRoute, readPath } from './routes.ts'
 import { readTarget, type RequestTarget } from './target.ts'
@@ -20,7 +22,7 @@ export const reportable: ReadonlySet<number> = new Set([401, 403, 404])
 
 export interface InboundQuestion {
   readonly head: RequestHead
-  readonly peer: Peer
+  readonly peer: ConnectedPeer
   readonly snapshot: Snapshot
   readonly revocations: Revocations
   /** Milliseconds since the epoch. */
@@ -28,12 +30,14 @@ export interface InboundQuestion {
   readonly missing: MissingRule
 }
 
-/** What was found so far: complete for a permitted request, partial for a refused one. All of it is verified. */
+/** What was found so far: complete for a permitted request, partial for a refused one. All of it is verified, but where it says otherwise. */
 export interface InboundFindings {
   target?: RequestTarget
   sifted?: SiftedHeaders
   /** The trace that the request is part of; undefined where it starts one. */
   traceParent?: TraceParent | undefined
+  /** What the connection's certificate shows, proven or not. */
+  peer?: PeerIdentity | undefined
   caller?: Assertion
   route?: Route
   originalUser?: Assertion
@@ -68,12 +72,16 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
     throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
   }
   findings.traceParent = readTraceParent(sifted.passing)
-  const caller = verifyCaller(question, sifted)
+  const identity = (findings.peer = identifyPeer(question))
+  admitPeer(snapshot.mesh, question.peer.address, identity)
+  const caller = verifyCaller(question, sifted, identity)
   if (caller !== undefined) findings.caller = caller
   const candidates = routesFor(caller, target, snapshot)
   const path = readPath(candidates.flat(), target.originForm)
   const route =
-    caller === undefined ? publicRoute(candidates, path, question) : matchRoute(candidates.flat(), path)
+    caller === undefined
+      ? publicRoute(candidates, path, question, findings)
+      : matchRoute(candidates.flat(), path)
   if (route === undefined) throw nothingMatches(caller)
   findings.route = route
   const originalUser = verifyOriginalUser(question, sifted, caller, route)
@@ -87,11 +95,21 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   return verdict.reason
 }
 
-function verifyCaller(question: InboundQuestion, sifted: SiftedHeaders): Assertion | undefined {
+function identifyPeer({ peer, snapshot, revocations, nowMs }: InboundQuestion): PeerIdentity | undefined {
+  return peer.shown?.identify(snapshot.trust, revocations, nowMs)
+}
+
+function verifyCaller(
+  question: InboundQuestion,
+  sifted: SiftedHeaders,
+  identity: PeerIdentity | undefined,
+): Assertion | undefined {
   const token = sifted.claimed.assertion
   if (token === undefined) return undefined
-  const caller = verify(question, token, 'assertion', question.snapshot.mesh.ownRoutes)
-  if (caller.kind === 'user') requireEdge(question, caller)
+  const { mesh } = question.snapshot
+  const caller = verify(question, token, 'assertion', mesh.ownRoutes)
+  if (caller.kind === 'user') requireEdge(question, caller, identity)
+  matchPeer(mesh, caller, identity)
   return caller
 }
 
@@ -107,11 +125,13 @@ function verify(
 }
 
 /** A user's token passes through many hands: as the caller's own it counts only from where its issuer hands it in. */
-function requireEdge(question: InboundQuestion, caller: Assertion): void {
-  const issuer = question.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
-  if (issuer?.edges === undefined) return
-  const isEdge = issuer.edges.sourceIp.some((network) => network.contains(question.peer.address))
-  if (isEdge) return
+function requireEdge(
+  { peer, snapshot }: InboundQuestion,
+  caller: Assertion,
+  identity: PeerIdentity | undefined,
+): void {
+  const issuer = snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
+  if (issuer?.edges === undefined || isEdge(issuer.edges, peer.address, identity)) return
   throw new Refusal(
     'assertion_not_from_edge',
     "A user's assertion is accepted only from the edges of its issuer. A service calls with its own account.",
@@ -144,10 +164,11 @@ function publicRoute(
   candidates: readonly (readonly Route[])[],
   path: string,
   question: InboundQuestion,
+  findings: InboundFindings,
 ): Route | undefined {
   const matches = candidates.map((routes) => matchRoute(routes, path))
   const isOpen = (route: Route | undefined) =>
-    route !== undefined && route.policy.evaluate(facts(question, { route }, path)).allowed
+    route !== undefined && route.policy.evaluate(facts(question, { ...findings, route }, path)).allowed
   if (matches.length === 0 || !matches.every(isOpen)) {
     throw new Refusal(
       'assertion_missing',
@@ -210,9 +231,14 @@ function facts(question: InboundQuestion, findings: InboundFindings, path: strin
     method: head.method,
     path,
     corsPreflight: isCorsPreflight(head),
-    peer,
+    peer: { address: peer.address, ...certificateOf(findings.peer) },
     nowMs,
   }
+}
+
+/** One that proves nothing is none: a policy must not go by a name that anybody can write into a certificate. */
+function certificateOf(identity: PeerIdentity | undefined): Pick<Peer, 'certificate'> | undefined {
+  return identity?.kind === 'proven' ? { certificate: identity.certificate } : undefined
 }
 
 function isCorsPreflight(head: RequestHead): boolean {

@@ -11,6 +11,7 @@ import { hintChannel, KeySharing } from './keys/key-sharing.ts'
 import { createDocumentSeal } from './keys/sealed-document.ts'
 import type { Current } from './runtime.ts'
 import type { Store } from './store/store.ts'
+import { createTls } from './tls/tls.ts'
 import { describeError, type Log } from './telemetry/log.ts'
 
 /** What reading a mesh file gave: a mesh, or what is wrong with it, one line each. */
@@ -200,7 +201,10 @@ export class Configuration {
     const keys = this.#renewSources(mesh, material)
     const known = this.#current?.snapshot.trust.certificates
     const trust = makeTrust(keys, material.authorities, new AccountVerdicts(), known)
-    return { snapshot: { mesh, trust }, credential: material.credential }
+    const { authorities, certificateFiles: files, credential } = material
+    const { revocations } = this.#surroundings
+    const tls = createTls({ mesh, authorities, files, revocations, now: this.#options.now })
+    return { snapshot: { mesh, trust }, credential, tls }
   }
 
   /** Keeps the sources of issuers that did not change, with their keys; starts new ones, ends those that are gone. */
@@ -265,7 +269,7 @@ export class Configuration {
   }
 
   #acceptKeys(keys: IssuerKeys): void {
-    const { snapshot, credential } = this.#current
+    const { snapshot } = this.#current
     const { name } = keys.issuer
     const issuer = snapshot.mesh.issuers.find((entry) => entry.name === name)
     if (issuer === undefined) return
@@ -273,7 +277,7 @@ export class Configuration {
     const keysByIssuer = new Map(snapshot.trust.keysByIssuer).set(name, { ...keys, issuer })
     const trust: Trust = { ...snapshot.trust, keysByIssuer }
     if (known?.keys === keys.keys) {
-      this.#current = { snapshot: { ...snapshot, trust }, credential }
+      this.#current = { ...this.#current, snapshot: { ...snapshot, trust } }
       return
     }
     const count = keys.keys.byId.size
@@ -287,7 +291,7 @@ export class Configuration {
       },
     )
     // What was verified by a key that is gone must not stay verified.
-    this.#current = { snapshot: { ...snapshot, trust: forgetVerified(trust) }, credential }
+    this.#current = { ...this.#current, snapshot: { ...snapshot, trust: forgetVerified(trust) } }
   }
 }
 

@@ -2,12 +2,12 @@
 import type { Endpoint } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
-import type { Peer } from '../shared/head.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import type { TraceParent } from '../shared/headers/trace-context.ts'
 import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
+import type { ConnectedPeer } from '../shared/peer.ts'
 import { targetOf } from '../shared/target.ts'
 import { asking } from './asking.ts'
 import { isSelf } from './egress.ts'
@@ -25,7 +25,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
 
   async function serve(exchange: Exchange): Promise<number> {
     refuseOwnPort(runtime, exchange.originalDestination)
-    const peer = { address: exchange.hop.peer }
+    const peer = { address: exchange.hop.peer, shown: exchange.incoming.connection.shown }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const { answer, sending } = plan(runtime, current, decided, exchange)
     exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, sending?.trace))
@@ -82,7 +82,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
 function decide(
   runtime: Runtime,
   exchange: Exchange,
-  peer: Peer,
+  peer: ConnectedPeer,
 ): Promise<{ current: Current; answer: InboundAnswer }> {
   const { head } = exchange
   const { revocations } = runtime
@@ -177,7 +177,7 @@ function appFor(current: Current, port: number | undefined): Endpoint {
 function decisionOf(
   exchange: Exchange,
   current: Current,
-  peer: Peer,
+  peer: ConnectedPeer,
   atMs: number,
   answer: InboundAnswer,
   trace = answer.findings.traceParent,

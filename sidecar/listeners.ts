@@ -1,8 +1,10 @@
 // The listeners of one sidecar: which server stands at which address.
+import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
-import type { Refusal } from '../shared/errors.ts'
+import { Refusal } from '../shared/errors.ts'
+import { ShownCertificates } from '../shared/peer.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
@@ -15,6 +17,8 @@ import { listen, makeServer, type ServerOptions } from './http1/server.ts'
 import { Http2Server } from './http2/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
+import { TlsServer } from './tls/server.ts'
+import { shownCertificates } from './tls/shown.ts'
 import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
@@ -39,7 +43,10 @@ export interface Served {
 }
 
 /** One server for each address of `listen`. */
-export function makeServers(mesh: Mesh, served: Served): { servers: Servers; http2: Http2Servers } {
+export function makeServers(
+  mesh: Mesh,
+  served: Served,
+): { servers: Servers; http2: Http2Servers; tls: TlsServer } {
   const { tunnels, inbound, outbound, originalDestinations, interception } = served
   const { limits, timeouts } = mesh
   const about = (direction: 'inbound' | 'outbound', side: Side) => ({
@@ -63,31 +70,50 @@ export function makeServers(mesh: Mesh, served: Served): { servers: Servers; htt
     new Http2Server({ ...about(direction, side), onRequest: (incoming) => void handle(side, incoming) })
   const http2 = { inbound: serveHttp2('inbound', inbound), outbound: serveHttp2('outbound', outbound) }
   const patienceMs = Math.min(timeouts.headersMs || Infinity, timeouts.idleMs || Infinity)
-  /** By what it says first. */
-  const begin = (socket: Socket, server: Http2Server, serveHttp1: () => void) =>
-    void readOpening(socket, patienceMs).then((spoken) => {
-      if (spoken === 'http2') server.accept(socket, connectionOf(socket))
-      else if (spoken !== undefined) serveHttp1()
-      // Node's parser does not let a paused connection flow by itself.
-      if (spoken !== 'http2') socket.resume()
-    })
-  const connectionOf = (socket: Socket): Connection => ({
-    peer: peerAddress(socket),
-    localPort: socket.localPort,
-    originalDestination: originalDestinations.of(socket),
-    isTls: false,
-    certificate: undefined,
+  const tls = new TlsServer({
+    handshakeMs: timeouts.headersMs,
+    onFailure: (cause, socket) =>
+      inbound.recorder.unreadable('inbound', noTls(cause), peerAddress(socket), randomUUID()),
   })
+  const secured = new WeakMap<Socket, Connection>()
+  const connectionOf = (socket: Socket): Connection =>
+    secured.get(socket) ?? {
+      peer: peerAddress(socket),
+      localPort: socket.localPort,
+      originalDestination: originalDestinations.of(socket),
+      shown: undefined,
+    }
+  type Serve = (socket: Socket) => void
+  const beginTls = (socket: Socket, serveHttp1: Serve) =>
+    tls.accept(socket, (inside) => {
+      const chain = shownCertificates(inside.getPeerCertificate(true))
+      const shown = chain.length === 0 ? undefined : new ShownCertificates(chain)
+      secured.set(inside, { ...connectionOf(socket), shown })
+      if (inside.alpnProtocol === 'h2') http2.inbound.accept(inside, connectionOf(inside))
+      else serveHttp1(inside)
+    })
+  /** By what it says first. */
+  const begin = async (socket: Socket, server: Http2Server, serveHttp1: Serve) => {
+    const spoken = await readOpening(socket, patienceMs)
+    if (spoken === undefined) return
+    if (spoken === 'http2') server.accept(socket, connectionOf(socket))
+    else if (spoken === 'tls' && server === http2.inbound && tls.isReady) beginTls(socket, serveHttp1)
+    else {
+      serveHttp1(socket)
+      // Node's parser does not let a paused connection flow by itself.
+      socket.resume()
+    }
+  }
   const forInbound: Pick<ServerOptions, 'onConnection'> = {
     onConnection(socket, serveHttp1) {
       originalDestinations.read(socket)
-      begin(socket, http2.inbound, serveHttp1)
+      void begin(socket, http2.inbound, serveHttp1)
     },
   }
   const forOutbound: Pick<ServerOptions, 'onConnection' | 'onConnect'> = {
     onConnection(socket, serveHttp1) {
       const destination = originalDestinations.read(socket)
-      const serveHttp = () => begin(socket, http2.outbound, serveHttp1)
+      const serveHttp = () => void begin(socket, http2.outbound, serveHttp1)
       if (destination === undefined) serveHttp()
       else interception.take(socket, destination, serveHttp)
     },
@@ -100,7 +126,11 @@ export function makeServers(mesh: Mesh, served: Served): { servers: Servers; htt
     admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
     probes: mesh.listen.probes.map(() => createProbes(served.probes)),
   }
-  return { servers, http2 }
+  return { servers, http2, tls }
+}
+
+function noTls(cause: Error): Refusal {
+  return new Refusal('request_malformed', 'TLS was not agreed on.', { cause })
 }
 
 /** @throws {Error} an address cannot be bound. */

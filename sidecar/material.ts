@@ -9,6 +9,7 @@ import { createCredential, type Credential } from './credential/credential.ts'
 import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
 import { createLinker, type Linker } from './credential/linker.ts'
 import { createMinter, type Minter } from './credential/minter.ts'
+import type { CertificateFiles } from './tls/tls.ts'
 
 /** What tokens are verified with, but for the issuers' keys. */
 export interface TrustMaterial {
@@ -19,6 +20,8 @@ export interface TrustMaterial {
 
 export interface Material extends TrustMaterial {
   readonly credential: Credential
+  /** The account's certificate and key, as TLS is spoken with them. */
+  readonly certificateFiles: CertificateFiles | undefined
 }
 
 /** What is wrong with a file; never with what the file holds. */
@@ -63,6 +66,7 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
       authorities,
       credential: createCredential(signer?.minter, token, signer?.linker),
       caByIssuer,
+      certificateFiles: signer?.files,
     },
     faults: [],
   }
@@ -109,6 +113,7 @@ async function readTrust(mesh: Mesh, attempt: Attempt): Promise<TrustMaterial> {
 interface Signer {
   readonly minter: Minter
   readonly linker: Linker
+  readonly files: CertificateFiles
 }
 
 async function readSigner(
@@ -126,7 +131,11 @@ async function readSigner(
   const account = readAccountCredential({ certificatePem, keyPem, authority, accounts, nowMs: now() })
   const options = { ...account, issuer: authority.issuer, now }
   const minter = createMinter(options)
-  return { minter, linker: createLinker({ ...options, x5c: minter.x5c }) }
+  return {
+    minter,
+    linker: createLinker({ ...options, x5c: minter.x5c }),
+    files: { cert: account.chain.map(String).join(''), key: keyPem },
+  }
 }
 
 /** A CA that is none would show only when the first fetch fails. */

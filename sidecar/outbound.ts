@@ -45,7 +45,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     const { certificates } = runtime
     const { mesh } = current.snapshot
     const { answer, sending } = await plan(current, certificates, decided, (findings) => {
-      if (findings.route !== undefined) return toRoute(findings, toRoutes)
+      if (findings.route !== undefined) return toRoute(findings, current, toRoutes)
       const connections = toOthers[rule.local]
       if (originalDestination === undefined) return toOther(findings, rule, connections)
       return toOriginal(originalDestination, exchange.head.target, rule, connections)
@@ -106,7 +106,7 @@ type Permitted = Extract<OutboundAnswer, { permitted: true }>
 type Refused = Extract<OutboundAnswer, { permitted: false }>
 type Destination = Pick<
   Forwarding,
-  'upstream' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
+  'upstream' | 'security' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
 >
 type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
 
@@ -197,10 +197,15 @@ function reported(
   }
 }
 
-function toRoute({ route, target }: OutboundFindings, connections: Connections): Destination {
+function toRoute(
+  { route, target }: OutboundFindings,
+  current: Current,
+  connections: Connections,
+): Destination {
   const upstream = upstreamOf(route as Route)
   return {
     upstream,
+    security: current.tls.securityFor(route as Route),
     connections,
     path: (target as RequestTarget).originForm,
     isAwaited: true,

@@ -40,12 +40,17 @@ export class RevocationList implements Revocations {
   #listener: () => void = () => undefined
   #heardMs = -Infinity
   #isOverfull = false
+  #version = 0
   /** Whether one was turned away since the last time that all were read. */
   #turnedAway = false
 
   constructor(options: RevocationListOptions) {
     this.#options = options
     this.#maxEntries = options.maxEntries ?? maxEntries
+  }
+
+  get version(): number {
+    return this.#version
   }
 
   get size(): number {
@@ -143,6 +148,7 @@ export class RevocationList implements Revocations {
     const isNews = revokedAtSeconds !== known?.revokedAtSeconds || forgetAtSeconds !== known.forgetAtSeconds
     if (!isNews) return false
     this.#times.set(digest, { revokedAtSeconds, forgetAtSeconds })
+    this.#version++
     this.#listener()
     return true
   }

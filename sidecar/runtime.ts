@@ -10,6 +10,7 @@ import type { OpenExchanges } from './open-exchanges.ts'
 import type { Sessions } from './sessions.ts'
 import type { Store } from './store/store.ts'
 import type { Recorder } from './telemetry/recorder.ts'
+import type { Tls } from './tls/tls.ts'
 import type { UsedTokens } from './used-tokens.ts'
 
 export interface Runtime {
@@ -35,4 +36,5 @@ export interface Runtime {
 export interface Current {
   readonly snapshot: Snapshot
   readonly credential: Credential
+  readonly tls: Tls
 }

@@ -84,12 +84,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
   let opened: AdminToken | undefined
   const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
-  const { servers, http2 } = makeServers(mesh, {
+  const { servers, http2, tls } = makeServers(mesh, {
     ...parts,
     admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
     adminToken: tokenCheck,
     probes: { notReady, metrics: () => parts.metrics.format() },
   })
+  tls.use(configuration.current.tls.server)
   try {
     // Before anybody can call: who was revoked before this start is not let in by it.
     await revoking.start()
@@ -105,7 +106,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       ? createAdminToken(tokenFile)
       : openAdminToken(tokenFile))
     opened = adminToken
-    configuration.onReload(() => void parts.runtime.certificates.publish())
+    configuration.onReload(() => {
+      tls.use(configuration.current.tls.server)
+      void parts.runtime.certificates.publish()
+    })
     await configuration.start(log)
     await parts.runtime.certificates.start()
     if (mesh.mode === 'report') log.write('warn', 'report mode: what would be refused is let through')
@@ -291,7 +295,7 @@ function adminSubject(
   }
 }
 
-type Serving = ReturnType<typeof makeServers>
+type Serving = Pick<ReturnType<typeof makeServers>, 'servers' | 'http2'>
 
 function drainAll(
   parts: Parts,

@@ -27,6 +27,8 @@ export interface Revocations {
   isRevoked(signed: Revocable): boolean
   /** Whether all that a key signed is revoked, by its `kid`. */
   isKeyRevoked(keyId: string): boolean
+  /** Another one each time that something new is revoked. */
+  readonly version: number
   /** Undefined where all that is revoked is known. */
   readonly gap: RevocationGap | undefined
 }

@@ -30,6 +30,16 @@ export interface AccountKey {
   readonly notAfterMs: number
 }
 
+/** Whom a certificate that was shown in TLS names. */
+export interface PeerName extends AccountKey {
+  /** The SPIFFE id. */
+  readonly uri: string
+  /** The authority that certifies it. */
+  readonly authority: string
+  /** Whether it is an account that the mesh file knows. */
+  readonly isAccount: boolean
+}
+
 /** How many certificates travel in `x5c`. */
 export const maxChainCertificates = 3
 /** How long they may be together, in characters of base64. */
@@ -51,11 +61,9 @@ const issuerCurves: ReadonlySet<string> = new Set([
 ])
 const rsaKey = '1.2.840.113549.1.1.1'
 const minRsaBits = 2048
-const acceptedUsages = [
-  '1.3.6.1.5.5.7.3.1', // serverAuth
-  '1.3.6.1.5.5.7.3.2', // clientAuth
-  '2.5.29.37.0', // any
-]
+const usages = { server: '1.3.6.1.5.5.7.3.1', client: '1.3.6.1.5.5.7.3.2' } as const
+const anyUsage = '2.5.29.37.0'
+const acceptedUsages = [usages.server, usages.client, anyUsage]
 
 /**
  * Verifies the certificates of an `x5c` header (RFC 7515 section 4.1.6: standard base64 of DER, leaf
@@ -77,12 +85,52 @@ export function verifyCertificates(
   authority: Authority,
   nowMs: number,
 ): AccountKey {
-  const path = chain.map((certificate) => readFields(certificate))
-  const [leaf, ...issuers] = path
-  if (leaf === undefined) throw new ChainFault('malformed')
+  const path = readChain(chain)
+  const [leaf] = path
   checkLeaf(leaf)
+  if (leaf.keyAlgorithm !== p256) throw new ChainFault('leaf_key')
   const account = accountOf(leaf, authority)
+  if (!authority.accounts.has(account)) throw new ChainFault('account_unknown')
+  return verifyToAuthority(path, authority, account, nowMs)
+}
 
+/**
+ * Verifies certificates that were shown in TLS, leaf first, by the rules of {@link verifyCertificates}; but they may name
+ * somebody whom the mesh file does not know as an account, with any key that issuers may have. Throws {@link ChainFault}.
+ * @param role in which the certificate was shown.
+ */
+export function verifyPeerCertificates(
+  chain: readonly X509Certificate[],
+  authority: Authority,
+  role: 'client' | 'server',
+  nowMs: number,
+): PeerName {
+  const path = readChain(chain)
+  const [leaf] = path
+  checkLeaf(leaf)
+  checkRole(leaf, role)
+  const account = accountOf(leaf, authority)
+  const isAccount = authority.accounts.has(account)
+  if (isAccount && leaf.keyAlgorithm !== p256) throw new ChainFault('leaf_key')
+  if (!isAccount) checkKey(leaf)
+  const key = verifyToAuthority(path, authority, account, nowMs)
+  return { ...key, uri: leaf.uriNames[0] as string, authority: authority.name, isAccount }
+}
+
+type Path = readonly [leaf: CertificateFields, ...issuers: CertificateFields[]]
+
+function readChain(chain: readonly X509Certificate[]): Path {
+  const [leaf, ...issuers] = chain.map((certificate) => readFields(certificate))
+  if (leaf === undefined) throw new ChainFault('malformed')
+  return [leaf, ...issuers]
+}
+
+function verifyToAuthority(
+  [leaf, ...issuers]: Path,
+  authority: Authority,
+  account: string,
+  nowMs: number,
+): AccountKey {
   const last = issuers.at(-1)
   // Only an issuer can be a root: an account's certificate among the roots certifies nothing, not even itself.
   if (last !== undefined && authority.roots.some((root) => root.raw.equals(last.certificate.raw))) {
@@ -137,12 +185,18 @@ function verifyPath(
 }
 
 function checkLeaf(leaf: CertificateFields): void {
-  const { ca, keyUsage, keyAlgorithm } = leaf
+  const { ca, keyUsage } = leaf
   if (ca || keyUsage?.has(keyUsageBits.keyCertSign) || keyUsage?.has(keyUsageBits.crlSign)) {
     throw new ChainFault('leaf_is_ca')
   }
   if (!keyUsage?.has(keyUsageBits.digitalSignature)) throw new ChainFault('leaf_key_usage')
-  if (keyAlgorithm !== p256) throw new ChainFault('leaf_key')
+}
+
+/** RFC 5280 section 4.2.1.12. */
+function checkRole({ extendedKeyUsage }: CertificateFields, role: 'client' | 'server'): void {
+  if (extendedKeyUsage === undefined) return
+  if (extendedKeyUsage.has(usages[role]) || extendedKeyUsage.has(anyUsage)) return
+  throw new ChainFault('extended_key_usage')
 }
 
 function accountOf(leaf: CertificateFields, authority: Authority): string {
@@ -150,7 +204,6 @@ function accountOf(leaf: CertificateFields, authority: Authority): string {
   if (uri === undefined || others.length > 0) throw new ChainFault('leaf_uri')
   const account = matchAccount(uri, authority.issuer)
   if (account === undefined) throw new ChainFault('account_issuer')
-  if (!authority.accounts.has(account)) throw new ChainFault('account_unknown')
   return account
 }
 
@@ -169,9 +222,13 @@ function checkIssuer(issuer: CertificateFields, below: number): void {
   if (!issuer.ca) throw new ChainFault('issuer_not_ca')
   if (!issuer.keyUsage?.has(keyUsageBits.keyCertSign)) throw new ChainFault('issuer_key_usage')
   if (issuer.pathLength !== undefined && below > issuer.pathLength) throw new ChainFault('path_length')
-  if (issuerCurves.has(issuer.keyAlgorithm)) return
-  const bits = publicKeyOf(issuer).asymmetricKeyDetails?.modulusLength ?? 0
-  if (issuer.keyAlgorithm !== rsaKey || bits < minRsaBits) throw new ChainFault('issuer_key')
+  checkKey(issuer)
+}
+
+function checkKey(fields: CertificateFields): void {
+  if (issuerCurves.has(fields.keyAlgorithm)) return
+  const bits = publicKeyOf(fields).asymmetricKeyDetails?.modulusLength ?? 0
+  if (fields.keyAlgorithm !== rsaKey || bits < minRsaBits) throw new ChainFault('issuer_key')
 }
 
 function checkLink(subject: CertificateFields, issuer: CertificateFields): void {

@@ -15,7 +15,7 @@ const messageByCode = {
   untrusted: 'the chain does not end in a root of this mesh',
   issuer_not_ca: 'an issuer is no certificate authority (basicConstraints without CA:true)',
   issuer_key_usage: 'an issuer may not sign certificates (keyUsage without keyCertSign)',
-  issuer_key: 'the key of an issuer is neither EC (P-256, P-384, P-521) nor RSA of at least 2048 bits',
+  issuer_key: 'a key is neither EC (P-256, P-384, P-521) nor RSA of at least 2048 bits',
   path_length: 'an issuer does not allow so many certificates below it (pathLenConstraint)',
   not_yet_valid: 'a certificate is not valid yet',
   expired: 'a certificate has expired',

@@ -27,6 +27,11 @@ export function matchAccount(id: string, issuer: string): string | undefined {
   return id.startsWith(prefix) ? id.slice(prefix.length) : undefined
 }
 
+/** The trust domain of an id, whether it names an account or not. */
+export function trustDomainOf(id: string): string | undefined {
+  return /^spiffe:\/\/([^/]+)(?:\/|$)/.exec(id)?.[1]
+}
+
 /** Whether `issuer` can be the trust domain of a SPIFFE id. */
 export function isTrustDomain(issuer: string): boolean {
   return trustDomain.test(issuer)

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 
-/** Lower-case hex SHA-256 thumbprint of an EC public key (RFC 7638). Throws a TypeError for any other key. */
+/** Lower-case hex SHA-256 thumbprint of an EC or RSA public key (RFC 7638). Throws a TypeError for any other key. */
 export function keyThumbprint(publicKey: KeyObject): string {
-  const { kty, crv, x, y } = publicKey.export({ format: 'jwk' })
-  if (kty !== 'EC') throw new TypeError('not an EC key')
-  return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('hex')
+  const { kty, crv, x, y, e, n } = publicKey.export({ format: 'jwk' })
+  if (kty !== 'EC' && kty !== 'RSA') throw new TypeError('neither an EC nor an RSA key')
+  const members = kty === 'EC' ? { crv, kty, x, y } : { e, kty, n }
+  return createHash('sha256').update(JSON.stringify(members)).digest('hex')
 }

@@ -30,6 +30,7 @@ import { readSettings, type Settings } from './settings.ts'
 import type { FileReference, MeshSource } from './source.ts'
 import { didYouMean } from './suggest.ts'
 import { checkSharing, makeStore, readShareWith } from './store-settings.ts'
+import { checkTls } from './tls-settings.ts'
 
 export interface MeshParts {
   readonly source: MeshSource
@@ -71,6 +72,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   if (!['credential', 'mesh', 'calls'].some((key) => broken.has(key))) {
     checkCredential({ service, settings: values, accounts, calls, routes }, sink)
   }
+  if (!['credential', 'mesh', 'issuers'].some((key) => broken.has(key))) checkTls(values, sink)
   const shareWith = readShareWith(values.share_with, new Set(accountsByService.keys()), sink)
   const ownRoutes = routes.filter((route) => route.service === service)
   const mesh: Mesh = {
@@ -133,7 +135,7 @@ function behaviour(
   return {
     mode: values.mode,
     egress: values.egress,
-    tls: values.mesh.tls === 'off' ? 'off' : 'permissive',
+    tls: values.mesh.tls,
     limits: {
       headerBytes: limits.header_bytes,
       headers: limits.headers,

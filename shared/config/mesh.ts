@@ -209,7 +209,8 @@ export interface Mesh {
 
   readonly mode: 'enforce' | 'report'
   readonly egress: { readonly unlisted: 'allow' | 'deny'; readonly local: 'allow' | 'deny' }
-  readonly tls: 'off' | 'permissive'
+  /** Inbound. `off`: clear text alone; `strict`: mutual TLS alone, and nobody but accounts and edges. */
+  readonly tls: 'off' | 'permissive' | 'strict'
   /** `off`: links are neither sent nor read; `verify`: needed where a mesh minted the assertion; `require`: always. */
   readonly evidence: 'off' | 'verify' | 'require'
   /** The most links that evidence may have. */

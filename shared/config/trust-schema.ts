@@ -1,7 +1,7 @@
 // The schema of whose signatures count: issuers of assertions about users, this mesh, and others that it trusts.
 import * as v from 'valibot'
 import { parseNetwork } from '../network.ts'
-import { parseAccount, parseTrustDomain } from './account.ts'
+import { parseAccount, parseSpiffeId, parseTrustDomain } from './account.ts'
 import { choice, count, duration, fileName, flag, list, oneOrMany, parsed, section, text } from './fields.ts'
 import { parseJwksSource } from './jwks-source.ts'
 import { signatureAlgorithms } from './mesh.ts'
@@ -17,7 +17,10 @@ const network = parsed('An IP address or network.', 'an IP network such as 10.0.
 
 const edges = section("Who may present a user's token as the caller's own; everyone where this is missing.", {
   client_certificate: v.optional(
-    list('URI names of the certificates that edges show. Not served by this release.', text('A URI.')),
+    list(
+      'SPIFFE ids of the certificates that edges show in mutual TLS, certified by `mesh.ca` or the `ca` of one of `mesh.trust`.',
+      parsed('A SPIFFE id.', 'a SPIFFE id such as spiffe://mesh.example.com/edge', parseSpiffeId),
+    ),
   ),
   source_ip: v.optional(list('Networks that edges connect from.', network, 'a list of IP networks')),
 })
@@ -88,7 +91,10 @@ export const meshSchema = section('This mesh: what its sidecars sign, and whose 
     'verify',
   ),
   tls: v.optional(
-    choice('Mutual TLS inbound. `strict` is not served by this release.', ['off', 'permissive', 'strict']),
+    choice(
+      'TLS inbound, with the certificate of the account: `off` (clear text alone), `permissive` (both), `strict` (mutual TLS alone, from accounts and edges).',
+      ['off', 'permissive', 'strict'],
+    ),
     'permissive',
   ),
   max_hops: v.optional(

@@ -41,9 +41,12 @@ function listsOf(sets: ReadonlyMap<string, ReadonlySet<string>>): Record<string,
   return Object.fromEntries([...sets].map(([name, set]) => [name, [...set]]))
 }
 
+/** What keys are read from. */
+export type Described = Pick<Current, 'snapshot' | 'credential'>
+
 /** @param revocations what of it is revoked is there, and counts for nothing. */
 export function describeKeys(
-  { snapshot, credential }: Current,
+  { snapshot, credential }: Described,
   revocations: Pick<Revocations, 'isKeyRevoked'>,
 ) {
   const { trust } = snapshot
@@ -87,7 +90,7 @@ const maxAccountKeys = 1_000
  * those of this mesh's accounts as far as they are known here. Of the latter `sub` names the account.
  */
 export function publishedKeySet(
-  { snapshot, credential }: Current,
+  { snapshot, credential }: Described,
   revocations: Pick<Revocations, 'isKeyRevoked'>,
   nowMs: number,
 ): unknown {

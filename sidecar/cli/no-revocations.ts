@@ -4,5 +4,6 @@ import type { Revocations } from '../../shared/assertion/verify.ts'
 export const noRevocations: Revocations = {
   isRevoked: () => false,
   isKeyRevoked: () => false,
+  version: 0,
   gap: undefined,
 }

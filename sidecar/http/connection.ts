@@ -1,5 +1,5 @@
 // What is known of a client's connection, whatever is spoken on it.
-import type { PeerCertificate } from '../../shared/head.ts'
+import type { ShownCertificates } from '../../shared/peer.ts'
 import type { OriginalDestination } from '../interception/original-destination.ts'
 
 export interface Connection {
@@ -9,7 +9,6 @@ export interface Connection {
   readonly localPort: number | undefined
   /** Undefined: it was not redirected here. */
   readonly originalDestination: OriginalDestination | undefined
-  readonly isTls: boolean
-  /** What the client proved to hold. */
-  readonly certificate: PeerCertificate | undefined
+  /** What the client showed in TLS; undefined: nothing, or it does not speak TLS. */
+  readonly shown: ShownCertificates | undefined
 }

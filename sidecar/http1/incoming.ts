@@ -8,6 +8,7 @@ import type { Upgrade } from '../http/upgrade.ts'
 import { flushSoon } from './flush.ts'
 import { lengthLast } from './length-last.ts'
 import { endsConnection, offeredProtocols, refuseUnserved } from './served.ts'
+import { resetConnection } from './reset.ts'
 import { acceptKey } from './websocket-key.ts'
 
 export class Http1Incoming implements Incoming {
@@ -184,7 +185,7 @@ class Http1Reply implements Reply {
   /** In HTTP/1.0 the end of the connection is the end of the answer: only a reset tells that it was not. */
   breakOff(): void {
     const response = this.#response
-    if (response.req.httpVersion === '1.0') response.socket?.resetAndDestroy()
+    if (response.req.httpVersion === '1.0') resetConnection(response.socket)
     response.destroy()
   }
 

@@ -18,8 +18,8 @@ export interface ServerOptions {
   readonly onRequest: (request: IncomingMessage, response: ServerResponse, upgraded?: Upgraded) => void
   /** A CONNECT request; without it such requests are refused. */
   readonly onConnect?: (request: IncomingMessage, socket: Socket, head: Buffer) => void
-  /** A connection within the limits; `serve` reads requests on it. Without this that is done at once. */
-  readonly onConnection?: (socket: Socket, serve: () => void) => void
+  /** A connection within the limits; `serve` reads requests on it, or on what is spoken in it. Without this that is done at once. */
+  readonly onConnection?: (socket: Socket, serve: (socket: Socket) => void) => void
   /** What arrived is no request: refused already, to be recorded. */
   readonly onUnreadable: (refusal: Refusal, peer: string, requestId: string) => void
 }
@@ -57,19 +57,20 @@ export function makeServer(options: ServerOptions): HttpServer {
   // What is to be looked at first must not have been read by Node's own listener.
   const [serve] = server.listeners('connection')
   server.removeAllListeners('connection')
+  const serveOn = (socket: Socket) => {
+    connections.set(socket, new ClientConnection(socket))
+    serve?.call(server, socket)
+  }
   server.on('connection', (socket) => {
-    const serveThis = () => serve?.call(server, socket)
-    const connection = new ClientConnection(socket)
-    connections.set(socket, connection)
     if (limits.connections > 0 && open >= limits.connections) {
-      serveThis()
-      connection.turnAway(refusalOn(socket, tooManyConnections()))
+      serveOn(socket)
+      of(socket).turnAway(refusalOn(socket, tooManyConnections()))
       return
     }
     open++
     socket.once('close', () => open--)
-    if (options.onConnection === undefined) serveThis()
-    else options.onConnection(socket, serveThis)
+    if (options.onConnection === undefined) serveOn(socket)
+    else options.onConnection(socket, serveOn)
   })
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
     of(request.socket).take(request, response, () => options.onRequest(request, response))

@@ -2,7 +2,7 @@
 import { causesOf, isAbout, type Decision } from '../../shared/decision.ts'
 import type { Refusal, RefusalCode } from '../../shared/errors.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
-import { jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
+import { describeError, jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
 import type { Counter, Metrics } from './metrics.ts'
 
 const maxDecisions = 1_000
@@ -70,11 +70,12 @@ export class Recorder {
   /** What arrived and is no request: there is nothing to decide. */
   unreadable(direction: Decision['direction'], refusal: Refusal, peer: string, requestId: string): void {
     this.#unreadable.add({ direction, code: refusal.code })
-    const { code, message } = refusal
+    const { code, message, cause } = refusal
     this.#options.log.write('info', 'unreadable request', {
       direction,
       code,
       reason: message,
+      ...(cause === undefined ? undefined : { cause: describeError(cause) }),
       peer,
       request_id: requestId,
     })

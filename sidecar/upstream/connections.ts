@@ -31,14 +31,14 @@ export function createConnections(): Connections {
   }
 
   async function asAsked(sent: Sent, key: string): Promise<Found> {
-    const inHttp1: Found = { open: (events) => openHttp1(sent, pool, key, events), drop: () => undefined }
-    if (only.of(key) === '1.1') return inHttp1
+    const found: Found = { open: (events) => inHttp1(sent, key, events), drop: () => undefined }
+    if (only.of(key) === '1.1') return found
     try {
       return await inHttp2(sent, key)
     } catch (error) {
       if (!(error instanceof NotHttp2)) throw error
       if (error.hasSpoken) only.set(key, '1.1')
-      return inHttp1
+      return found
     }
   }
 

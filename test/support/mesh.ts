@@ -40,6 +40,8 @@ export interface MeshOptions {
   readonly services?: Partial<Record<ServiceName, Settings>>
   /** Further files in the mesh file's folder. */
   readonly files?: Readonly<Record<string, string>>
+  /** How sidecars reach each other; default: in clear text. */
+  readonly scheme?: 'http' | 'https'
   /** Which sidecars run; default: all three. */
   readonly run?: readonly ServiceName[]
   /** Default: true. */
@@ -154,7 +156,7 @@ function meshObject(
   const routes = names.map((name, i) => ({
     name,
     from: `https://${hosts[name]}`,
-    to: `http://127.0.0.1:${ports[i]}`,
+    to: `${options.scheme ?? 'http'}://127.0.0.1:${ports[i]}`,
     pass_identity_headers: true,
     policy: policies[name],
     ...(accounts[name] && { account: accounts[name] }),

@@ -257,6 +257,7 @@ export function snapshotOf(shape: SnapshotShape = {}): Snapshot {
 export const nothingRevoked: Revocations = {
   isRevoked: () => false,
   isKeyRevoked: () => false,
+  version: 0,
   gap: undefined,
 }
 export const everythingRevoked: Revocations = {

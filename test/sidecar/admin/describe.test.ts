@@ -12,7 +12,7 @@ import { parseNetwork } from '../../../shared/network.ts'
 import { Redacted } from '../../../shared/redacted.ts'
 import { createCredential } from '../../../sidecar/credential/credential.ts'
 import { createMinter } from '../../../sidecar/credential/minter.ts'
-import type { Current } from '../../../sidecar/runtime.ts'
+import type { Described } from '../../../sidecar/admin/describe.ts'
 import { Sessions } from '../../../sidecar/sessions.ts'
 import { clockMs, makeMesh, type TestCertificate } from '../../support/certificates.ts'
 import {
@@ -40,7 +40,7 @@ const minter = createMinter({
   now: () => clockMs,
 })
 
-function currentOf(changes: { withCredential?: boolean } = {}): Current {
+function currentOf(changes: { withCredential?: boolean } = {}): Described {
   const issuers = [
     issuerOf(),
     issuerOf({ name: 'down', jwks: { kind: 'url', url: 'https://down.example/jwks' } }),

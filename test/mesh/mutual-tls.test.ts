@@ -1,0 +1,106 @@
+// Mutual TLS inbound: who is let in by the certificate that it shows, and who is told what.
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
+import { send } from '../support/client.ts'
+import { hosts, meshIssuer, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
+import { missingTlsClient, tlsClients, writeCertified, type ShownFiles } from '../support/tls-clients.ts'
+
+const skip = missingTlsClient
+const dayMs = 86_400_000
+
+/** Who may show what at the API, which App calls as api-access. */
+interface Ground {
+  readonly mesh: TestMesh
+  readonly port: number
+  /** An assertion of api-access, as whoever stole it has it. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly own: ShownFiles
+}
+
+async function start(t: TestContext, tls: string, options: MeshOptions = {}): Promise<Ground> {
+  const mesh = await startMesh(t, { ...options, run: ['API'], mesh: { tls, ...options.mesh } })
+  const minter = await mesh.minter('api-access')
+  const headers = { 'X-Pomerium-Jwt-Assertion': await minter.assertionFor(hosts.API) }
+  const own = await writeCertified(mesh.folder, 'own', await mesh.certified('api-access'))
+  return { mesh, port: mesh.sidecars.API.inbound, headers, own }
+}
+
+async function metricsOf({ mesh }: Ground): Promise<string> {
+  return (await send({ port: mesh.sidecars.API.probes, target: '/metrics' })).body
+}
+
+/** Of another authority with the same name and the same accounts. */
+async function strangers(folder: string): Promise<ShownFiles> {
+  const nowMs = Date.now()
+  const ca = await createAuthority({ issuer: meshIssuer, days: 1, nowMs })
+  const certified = await issueAccount({
+    caPem: ca.certificatePem,
+    caKeyPem: ca.keyPem,
+    issuer: undefined,
+    account: 'api-access',
+    dnsNames: [],
+    days: 1,
+    nowMs,
+  })
+  return writeCertified(folder, 'stranger', certified)
+}
+
+for (const [name, client] of Object.entries(tlsClients)) {
+  test(`strict, to ${name}: only the account itself is let in with its assertion`, { skip }, async (t) => {
+    const ground = await start(t, 'strict')
+    const { mesh, port, headers, own } = ground
+    const { logs } = mesh.sidecars.API
+    const expired = await mesh.certified('api-access', Date.now() - 2 * dayMs)
+    const other = await mesh.certified('ledger-access')
+    const refused: [code: string, reason: RegExp, shown: ShownFiles | undefined][] = [
+      ['client_certificate_missing', /mutual TLS alone/, undefined],
+      ['client_certificate_invalid', /does not end in a root/, await strangers(mesh.folder)],
+      ['client_certificate_expired', /has expired/, await writeCertified(mesh.folder, 'old', expired)],
+      [
+        'client_certificate_mismatch',
+        /certificate is of spiffe:.*ledger-access, the assertion of api-access/,
+        await writeCertified(mesh.folder, 'other', other),
+      ],
+    ]
+    for (const [code, reason, shown] of refused) {
+      const before = logs.length
+      assert.deepEqual(await client({ port, headers, shown }), { status: 401, code })
+      const line = logs.slice(before).find((each) => each.includes(code)) ?? ''
+      assert.match(line, reason)
+      assert.match(
+        await metricsOf(ground),
+        new RegExp(`^onbehalf_decisions_total\\{[^}]*code="${code}"[^}]*\\} 1$`, 'm'),
+      )
+    }
+    assert.equal(mesh.apps.API.received.length, 0)
+    assert.deepEqual(await client({ port, headers, shown: own }), { status: 200, code: '' })
+    assert.equal(mesh.apps.API.received.length, 1)
+  })
+
+  test(
+    `permissive, to ${name}: a stolen assertion is worthless wherever a certificate is shown`,
+    { skip },
+    async (t) => {
+      const { mesh, port, headers, own } = await start(t, 'permissive')
+      const other = await writeCertified(mesh.folder, 'other', await mesh.certified('ledger-access'))
+      assert.deepEqual(await client({ port, headers, shown: other }), {
+        status: 401,
+        code: 'client_certificate_mismatch',
+      })
+      assert.deepEqual(await client({ port, headers, shown: await strangers(mesh.folder) }), {
+        status: 401,
+        code: 'client_certificate_invalid',
+      })
+      for (const shown of [own, undefined]) {
+        assert.deepEqual(await client({ port, headers, shown }), { status: 200, code: '' })
+      }
+    },
+  )
+}
+
+test('strict: what comes in clear text is told how to come', async (t) => {
+  const { port, headers } = await start(t, 'strict')
+  const answer = await send({ port, headers: Object.entries(headers).flat() })
+  assert.equal(answer.code, 'client_certificate_missing')
+})
