@@ -30,7 +30,7 @@ export function admitPeer(mesh: Mesh, address: string, identity: PeerIdentity | 
  */
 export function matchPeer(mesh: Mesh, caller: Assertion, identity: PeerIdentity | undefined): void {
   const { issuer, subject } = caller.principal
-  if (!mesh.trustDomains.some(({ name }) => name === issuer)) return
+  if (mesh.issuers.some(({ name }) => name === issuer)) return
   if (identity === undefined && mesh.tls !== 'strict') return
   if (identity?.kind !== 'proven') throw notProven(identity)
   const { name } = identity

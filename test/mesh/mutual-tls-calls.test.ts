@@ -1,15 +1,20 @@
 // Mutual TLS from sidecar to sidecar: whom the caller takes for the callee, what it shows, and that it never falls back.
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type Server as PlainServer } from 'node:http'
 import { createServer as createTlsServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { TLSSocket } from 'node:tls'
+import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
 import { createAuthority, issueAccount, type Certified } from '../../sidecar/ca.ts'
 import { rawValues } from '../support/app.ts'
 import { send, type Answer } from '../support/client.ts'
 import { hosts, meshIssuer, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
+import { byAdmin } from './revocation-ground.ts'
 
 const assertionName = 'X-Pomerium-Jwt-Assertion'
 const dayMs = 86_400_000
@@ -115,4 +120,16 @@ test('only who shows an account of the called service is taken for it', async (t
   const stand = await standIn(t, await mesh.certified('ledger-access'))
   assert.equal((await call(stand, mesh)).body, 'secure')
   assert.deepEqual(stand.shown, [`URI:spiffe://${meshIssuer}/api-access`])
+})
+
+test('a callee whose key was revoked gets nothing more, on connections that are open too', async (t) => {
+  const mesh = await startMesh(t, strict)
+  assert.equal((await throughApp(mesh)).called.status, 200)
+  const certificate = await readFile(join(mesh.folder, 'ledger-access.pem'), 'utf8')
+  const keyId = keyThumbprint(new X509Certificate(certificate).publicKey)
+  await byAdmin(mesh, 'App', { kind: 'kid', value: keyId })
+  const { called } = await throughApp(mesh)
+  assert.equal(called.code, 'upstream_refused')
+  assert.equal(mesh.apps.API.received.length, 1)
+  assert.match(mesh.sidecars.App.logs.join('\n'), /the key of the callee was revoked/)
 })

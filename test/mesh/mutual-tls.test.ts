@@ -1,13 +1,21 @@
 // Mutual TLS inbound: who is let in by the certificate that it shows, and who is told what.
 import assert from 'node:assert/strict'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 import { send } from '../support/client.ts'
 import { hosts, meshIssuer, startMesh, type MeshOptions, type TestMesh } from '../support/mesh.ts'
+import { byAdmin } from './revocation-ground.ts'
 import { missingTlsClient, tlsClients, writeCertified, type ShownFiles } from '../support/tls-clients.ts'
 
 const skip = missingTlsClient
 const dayMs = 86_400_000
+const anyone = { policy: [{ allow: { or: [{ authenticated_user: true }] } }] }
 
 /** Who may show what at the API, which App calls as api-access. */
 interface Ground {
@@ -104,3 +112,78 @@ test('strict: what comes in clear text is told how to come', async (t) => {
   const answer = await send({ port, headers: Object.entries(headers).flat() })
   assert.equal(answer.code, 'client_certificate_missing')
 })
+
+test('a user comes in by the certificate of an edge', { skip }, async (t) => {
+  const edge = `spiffe://${meshIssuer}/edge/pomerium`
+  const issuer = { edges: { client_certificate: [edge] } }
+  const { mesh, port, own } = await start(t, 'strict', { issuer, routes: { API: anyone } })
+  const headers = { 'X-Pomerium-Jwt-Assertion': await mesh.pomerium.assertion('alice', hosts.API) }
+  const shown = await writeCertified(mesh.folder, 'edge', await mesh.certified('edge/pomerium'))
+  for (const client of Object.values(tlsClients)) {
+    assert.deepEqual(await client({ port, headers, shown }), { status: 200, code: '' })
+    assert.deepEqual(await client({ port, headers, shown: own }), {
+      status: 401,
+      code: 'assertion_not_from_edge',
+    })
+  }
+})
+
+test('a revoked key counts no more, on connections that are open too', async (t) => {
+  const { mesh, port, headers } = await start(t, 'strict')
+  const { certificatePem: cert, keyPem: key } = await mesh.certified('api-access')
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { cert, key, rejectUnauthorized: false })
+  t.after(() => session.destroy())
+  const ask = async () => {
+    const stream = session.request({ ':path': '/', ...headers })
+    const [answer] = (await once(stream.resume(), 'response')) as [Record<string, unknown>]
+    return answer['x-onbehalf-error'] ?? answer[':status']
+  }
+  assert.equal(await ask(), 200)
+  const keyId = keyThumbprint(new X509Certificate(cert).publicKey)
+  await byAdmin(mesh, 'API', { kind: 'kid', value: keyId })
+  assert.equal(await ask(), 'client_certificate_revoked')
+})
+
+test('what is no TLS after all is recorded, and holds nothing open', async (t) => {
+  const ground = await start(t, 'permissive')
+  const { logs } = ground.mesh.sidecars.API
+  const socket = connect(ground.port, '127.0.0.1')
+  // A handshake that is none; sendRaw would wait for text.
+  socket.write(Buffer.from('16030100050100000100', 'hex'))
+  socket.resume()
+  await once(socket, 'close')
+  const line = logs.find((each) => each.includes('TLS was not agreed on')) ?? ''
+  assert.match(line, /"cause":".*SSL/)
+  assert.match(
+    await metricsOf(ground),
+    /onbehalf_unreadable_requests_total\{[^}]*direction="inbound"[^}]*\} 1/,
+  )
+})
+
+test('a session is not resumed: certificates are shown each time', async (t) => {
+  const { port } = await start(t, 'permissive')
+  for (const maxVersion of ['TLSv1.3', 'TLSv1.2'] as const) {
+    const options = { host: '127.0.0.1', port, rejectUnauthorized: false, maxVersion }
+    const first = connectTls(options)
+    const [session] = (await once(first, 'session')) as [Buffer]
+    first.destroy()
+    const second = connectTls({ ...options, session })
+    await once(second, 'secureConnect')
+    assert.equal(second.isSessionReused(), false)
+    second.destroy()
+  }
+})
+
+for (const [what, options] of [
+  ['tls: off', { mesh: { tls: 'off' } }],
+  ['no certificate', { services: { API: { credential: {} } } }],
+] as const) {
+  test(`with ${what} TLS is refused, and clear text served`, async (t) => {
+    const mesh = await startMesh(t, { ...options, run: ['API'] })
+    const port = mesh.sidecars.API.inbound
+    const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false })
+    const [error] = (await once(socket, 'error')) as [NodeJS.ErrnoException]
+    assert.match(error.message, /wrong version number|packet length too long|ECONNRESET/)
+    assert.equal((await send({ port })).code, 'assertion_missing')
+  })
+}

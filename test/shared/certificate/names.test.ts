@@ -13,7 +13,7 @@ import {
   trustDomainId,
 } from '../../../shared/certificate/spiffe.ts'
 import { keyThumbprint } from '../../../shared/certificate/thumbprint.ts'
-import { makeEcKeys, makeRoot, makeRsaKeys } from '../../support/certificates.ts'
+import { makeEcKeys, makeRoot, makeEd25519Keys } from '../../support/certificates.ts'
 
 describe('a SPIFFE id', () => {
   test('names an account of an issuer', () => {
@@ -94,8 +94,16 @@ describe('a thumbprint', () => {
     assert.equal(keyThumbprint(key), 'a0a232c2f194a53553cb1310ddbc0821e414b9d7ebfc290b323084d7d1020fe5')
   })
 
-  test('is for EC keys alone', () => {
-    assert.throws(() => keyThumbprint(makeRsaKeys(2048).publicKey), TypeError)
+  test('of an RSA key is that of RFC 7638 section 3.1', () => {
+    const n =
+      '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw'
+    const key = createPublicKey({ key: { kty: 'RSA', e: 'AQAB', n }, format: 'jwk' })
+    const given = Buffer.from('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs', 'base64url')
+    assert.equal(keyThumbprint(key), given.toString('hex'))
+  })
+
+  test('is for EC and RSA keys alone', () => {
+    assert.throws(() => keyThumbprint(makeEd25519Keys().publicKey), TypeError)
   })
 })
 
