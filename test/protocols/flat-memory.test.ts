@@ -11,7 +11,8 @@ import { startSidecarProcess, type SidecarProcess } from '../endurance/sidecar-p
 import { scaled } from '../endurance/soak.ts'
 import { hosts, startMesh } from '../support/mesh.ts'
 import { ask, type Asked, type Version } from './peers.ts'
-import { serverVersions, startVersionedApp, trustedTls, type VersionedApp } from './versioned-app.ts'
+import { serverVersions, startVersionedApp, type VersionedApp } from './versioned-app.ts'
+import { trustedTls } from './trusted-tls.ts'
 
 const clients: readonly Version[] = ['HTTP/1.1', 'h2c']
 const bytes = scaled(100) * 1_000_000

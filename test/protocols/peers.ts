@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, request as requestHttp1, type IncomingMessage, type ServerResponse } from 'node:http'
 import {
   connect,
+  createSecureServer,
   createServer as createHttp2Server,
   type ServerHttp2Session,
   type ServerHttp2Stream,
@@ -11,8 +12,11 @@ import {
 import type { AddressInfo } from 'node:net'
 import { Readable, type Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
+import { trustedTls } from './trusted-tls.ts'
 
-export type Version = 'HTTP/1.1' | 'h2c'
+/** `h2` is HTTP/2 over TLS, by ALPN. */
+export type Version = 'HTTP/1.1' | 'h2c' | 'h2'
+export const versions: readonly Version[] = ['HTTP/1.1', 'h2c', 'h2']
 
 const chunk = Buffer.alloc(64 * 1024, 'abcdefgh')
 
@@ -127,7 +131,7 @@ export async function startServer(t: TestContext, version: Version): Promise<Run
           (request, response) =>
             void serve(servedHttp1(request, response), events).catch(() => response.destroy()),
         )
-      : createHttp2Server()
+      : (version === 'h2c' ? createHttp2Server() : createSecureServer(await trustedTls()))
           .on('session', (session: ServerHttp2Session) => sessions.add(session))
           .on(
             'stream',
@@ -168,7 +172,7 @@ export interface Asking {
 }
 
 export function ask(t: TestContext, version: Version, asked: Asked): Asking {
-  return version === 'HTTP/1.1' ? askHttp1(asked) : askHttp2(t, asked)
+  return version === 'HTTP/1.1' ? askHttp1(asked) : askHttp2(t, version, asked)
 }
 
 function askHttp1({ port, host, method = 'GET', path, headers, body, trailers }: Asked): Asking {
@@ -195,9 +199,14 @@ function askHttp1({ port, host, method = 'GET', path, headers, body, trailers }:
 
 function askHttp2(
   t: TestContext,
+  version: 'h2c' | 'h2',
   { port, host, method = 'GET', path, headers, body, trailers }: Asked,
 ): Asking {
-  const session = connect(`http://127.0.0.1:${port}`)
+  // Whose the certificate of a sidecar is, is another test's business: it names an account, and no host.
+  const session =
+    version === 'h2c'
+      ? connect(`http://127.0.0.1:${port}`)
+      : connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false })
   session.on('error', () => undefined)
   t.after(() => session.destroy())
   const pseudo = { ':method': method, ':authority': host, ':path': path }

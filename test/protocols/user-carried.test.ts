@@ -14,10 +14,10 @@ import {
   origins,
   serverVersions,
   startVersionedApp,
-  trustedTls,
   type Handler,
   type ServerVersion,
 } from './versioned-app.ts'
+import { trustedTls } from './trusted-tls.ts'
 
 const clients: readonly Version[] = ['HTTP/1.1', 'h2c']
 const users = Array.from({ length: 20 }, (_, i) => i)

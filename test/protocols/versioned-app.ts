@@ -6,8 +6,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
-import { certifyLocalhost, type LocalhostTls } from '../support/localhost-tls.ts'
+import { trustedTls } from './trusted-tls.ts'
 
 /** `TLS`: HTTP/2 for those who agree on it, else HTTP/1.1. */
 export type ServerVersion = 'HTTP/1.1' | 'h2c' | 'TLS' | 'HTTP/1.1 alone over TLS' | 'HTTP/2 alone over TLS'
@@ -34,17 +33,6 @@ export interface VersionedApp {
   /** As `services.X.app` has it; a client that speaks HTTP/2 is understood at `http:` too. */
   readonly origin: string
   handler: Handler
-}
-
-let outside: Promise<LocalhostTls> | undefined
-
-/** One authority for the whole process, which trusts it from then on. */
-export async function trustedTls(): Promise<LocalhostTls> {
-  outside ??= certifyLocalhost().then((made) => {
-    setDefaultCACertificates([...getCACertificates('default'), made.caPem])
-    return made
-  })
-  return outside
 }
 
 async function make(version: ServerVersion, handle: Listener): Promise<Server> {

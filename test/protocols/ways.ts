@@ -5,7 +5,16 @@ import { ask, type Asked } from './peers.ts'
 import { aliceHeaders } from './websocket-ground.ts'
 
 export const ways = ['to the app', 'from an app to another service'] as const
-export type Way = (typeof ways)[number]
+/** Sidecars show each other whose they are; users come from an edge. */
+export const securedWay = 'from an app to another service in mutual TLS'
+export type Way = (typeof ways)[number] | typeof securedWay
+export const allWays: readonly Way[] = [...ways, securedWay]
+
+const secured: MeshOptions = {
+  scheme: 'https',
+  mesh: { tls: 'strict' },
+  issuer: { edges: { source_ip: ['127.0.0.1'] } },
+}
 
 export interface Ground {
   readonly mesh: TestMesh
@@ -28,7 +37,8 @@ export async function startWay(
   // Registered before the mesh: the request that is held has ended when its app does.
   const over = Promise.withResolvers<void>()
   t.after(() => over.resolve())
-  const mesh = await startMesh(t, { run: ['App', 'API'], services: { API: { app } }, ...options })
+  const how = way === securedWay ? secured : undefined
+  const mesh = await startMesh(t, { ...how, run: ['App', 'API'], services: { API: { app } }, ...options })
   const { outbound: port } = mesh.sidecars.App
   const headers = { 'x-onbehalf-handle': await handleOf(t, mesh, over.promise) }
   return { mesh, to: { port, host: hosts.API, headers } }
