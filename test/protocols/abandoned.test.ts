@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { ask, type Asked, type Version } from './peers.ts'
 import { serverVersions, startVersionedApp, type Request, type VersionedApp } from './versioned-app.ts'
-import { startWay, ways } from './ways.ts'
+import { startWay, allWays } from './ways.ts'
 
 const clients: readonly Version[] = ['HTTP/1.1', 'h2c']
 
@@ -122,7 +122,7 @@ const checks: Readonly<Record<string, (t: TestContext, cell: Cell) => Promise<vo
   },
 }
 
-for (const way of ways) {
+for (const way of allWays) {
   for (const server of serverVersions) {
     for (const client of clients) {
       test(`${client} ${way}, which speaks ${server}`, async (t) => {

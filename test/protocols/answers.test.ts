@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import type { Asked, Version } from './peers.ts'
 import { serverVersions, startVersionedApp, type Handler } from './versioned-app.ts'
-import { startWay, ways } from './ways.ts'
+import { startWay, allWays } from './ways.ts'
 
 const clients: readonly Version[] = ['HTTP/1.1', 'h2c']
 
@@ -138,7 +138,7 @@ function assertSeen(seen: Seen, expected: Partial<Seen>): void {
   for (const [name, value] of Object.entries(trailers)) assert.equal(seen.trailers[name], value, name)
 }
 
-for (const way of ways) {
+for (const way of allWays) {
   for (const server of serverVersions) {
     for (const client of clients) {
       test(`${client} ${way}, which speaks ${server}`, async (t) => {

@@ -1,4 +1,4 @@
-// gRPC from an app to another service, through both of their sidecars: what one sidecar could spoil, and what only two can.
+// gRPC from an app to another service, through both of their sidecars in mutual TLS: what one sidecar could spoil, and what only two can.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ import {
 import { freePorts } from '../../deploy/demo/ports.ts'
 import type { MeshOptions } from '../support/mesh.ts'
 import { connectGrpc, metadataOf, method, methods, startGrpcApp, type GrpcApp } from './grpc-ground.ts'
-import { startWay } from './ways.ts'
+import { securedWay, startWay } from './ways.ts'
 
 const asIs = (bytes: Buffer): Buffer => bytes
 
@@ -31,7 +31,7 @@ interface Ground {
 
 async function start(t: TestContext, options: MeshOptions = {}): Promise<Ground> {
   const app = await startGrpcApp(t)
-  const { to } = await startWay(t, 'from an app to another service', `http://127.0.0.1:${app.port}`, options)
+  const { to } = await startWay(t, securedWay, `http://127.0.0.1:${app.port}`, options)
   return { app, client: connectGrpc(t, to.port, to.host), metadata: metadataOf(to.headers) }
 }
 

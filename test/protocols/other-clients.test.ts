@@ -8,7 +8,7 @@ import { Client, H2CClient } from 'undici'
 import { environment, missingProgram, run } from '../clients/child.ts'
 import type { Asked } from './peers.ts'
 import { serverVersions, startVersionedApp, type Handler } from './versioned-app.ts'
-import { startWay, ways } from './ways.ts'
+import { startWay, allWays } from './ways.ts'
 
 const skip = missingProgram('curl') ?? false
 
@@ -30,7 +30,7 @@ function curlArguments({ port, host, headers }: To, more: readonly string[]): st
 /** An offer of HTTP/2 within HTTP/1.1 (RFC 7540 section 3.2, which RFC 9113 took away) is not taken. */
 const curls = { '--http1.1': '1.1', '--http2': '1.1', '--http2-prior-knowledge': '2' } as const
 
-for (const way of ways) {
+for (const way of allWays) {
   for (const server of serverVersions) {
     test(`curl ${way}, which speaks ${server}`, { skip }, async (t) => {
       const { origin } = await startVersionedApp(t, server, echo)
@@ -83,7 +83,7 @@ async function fiftyAtOnce(t: TestContext, client: Client | H2CClient, { host, h
   assert.deepEqual([...new Set(await Promise.all(echoed))], ['200 alice-id true'])
 }
 
-for (const way of ways) {
+for (const way of allWays) {
   for (const server of serverVersions) {
     for (const [name, connect] of Object.entries(undiciClients)) {
       test(`${name}, fifty requests on one connection ${way}, which speaks ${server}`, async (t) => {

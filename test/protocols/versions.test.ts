@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { ask, type Version } from './peers.ts'
 import { startVersionedApp, type ServerVersion } from './versioned-app.ts'
-import { startWay, ways } from './ways.ts'
+import { startWay, allWays } from './ways.ts'
 
 type Row = readonly [ServerVersion, string, Readonly<Partial<Record<Version, string>>>]
 
@@ -18,7 +18,7 @@ const rows: readonly Row[] = [
   ['HTTP/2 alone over TLS', 'https', { 'HTTP/1.1': '2.0', h2c: '2.0' }],
 ]
 
-for (const way of ways) {
+for (const way of allWays) {
   for (const [spoken, scheme, expected] of rows) {
     test(`${way}, which speaks ${spoken}, at ${scheme}://`, async (t) => {
       const { origin } = await startVersionedApp(t, spoken, (request, response) => {

@@ -1,4 +1,4 @@
-// WebSocket from an app to another service, through both of their sidecars, by HTTP/1.1 and on streams of one HTTP/2 connection.
+// WebSocket from an app to another service, through both of their sidecars in mutual TLS, by HTTP/1.1 and on streams of one HTTP/2 connection.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 import { WebSocket, type ClientOptions } from 'ws'
 import type { MeshOptions } from '../support/mesh.ts'
 import type { Asked } from './peers.ts'
-import { startWay } from './ways.ts'
+import { securedWay, startWay } from './ways.ts'
 import { nextMessage, openSocket, startSocketApp, type SocketApp } from './websocket-ground.ts'
 
 const maxPayload = 64 * 1024 * 1024
@@ -20,7 +20,7 @@ interface Ground {
 
 async function start(t: TestContext, options: MeshOptions = {}): Promise<Ground> {
   const app = await startSocketApp(t)
-  const { to } = await startWay(t, 'from an app to another service', app.origin, options)
+  const { to } = await startWay(t, securedWay, app.origin, options)
   return { app, to }
 }
 
@@ -141,7 +141,8 @@ for (const [name, by] of Object.entries(carriers)) {
   })
 
   test(`in ${name} a thousand are open at once, each with its own messages`, async (t) => {
-    const ground = await start(t)
+    // One process makes both sides of all handshakes here.
+    const ground = await start(t, { settings: { timeouts: { connect: '30s', linger: '2s', drain: '5s' } } })
     const open = await by(t, ground)
     const all = await Promise.all(Array.from({ length: 1_000 }, () => open()))
     for (const round of ['first', 'second']) {
