@@ -201,9 +201,9 @@ export class Configuration {
     const keys = this.#renewSources(mesh, material)
     const known = this.#current?.snapshot.trust.certificates
     const trust = makeTrust(keys, material.authorities, new AccountVerdicts(), known)
-    const { authorities, certificateFiles: files, credential } = material
+    const { authorities, routeCas, certificateFiles: files, credential } = material
     const { revocations } = this.#surroundings
-    const tls = createTls({ mesh, authorities, files, revocations, now: this.#options.now })
+    const tls = createTls({ mesh, authorities, routeCas, files, revocations, now: this.#options.now })
     return { snapshot: { mesh, trust }, credential, tls }
   }
 

@@ -20,6 +20,8 @@ export interface TrustMaterial {
 
 export interface Material extends TrustMaterial {
   readonly credential: Credential
+  /** PEM of the private CAs of routes, by file. */
+  readonly routeCas: ReadonlyMap<string, string>
   /** The account's certificate and key, as TLS is spoken with them. */
   readonly certificateFiles: CertificateFiles | undefined
 }
@@ -38,7 +40,13 @@ export type MaterialResult<Kind extends TrustMaterial = Material> =
 export function materialFiles(mesh: Mesh): string[] {
   const { certificateFile, keyFile, tokenFile } = mesh.credential
   const cas = [...mesh.trustDomains, ...mesh.issuers].map(({ caFile }) => caFile)
-  return [...cas, certificateFile, keyFile, tokenFile].filter((file) => file !== undefined)
+  return [...cas, ...routeCaFiles(mesh), certificateFile, keyFile, tokenFile].filter(
+    (file) => file !== undefined,
+  )
+}
+
+function routeCaFiles({ routes }: Mesh): string[] {
+  return [...new Set(routes.flatMap(({ tls }) => tls.caFile ?? []))]
 }
 
 export async function readMaterial(mesh: Mesh, now: () => number): Promise<MaterialResult> {
@@ -60,10 +68,16 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
     tokenFile === undefined
       ? undefined
       : await attempt(tokenFile, async () => parsePomeriumToken(await readFile(tokenFile, 'utf8')))
+  const routeCas = new Map<string, string>()
+  for (const file of routeCaFiles(mesh)) {
+    const pem = await attempt(file, () => readCa(file))
+    if (pem !== undefined) routeCas.set(file, pem)
+  }
   if (faults.length > 0) return { material: undefined, faults }
   return {
     material: {
       authorities,
+      routeCas,
       credential: createCredential(signer?.minter, token, signer?.linker),
       caByIssuer,
       certificateFiles: signer?.files,

@@ -205,7 +205,7 @@ function toRoute(
   const upstream = upstreamOf(route as Route)
   return {
     upstream,
-    security: current.tls.securityFor(route as Route),
+    security: route?.via === 'mesh' ? current.tls.securityFor(route) : undefined,
     connections,
     path: (target as RequestTarget).originForm,
     isAwaited: true,

@@ -48,7 +48,12 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const folder = source.folder ?? posix.dirname(source.file)
   const settings = readSettings({ root, service, overrides: source.overrides ?? [], findings })
   const routeNames = namesOf(root['routes'])
-  const routes = makeRoutes(placed, { routeNames, issuerNames: issuerNamesOf(root), problems: findings })
+  const routes = makeRoutes(placed, {
+    routeNames,
+    issuerNames: issuerNamesOf(root),
+    folder,
+    problems: findings,
+  })
   const { values, sink, broken } = settings
   const hosts = new Set(routes.map((route) => route.host))
   const issuers = makeIssuers(values.issuers ?? [], folder, hosts, sink)
@@ -61,7 +66,7 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
   const store = broken.has('store') ? { kind: 'memory' as const } : makeStore(values.store, folder, sink)
   if (!broken.has('store') && !broken.has('issuers')) checkSharing(values, sink)
   checkEvidence(settings, accountsByService)
-  const files = settings.files(folder)
+  const files = [...settings.files(folder), ...routeFiles(placed, folder)]
   if (service === undefined) return { mesh: undefined, files }
 
   const accounts = accountsByService.get(service) ?? new Set()
@@ -100,6 +105,14 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
     ...behaviour(values),
   }
   return { mesh, files }
+}
+
+function routeFiles(placed: readonly PlacedRoute[], folder: string): FileReference[] {
+  return placed.flatMap(({ index, entry: { tls_custom_ca_file: file } }) =>
+    file === undefined
+      ? []
+      : [{ path: ['routes', index, 'tls_custom_ca_file'], file: resolveFile(folder, file) }],
+  )
 }
 
 function listeners(

@@ -84,6 +84,13 @@ export interface Route {
   readonly host: string
   readonly from: Endpoint
   readonly to: Endpoint
+  /** How `to` is verified in TLS, where its service has no account to show. */
+  readonly tls: {
+    /** Whom to ask for, and whose certificate it must be; default: the host of `to`. */
+    readonly serverName?: string
+    /** PEM file of the authorities that count in place of the system's. */
+    readonly caFile?: string
+  }
   /** Other hosts under which apps call it: lower case, without port. */
   readonly aliases: readonly string[]
   readonly match: PathMatch

@@ -72,10 +72,7 @@ export const refusedPomeriumKeys: Readonly<Record<string, string>> = {
   enable_google_cloud_serverless_authentication: `${orElse}: remove it here`,
   tls_skip_verify:
     'is not served: sidecars verify every certificate; give the upstream one that can be verified',
-  tls_server_name: `${orElse}: name in \`to\` the host that the certificate is for`,
-  tls_upstream_server_name: `${orElse}: name in \`to\` the host that the certificate is for`,
-  tls_custom_ca: `${orElse}: add the authority to the system's, or to NODE_EXTRA_CA_CERTS`,
-  tls_custom_ca_file: `${orElse}: add the authority to the system's, or to NODE_EXTRA_CA_CERTS`,
+  tls_custom_ca: `${orElse}: write it to a file, and give its name by tls_custom_ca_file`,
   tls_client_key: secret,
   tls_downstream_client_ca: `${orElse}: use issuers[].edges to say from where users come`,
   tls_downstream_client_ca_file: `${orElse}: use issuers[].edges to say from where users come`,

@@ -1,7 +1,19 @@
 // The schema of a route: Pomerium's own form, and what we add to it.
 import * as v from 'valibot'
 import { parseAccount } from './account.ts'
-import { choice, expected, flag, host, list, oneOrMany, origin, parsed, section, text } from './fields.ts'
+import {
+  choice,
+  expected,
+  fileName,
+  flag,
+  host,
+  list,
+  oneOrMany,
+  origin,
+  parsed,
+  section,
+  text,
+} from './fields.ts'
 import { parseOrigin } from './address.ts'
 import { ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
 
@@ -60,6 +72,15 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
   prefix: v.optional(text('Takes only paths that begin with this.')),
   path: v.optional(text('Takes only this path.')),
   regex: v.optional(text('Takes only paths that match this whole (RE2 syntax).')),
+  tls_server_name: v.optional(
+    host('Whom to ask for in TLS, and whose certificate it must be. Default: the host of `to`.'),
+  ),
+  tls_upstream_server_name: v.optional(host('The same as `tls_server_name`, and counts before it.')),
+  tls_custom_ca_file: v.optional(
+    fileName(
+      "PEM file of the authorities that count for `to` in place of the system's. A service that has an account shows that instead.",
+    ),
+  ),
   pass_identity_headers: v.optional(flag('Gives the identity headers to the app.'), false),
   ...policyEntries,
 

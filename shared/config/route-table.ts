@@ -1,6 +1,7 @@
 // Makes the routes of the mesh from the entries of the file, and finds what is ambiguous between them.
 import { compilePolicy } from '../policy/compile.ts'
 import { isLoopback } from './address.ts'
+import { resolveFile } from './issuer-table.ts'
 import { decodePath, pathFault } from '../path.ts'
 import type { PathMatch, Route } from './mesh.ts'
 import { parsePathRegex } from './path-regex.ts'
@@ -28,6 +29,8 @@ export interface RouteScope {
   readonly routeNames: ReadonlySet<string>
   /** What `issuer` may name in a policy. */
   readonly issuerNames: ReadonlySet<string>
+  /** That of the mesh file. */
+  readonly folder: string
   readonly problems: ProblemSink
 }
 
@@ -57,6 +60,7 @@ function makeRoute(
     host: entry.from.host,
     from: entry.from,
     to: entry.to[0] as Route['to'],
+    tls: readTls(entry, scope.folder),
     aliases: entry.aliases,
     match: readMatch(index, entry, problems),
     passIdentityHeaders: entry.pass_identity_headers,
@@ -89,6 +93,15 @@ function reportTokenRisks(index: number, entry: RouteEntry, problems: ProblemSin
     ['routes', index, 'from'],
     'must be an https URL: with `via: pomerium` calls carry the token of the service account to it, readable by anyone on the way',
   )
+}
+
+function readTls(entry: RouteEntry, folder: string): Route['tls'] {
+  const serverName = entry.tls_upstream_server_name ?? entry.tls_server_name
+  const caFile = entry.tls_custom_ca_file
+  return {
+    ...(serverName === undefined ? undefined : { serverName }),
+    ...(caFile === undefined ? undefined : { caFile: resolveFile(folder, caFile) }),
+  }
 }
 
 function readMatch(index: number, entry: RouteEntry, problems: ProblemSink): PathMatch {

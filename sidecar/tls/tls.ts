@@ -1,5 +1,5 @@
 // What TLS is spoken with: the account's certificate on both sides, and by whom callees are certified.
-import { constants } from 'node:crypto'
+import { constants, randomUUID } from 'node:crypto'
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import type { Revocations } from '../../shared/assertion/verify.ts'
 import type { Authority } from '../../shared/certificate/chain.ts'
@@ -17,6 +17,8 @@ export interface CertificateFiles {
 export interface TlsOptions {
   readonly mesh: Mesh
   readonly authorities: readonly Authority[]
+  /** PEM by file, of routes that name one. */
+  readonly routeCas: ReadonlyMap<string, string>
   /** The account's. */
   readonly files: CertificateFiles | undefined
   readonly revocations: Revocations
@@ -31,39 +33,58 @@ export interface Tls {
   securityFor(route: Route): Security | undefined
 }
 
-const oldestVersion = 'TLSv1.2'
+const minVersion = 'TLSv1.2'
 
+/** Live state: what callees showed is known until the configuration changes. */
 export function createTls(options: TlsOptions): Tls {
-  const { mesh, authorities } = options
-  const own = authorities.find(({ name }) => name === meshIssuerName)
-  const callees = new Map<Route, Callee | undefined>()
-  let context: SecureContext | undefined
-
-  function calleeOf(route: Route): Callee | undefined {
-    const accounts = mesh.accountsByService.get(route.service) ?? new Set()
-    // A service without an account has nothing to show: it is verified by its name, like any other server.
-    if (route.via !== 'mesh' || own === undefined || accounts.size === 0) return undefined
-    context ??= createSecureContext({ ...shared(options, [own]), allowPartialTrustChain: true })
-    const { revocations, now } = options
-    return new Callee({
-      authority: own,
-      service: route.service,
-      accounts,
-      context,
-      serverName: undefined,
-      revocations,
-      now,
-    })
-  }
-
+  const securities = new Map<Route, () => Security | undefined>()
+  const meshContext = once(() => meshContextOf(options))
   return {
     server: serverOptions(options),
     securityFor(route) {
       if (!route.to.tls) return undefined
-      if (!callees.has(route)) callees.set(route, calleeOf(route))
-      return callees.get(route)?.security
+      let security = securities.get(route)
+      if (security === undefined) {
+        security = makeSecurity(route, options, meshContext)
+        securities.set(route, security)
+      }
+      return security()
     },
   }
+}
+
+function makeSecurity(
+  route: Route,
+  { mesh, authorities, routeCas, revocations, now }: TlsOptions,
+  meshContext: () => SecureContext,
+): () => Security | undefined {
+  const { service, tls } = route
+  const { serverName } = tls
+  const authority = authorities.find(({ name }) => name === meshIssuerName)
+  const accounts = mesh.accountsByService.get(service) ?? new Set()
+  if (authority !== undefined && accounts.size > 0) {
+    const context = meshContext()
+    const callee = new Callee({ authority, service, accounts, context, serverName, revocations, now })
+    return () => callee.security
+  }
+  if (serverName === undefined && tls.caFile === undefined) return () => undefined
+  // A service without an account has nothing to show: it is verified by its name, like any other server.
+  const ca = tls.caFile === undefined ? undefined : routeCas.get(tls.caFile)
+  const context = createSecureContext({ minVersion, ...(ca === undefined ? undefined : { ca }) })
+  const named = serverName === undefined ? undefined : { serverName }
+  const security: Security = { key: randomUUID(), context, ...named }
+  return () => security
+}
+
+function meshContextOf(options: TlsOptions): SecureContext {
+  const own = options.authorities.filter(({ name }) => name === meshIssuerName)
+  // A root of the mesh may itself be certified by somebody.
+  return createSecureContext({ ...shared(options, own), allowPartialTrustChain: true })
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }
 
 function serverOptions(options: TlsOptions): SecureContextOptions | undefined {
@@ -79,6 +100,6 @@ function shared({ files }: TlsOptions, authorities: readonly Authority[]): Secur
   return {
     ...files,
     ca: authorities.flatMap(({ roots }) => roots.map(String)),
-    minVersion: oldestVersion,
+    minVersion,
   }
 }

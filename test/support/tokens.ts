@@ -124,6 +124,7 @@ export function routeOf(changes: Partial<Route> = {}): Route {
     from: { tls: true, host, port: 443 },
     to: { tls: false, host: '127.0.0.1', port: 15006 },
     aliases: [],
+    tls: {},
     match: { kind: 'any' },
     passIdentityHeaders: true,
     policy: anyoneSignedIn,
