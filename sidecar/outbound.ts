@@ -1,6 +1,6 @@
 // The outbound side: this service's app → anyone. Decide, attach the credential, carry the original user, forward.
 import { isIP } from 'node:net'
-import type { Endpoint, Route } from '../shared/config/mesh.ts'
+import type { Route } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { filterHeaders, headerValues } from '../shared/head.ts'
@@ -19,6 +19,7 @@ import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
+import { Balancers, type BalancerEvents } from './upstream/balancers.ts'
 import { createConnections } from './upstream/connections.ts'
 import type { Connections, Forwarding } from './http/forwarding.ts'
 import type { Answer } from './http/outgoing.ts'
@@ -29,7 +30,12 @@ import type { Current, Runtime } from './runtime.ts'
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
 const reportable: ReadonlySet<number> = new Set([401, 403, 503])
 
-export function createOutbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
+export function createOutbound(
+  runtime: Runtime,
+  admission: Admission,
+  events: BalancerEvents,
+): Side & { close(): void } {
+  const balancers = new Balancers(events)
   // Connections to unlisted hosts were judged when they were made, by the rule of then; those to routes were not.
   const toRoutes = createConnections()
   const toOthers = { allow: createConnections(), deny: createConnections() }
@@ -45,7 +51,7 @@ export function createOutbound(runtime: Runtime, admission: Admission): Side & {
     const { certificates } = runtime
     const { mesh } = current.snapshot
     const { answer, sending } = await plan(current, certificates, decided, (findings) => {
-      if (findings.route !== undefined) return toRoute(findings, current, toRoutes)
+      if (findings.route !== undefined) return toRoute(findings, balancers, current, toRoutes)
       const connections = toOthers[rule.local]
       if (originalDestination === undefined) return toOther(findings, rule, connections)
       return toOriginal(originalDestination, exchange.head.target, rule, connections)
@@ -106,7 +112,7 @@ type Permitted = Extract<OutboundAnswer, { permitted: true }>
 type Refused = Extract<OutboundAnswer, { permitted: false }>
 type Destination = Pick<
   Forwarding,
-  'upstream' | 'security' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
+  'upstream' | 'balancer' | 'security' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
 >
 type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
 
@@ -199,13 +205,14 @@ function reported(
 
 function toRoute(
   { route, target }: OutboundFindings,
-  current: Current,
+  balancers: Balancers,
+  { tls }: Current,
   connections: Connections,
 ): Destination {
-  const upstream = upstreamOf(route as Route)
+  const to = route as Route
   return {
-    upstream,
-    security: route?.via === 'mesh' ? current.tls.securityFor(route) : undefined,
+    ...balancers.goalOf(to),
+    security: to.via === 'mesh' ? tls.securityFor(to) : undefined,
     connections,
     path: (target as RequestTarget).originForm,
     isAwaited: true,
@@ -257,11 +264,6 @@ function toOriginal(
 function forOtherProxy({ originalDestination, head }: Exchange, { target }: OutboundFindings): string[] {
   if (originalDestination === undefined || target?.absoluteForm !== true) return []
   return filterHeaders(head.headers, (name) => name === 'proxy-authorization')
-}
-
-/** Through a Pomerium the call goes to the route's public address, else straight to the sidecar at `to`. */
-function upstreamOf(route: Route): Endpoint {
-  return route.via === 'pomerium' ? route.from : route.to
 }
 
 function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {

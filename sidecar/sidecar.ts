@@ -25,6 +25,7 @@ import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { upstreamEvents } from './telemetry/upstream-events.ts'
 import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
 import { createTraceStart } from './telemetry/trace-start.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
@@ -218,7 +219,7 @@ function assemble(
     egressRule: () => ({ local: meshNow().egress.local, localAddresses, ownPorts }),
   }
   const inbound = createInbound(runtime, new Admission())
-  const outbound = createOutbound(runtime, new Admission())
+  const outbound = createOutbound(runtime, new Admission(), upstreamEvents(metrics, log))
   const tunnels = createTunnels(runtime, outbound.admission)
   const interception = createInterception(runtime, outbound.admission, metrics)
   const originalDestinations = createOriginalDestinations(log)

@@ -77,13 +77,21 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** One of the places where a route's service is reached. */
+export interface Upstream {
+  readonly endpoint: Endpoint
+  /** Its share of requests, against those of the others; undefined: that of its addresses. */
+  readonly weight: number | undefined
+}
+
 export interface Route {
   readonly name: string
   readonly service: string
   /** The host of `from`: lower case, without port. The `aud` of assertions for this route. */
   readonly host: string
   readonly from: Endpoint
-  readonly to: Endpoint
+  /** At least one; all of one scheme. */
+  readonly to: readonly [Upstream, ...Upstream[]]
   /** How `to` is verified in TLS, where its service has no account to show. */
   readonly tls: {
     /** Whom to ask for, and whose certificate it must be; default: the host of `to`. */

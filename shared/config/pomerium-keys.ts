@@ -4,7 +4,8 @@
 const byPomerium = 'is applied by Pomerium and not by sidecars, which pass the request as it is'
 const passes = 'is for Pomerium: sidecars pass every change of protocol that the upstream grants'
 const identityProvider = 'belongs to Pomerium, which talks to the identity provider; it has no effect here'
-const balancing = 'has no effect here: a route has one upstream'
+const balancing =
+  'has no effect here: sidecars take the address with the fewest requests, and set aside what refuses'
 const secret = 'is a secret, and every sidecar reads this file; keep it in the configuration of Pomerium'
 
 /** Ignoring these cannot change who gets in, nor what is trusted: warnings. */

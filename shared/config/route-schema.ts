@@ -14,7 +14,7 @@ import {
   section,
   text,
 } from './fields.ts'
-import { parseOrigin } from './address.ts'
+import { haveOneScheme, haveWeightsOrNone, parseUpstream } from './upstreams.ts'
 import { ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
 
 /** Checked by the compiler of policies, which knows better words; the hints are for editors alone. */
@@ -52,12 +52,7 @@ function unserved(keys: Readonly<Record<string, string>>) {
   })
 }
 
-const upstream = parsed('An http or https URL.', 'a URL', (given) => {
-  const isWeighted = /,[0-9]+$/.test(given)
-  if (isWeighted)
-    return { fault: 'must be one URL without a weight: several upstreams are not served by this release' }
-  return parseOrigin(given)
-})
+const upstream = parsed('An http or https URL, with its weight behind a comma.', 'a URL', parseUpstream)
 
 export const routeSchema = section('A route: one host, or a part of its paths, of one service.', {
   name: text('The name of the route, unique in this file; `calls` and `accept_for` refer to it.'),
@@ -66,8 +61,20 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
     'https://app.example.com',
   ),
   to: v.pipe(
-    oneOrMany('The URL at which its sidecar (or the service itself) is reached.', upstream, 'a URL'),
-    v.check((urls) => urls.length === 1, 'must be one URL: several upstreams are not served by this release'),
+    oneOrMany(
+      'The URL at which its sidecar (or the service itself) is reached. Of a list: the address with the fewest requests, or as the weights behind the URLs say.',
+      upstream,
+      'a URL',
+    ),
+    v.nonEmpty('names no URL; write one'),
+    v.check(
+      haveOneScheme,
+      'has URLs of different schemes; whether calls are in TLS must not be left to chance',
+    ),
+    v.check(
+      haveWeightsOrNone,
+      'has weights behind some URLs and not behind others; give all of them one, or none',
+    ),
   ),
   prefix: v.optional(text('Takes only paths that begin with this.')),
   path: v.optional(text('Takes only this path.')),

@@ -3,7 +3,7 @@ import { compilePolicy } from '../policy/compile.ts'
 import { isLoopback } from './address.ts'
 import { resolveFile } from './issuer-table.ts'
 import { decodePath, pathFault } from '../path.ts'
-import type { PathMatch, Route } from './mesh.ts'
+import type { PathMatch, Route, Upstream } from './mesh.ts'
 import { parsePathRegex } from './path-regex.ts'
 import { asksForNothing, ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
 import type { ProblemSink } from './problem.ts'
@@ -59,7 +59,7 @@ function makeRoute(
     service: entry.service ?? entry.name,
     host: entry.from.host,
     from: entry.from,
-    to: entry.to[0] as Route['to'],
+    to: entry.to as [Upstream, ...Upstream[]],
     tls: readTls(entry, scope.folder),
     aliases: entry.aliases,
     match: readMatch(index, entry, problems),

@@ -63,7 +63,9 @@ export function summarize(mesh: Mesh, policyKinds: ReadonlyMap<string, string>):
     calls: called.map((route) => ({
       route: route.name,
       hosts: [route.host, ...route.aliases],
-      to: formatEndpoint(route.via === 'mesh' ? route.to : route.from),
+      to: (route.via === 'mesh' ? route.to.map(({ endpoint }) => endpoint) : [route.from])
+        .map(formatEndpoint)
+        .join(', '),
       via: route.via,
     })),
     attaches: describeCredential(mesh),

@@ -4,11 +4,14 @@ import type { AnswerRules } from './answer.ts'
 import type { Framing, Incoming } from './incoming.ts'
 import type { Interruption } from './interruption.ts'
 import type { Answer, Outgoing, OutgoingEvents } from './outgoing.ts'
+import type { Balancer } from '../upstream/balancer.ts'
 import type { Destination } from '../upstream/dial.ts'
 
 export interface Forwarding extends AnswerRules, Destination {
   readonly incoming: Incoming
   readonly connections: Connections
+  /** Finds the address, where the upstream has, or may have, several. */
+  readonly balancer?: Balancer | undefined
   /** Path and query in origin form, or `*`. */
   readonly path: string
   /** End-to-end headers, names and values in turn. */

@@ -17,6 +17,7 @@ export interface PoolOptions extends ClientRequestArgs {
 
 export class Http1Pool extends Agent {
   readonly #dialler: Dialler
+  readonly #elsewhere = new WeakSet<Socket>()
 
   constructor(dialler: Dialler) {
     super({ keepAlive: true, maxFreeSockets: maxIdle, timeout: idleMs })
@@ -28,7 +29,19 @@ export class Http1Pool extends Agent {
   }
 
   override createConnection(options: ClientRequestArgs): Socket {
-    return this.dial((options as PoolOptions).destination)
+    const { destination } = options as PoolOptions
+    const socket = this.dial(destination)
+    const { choice } = destination
+    if (choice === undefined) return socket
+    return socket.once('connect', () => {
+      if (socket.remoteAddress !== choice.address) this.#elsewhere.add(socket)
+    })
+  }
+
+  /** What was connected to another address than was asked for must not be taken for a connection to that. */
+  override keepSocketAlive(socket: Socket): boolean {
+    // @types/node has nothing of what it says.
+    return !this.#elsewhere.has(socket) && (super.keepSocketAlive(socket) as unknown as boolean)
   }
 
   /** A connection of nobody else's. */

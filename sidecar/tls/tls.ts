@@ -42,7 +42,7 @@ export function createTls(options: TlsOptions): Tls {
   return {
     server: serverOptions(options),
     securityFor(route) {
-      if (!route.to.tls) return undefined
+      if (!route.to[0].endpoint.tls) return undefined
       let security = securities.get(route)
       if (security === undefined) {
         security = makeSecurity(route, options, meshContext)

@@ -11,6 +11,7 @@ import { openHttp1 } from '../http1/outgoing.ts'
 import { Http1Pool } from '../http1/pool.ts'
 import { openHttp2 } from '../http2/outgoing.ts'
 import { Http2Sessions, NotHttp2 } from '../http2/sessions.ts'
+import { BalancedOutgoing } from './balanced.ts'
 import { connectedEvent, Dialler, wantsOtherProtocol, keyOf, type Destination } from './dial.ts'
 
 /** So long an upstream that speaks one version alone is not asked for the other. */
@@ -51,14 +52,20 @@ export function createConnections(): Connections {
     return openHttp1(sent, pool, key, sent.forwarding.upstream.tls ? { ...events, onFailure } : events)
   }
 
+  function open(sent: Sent, events: OutgoingEvents): Outgoing {
+    const { upstream, incoming } = sent.forwarding
+    const key = keyOf(sent.forwarding)
+    const isHttp2 = upstream.tls && incoming.upgrade === undefined && only.of(key) === '2.0'
+    const version = isHttp2 ? '2.0' : nextVersion(upstream, incoming)
+    if (version === '1.1') return inHttp1(sent, key, events)
+    return new LateOutgoing(version === '2.0' ? inHttp2(sent, key) : asAsked(sent, key), events, asRefusal)
+  }
+
   return {
     open(sent, events) {
-      const { upstream, incoming } = sent.forwarding
-      const key = keyOf(sent.forwarding)
-      const isHttp2 = upstream.tls && incoming.upgrade === undefined && only.of(key) === '2.0'
-      const version = isHttp2 ? '2.0' : nextVersion(upstream, incoming)
-      if (version === '1.1') return inHttp1(sent, key, events)
-      return new LateOutgoing(version === '2.0' ? inHttp2(sent, key) : asAsked(sent, key), events, asRefusal)
+      const { balancer } = sent.forwarding
+      if (balancer === undefined) return open(sent, events)
+      return new BalancedOutgoing({ sent, balancer, events, open, asRefusal })
     },
     close() {
       pool.destroy()

@@ -10,6 +10,7 @@ import {
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Endpoint, Timeouts } from '../../shared/config/mesh.ts'
 import { startTimer, timedOut } from '../http/failures.ts'
+import type { Choice } from './balancer.ts'
 
 /** Characters of TLS sessions that are kept, and of what they are found by. */
 const sessionLength = 4 * 1024 * 1024
@@ -30,6 +31,8 @@ export interface Destination {
   readonly upstream: Endpoint
   /** Resolves the upstream's name; undefined: the system's way. */
   readonly lookup?: LookupFunction | undefined
+  /** Which of the addresses of `upstream`; undefined: as the system finds them. */
+  readonly choice?: Choice | undefined
   /** Undefined: the system's roots vouch for it, and it has the upstream's name. */
   readonly security?: Security | undefined
   readonly timeouts: Pick<Timeouts, 'connectMs'>
@@ -38,9 +41,10 @@ export interface Destination {
 export type Protocol = 'h2' | 'http/1.1'
 
 /** Of destinations with the same key one connection is as good as another. */
-export function keyOf({ upstream, security }: Destination): string {
+export function keyOf({ upstream, choice, security }: Destination): string {
   const { tls, host, port } = upstream
-  return tls ? `${security?.key ?? ''} https://${host}:${port}` : `http://${host}:${port}`
+  const where = choice === undefined ? `${host}:${port}` : choice.name
+  return tls ? `${security?.key ?? ''} https://${where}` : `http://${where}`
 }
 
 export class Dialler {
@@ -49,13 +53,15 @@ export class Dialler {
 
   /** @returns a connection under way: it is there at `secureConnect`, or at `connect` in clear text. */
   dial(destination: Destination, protocols: readonly Protocol[]): Socket {
-    const { upstream, lookup, timeouts } = destination
+    const { upstream, choice, timeouts } = destination
     const { host, port } = upstream
+    const lookup = choice === undefined ? destination.lookup : lookupOf(choice)
     const where = { host, port, noDelay: true, ...(lookup === undefined ? undefined : { lookup }) }
     const socket = upstream.tls ? this.#dialTls(where, destination, protocols) : connect(where)
     const timer = startTimer(timeouts.connectMs, () => socket.destroy(timedOut('connect')))
     const stop = () => clearTimeout(timer)
     socket.once(connectedEvent(socket), stop).once('close', stop)
+    if (choice !== undefined) watch(socket, choice)
     return socket
   }
 
@@ -83,6 +89,24 @@ export class Dialler {
     }
     return socket
   }
+}
+
+/** Node tries one after the other, each for a moment (RFC 8305). */
+function lookupOf({ candidates }: Choice): LookupFunction {
+  const addresses = candidates.map((address) => ({ address, family: isIP(address) }))
+  return (_host, options, callback) => {
+    const [first] = addresses
+    if (options.all === true || first === undefined) callback(null, addresses)
+    else callback(null, first.address, first.family)
+  }
+}
+
+function watch(socket: Socket, choice: Choice): void {
+  socket.on('connectionAttemptFailed', (address, _port, _family, error) => choice.failed(address, error))
+  socket.on('connectionAttemptTimeout', (address) =>
+    choice.failed(address, new Error('not connected in time')),
+  )
+  socket.once(connectedEvent(socket), () => choice.connected(socket.remoteAddress ?? ''))
 }
 
 export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {

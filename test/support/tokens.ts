@@ -122,7 +122,7 @@ export function routeOf(changes: Partial<Route> = {}): Route {
     service: name,
     host,
     from: { tls: true, host, port: 443 },
-    to: { tls: false, host: '127.0.0.1', port: 15006 },
+    to: [{ endpoint: { tls: false, host: '127.0.0.1', port: 15006 }, weight: undefined }],
     aliases: [],
     tls: {},
     match: { kind: 'any' },

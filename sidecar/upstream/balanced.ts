@@ -1,0 +1,145 @@
+// A request to one of several addresses: where one takes no connection it goes to the next, for nothing was sent yet.
+import type { Refusal } from '../../shared/errors.ts'
+import { startTimer, timedOut } from '../http/failures.ts'
+import type { Sent } from '../http/forwarding.ts'
+import type { Trailers } from '../http/incoming.ts'
+import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
+import type { Granted } from '../http/upgrade.ts'
+import type { Balancer, Choice } from './balancer.ts'
+
+/** Milliseconds that an address may take to be connected, where there is another to go to. */
+const impatienceMs = 1_000
+
+type Open = (sent: Sent, events: OutgoingEvents) => Outgoing
+
+export interface BalancedOptions {
+  readonly sent: Sent
+  readonly balancer: Balancer
+  readonly events: OutgoingEvents
+  /** Opens it to the one address that `sent` names. */
+  readonly open: Open
+  /** What becomes of it where there is no address. */
+  readonly asRefusal: (error: unknown) => Refusal
+}
+
+export class BalancedOutgoing implements Outgoing {
+  readonly #options: BalancedOptions
+  readonly #tried = new Set<string>()
+  #choice: Choice | undefined
+  #opened: Outgoing | undefined
+  #isReady = false
+  #isAbandoned = false
+  #failure: Refusal | undefined
+
+  constructor(options: BalancedOptions) {
+    this.#options = options
+    this.#next()
+  }
+
+  get isEnded(): boolean {
+    return this.#opened?.isEnded === true
+  }
+
+  write(chunk: Buffer): boolean {
+    return this.#opened?.write(chunk) ?? false
+  }
+
+  onDrain(listener: () => void): void {
+    this.#opened?.onDrain(listener)
+  }
+
+  offDrain(listener: () => void): void {
+    this.#opened?.offDrain(listener)
+  }
+
+  end(trailers: Trailers): void {
+    this.#opened?.end(trailers)
+  }
+
+  abandon(): void {
+    this.#isAbandoned = true
+    this.#choice?.release()
+    this.#opened?.abandon()
+  }
+
+  #next(): void {
+    const choice = this.#options.balancer.choose(this.#tried)
+    if (!(choice instanceof Promise)) {
+      this.#take(choice)
+      return
+    }
+    const { events, asRefusal, sent } = this.#options
+    inTime(choice, sent.forwarding.timeouts.connectMs)
+      .then((found) => this.#take(found))
+      .catch((error: unknown) => {
+        if (!this.#isAbandoned) events.onFailure(asRefusal(error))
+      })
+  }
+
+  #take(choice: Choice | undefined): void {
+    const { sent, events, open, asRefusal } = this.#options
+    if (choice === undefined || this.#isAbandoned) {
+      choice?.release()
+      const failure = this.#failure ?? asRefusal(new Error('the upstream has no address'))
+      if (!this.#isAbandoned) events.onFailure(failure)
+      return
+    }
+    this.#choice = choice
+    this.#tried.add(choice.name)
+    this.#opened = open({ ...sent, forwarding: at(choice, sent.forwarding) }, this.#eventsOf(choice))
+  }
+
+  #eventsOf(choice: Choice): OutgoingEvents {
+    const { events } = this.#options
+    const release = () => choice.release()
+    return {
+      ...events,
+      onReady: () => {
+        this.#isReady = true
+        events.onReady()
+      },
+      onAnswer: (answer: Answer) => {
+        answer.body.once('close', release)
+        events.onAnswer(answer)
+      },
+      onUpgrade: (granted: Granted) => {
+        granted.bytes.once('close', release)
+        events.onUpgrade(granted)
+      },
+      onFailure: (refusal) => {
+        release()
+        if (this.#isReady) events.onFailure(refusal)
+        else this.#goOn(choice, refusal)
+      },
+    }
+  }
+
+  #goOn(choice: Choice, refusal: Refusal): void {
+    choice.failed(choice.address, refusal.cause ?? refusal)
+    // That of the last one says whether it is worth waiting for.
+    this.#failure = refusal
+    this.#opened = undefined
+    this.#next()
+  }
+}
+
+/** The system may take longer to look a name up than anybody waits. */
+function inTime(choice: Promise<Choice | undefined>, limitMs: number): Promise<Choice | undefined> {
+  const late = Promise.withResolvers<never>()
+  const timer = startTimer(limitMs, () => late.reject(timedOut('connect')))
+  // One that comes too late is for nobody.
+  late.promise.catch(() => choice.then((found) => found?.release()).catch(() => undefined))
+  return Promise.race([choice, late.promise]).finally(() => clearTimeout(timer))
+}
+
+function at(choice: Choice, forwarding: Sent['forwarding']): Sent['forwarding'] {
+  const { connectMs } = forwarding.timeouts
+  const limitMs = connectMs === 0 ? impatienceMs : Math.min(connectMs, impatienceMs)
+  const { endpoint, hasOthers } = choice
+  return {
+    ...forwarding,
+    upstream: endpoint,
+    choice,
+    timeouts: hasOthers ? { ...forwarding.timeouts, connectMs: limitMs } : forwarding.timeouts,
+  }
+}
