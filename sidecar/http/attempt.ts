@@ -1,5 +1,5 @@
 // One attempt to have a request answered by its upstream: connect, send, pass the answer on; one outcome.
-import type { Refusal } from '../../shared/errors.ts'
+import { Refusal } from '../../shared/errors.ts'
 import { beginAnswer, passBody, passInformation } from './answer.ts'
 import { brokenOff, invalidAnswer, startTimer, timedOut } from './failures.ts'
 import type { Forwarding } from './forwarding.ts'
@@ -155,7 +155,7 @@ class Attempt {
   #fail(error: Error): void {
     if (this.#phase === 'settled') return
     this.#settle(() => this.#settled.reject(error))
-    this.#upstream.abandon()
+    this.#upstream.abandon(error instanceof Refusal && error.code === 'upstream_timeout')
   }
 
   #settle(outcome: () => void): void {

@@ -47,8 +47,8 @@ export class LateOutgoing implements Outgoing {
     this.#opened?.end(trailers)
   }
 
-  abandon(): void {
+  abandon(isLate?: boolean): void {
     this.#isAbandoned = true
-    this.#opened?.abandon()
+    this.#opened?.abandon(isLate)
   }
 }

@@ -45,6 +45,9 @@ export interface Outgoing {
   onDrain(listener: () => void): void
   offDrain(listener: () => void): void
   end(trailers: Trailers): void
-  /** Ends it so that the upstream cannot take it for whole. Nothing is told any more. */
-  abandon(): void
+  /**
+   * Ends it so that the upstream cannot take it for whole. Nothing is told any more.
+   * @param isLate whether the upstream was waited for too long: its connection may be dead, and nobody told.
+   */
+  abandon(isLate?: boolean): void
 }

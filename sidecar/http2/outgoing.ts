@@ -19,7 +19,7 @@ export function openHttp2(sent: Sent, lease: Lease, events: OutgoingEvents): Out
   try {
     const stream = request(sent, lease)
     stream.once('close', () => lease.release())
-    return new Http2Outgoing(stream, sent, events)
+    return new Http2Outgoing(stream, sent, lease, events)
   } catch (error) {
     lease.release()
     throw error
@@ -48,6 +48,7 @@ function lineOf({ incoming, upstream, path }: Forwarding, { session }: Lease): R
 
 class Http2Outgoing implements Outgoing {
   readonly #stream: ClientHttp2Stream
+  readonly #lease: Lease
   readonly #events: OutgoingEvents
   readonly #end: EndWatch
   readonly #upgrade: Upgrade | undefined
@@ -57,8 +58,14 @@ class Http2Outgoing implements Outgoing {
   #isOver = false
   #error: Error | undefined
 
-  constructor(stream: ClientHttp2Stream, { forwarding, framing }: Sent, events: OutgoingEvents) {
+  constructor(
+    stream: ClientHttp2Stream,
+    { forwarding, framing }: Sent,
+    lease: Lease,
+    events: OutgoingEvents,
+  ) {
     this.#stream = stream
+    this.#lease = lease
     this.#events = events
     this.#end = watchEnd(stream)
     this.#upgrade = forwarding.incoming.upgrade
@@ -97,8 +104,9 @@ class Http2Outgoing implements Outgoing {
     this.#stream.end()
   }
 
-  abandon(): void {
+  abandon(isLate?: boolean): void {
     this.#isOver = true
+    if (isLate === true) this.#lease.doubt()
     cancel(this.#stream)
   }
 

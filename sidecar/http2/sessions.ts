@@ -8,6 +8,8 @@ const idleMs = 60_000
 const maxPerUpstream = 64
 /** RFC 9113 section 6.5.2 recommends at least 100; what an upstream allows counts where it is less. */
 const maxStreams = 100
+/** For an answer to a PING, where the mesh file has no limit for connections. */
+const longestPingMs = 10_000
 const streamWindowBytes = 256 * 1024
 const connectionWindowBytes = 4 * 1024 * 1024
 
@@ -31,11 +33,15 @@ export interface Lease {
   readonly session: ClientHttp2Session
   /** To be called when the request is over. */
   release(): void
+  /** The upstream did not answer in time. Unless it shows that it is there, the connection is given up. */
+  doubt(): void
 }
 
 interface Kept {
   readonly session: ClientHttp2Session
   streams: number
+  /** Whether it has yet to show that somebody is at the other end: until then it gets no requests. */
+  isDoubted: boolean
 }
 
 export class Http2Sessions {
@@ -50,7 +56,7 @@ export class Http2Sessions {
    */
   async acquire(key: string, dial: Dial, limitMs: number, isNew: boolean): Promise<Lease> {
     const free = isNew ? undefined : this.#free(key)
-    if (free !== undefined) return lease(free)
+    if (free !== undefined) return lease(free, limitMs)
     // Those who come together share what is dialled, as far as it reaches.
     const pending = isNew ? undefined : this.#dialling.get(key)
     if (pending !== undefined) {
@@ -60,7 +66,7 @@ export class Http2Sessions {
     const dialling = this.#open(key, dial, limitMs)
     this.#dialling.set(key, dialling)
     try {
-      return lease(await dialling)
+      return lease(await dialling, limitMs)
     } finally {
       if (this.#dialling.get(key) === dialling) this.#dialling.delete(key)
     }
@@ -69,7 +75,7 @@ export class Http2Sessions {
   /** The connection with the fewest streams that takes one more. */
   #free(key: string): Kept | undefined {
     const all = [...(this.#kept.get(key) ?? [])].sort((a, b) => a.streams - b.streams)
-    const least = all.find(({ session }) => !session.closed && !session.destroyed)
+    const least = all.find(({ session, isDoubted }) => !session.closed && !session.destroyed && !isDoubted)
     if (least === undefined) return undefined
     const allowed = Math.min(maxStreams, least.session.remoteSettings.maxConcurrentStreams ?? maxStreams)
     return least.streams < allowed || all.length >= maxPerUpstream ? least : undefined
@@ -92,7 +98,7 @@ export class Http2Sessions {
   }
 
   #keep(key: string, session: ClientHttp2Session): Kept {
-    const kept: Kept = { session, streams: 0 }
+    const kept: Kept = { session, streams: 0, isDoubted: false }
     const all = this.#kept.get(key) ?? new Set()
     this.#kept.set(key, all.add(kept))
     const forget = () => {
@@ -114,14 +120,29 @@ export class Http2Sessions {
   }
 }
 
-function lease(kept: Kept): Lease {
+function lease(kept: Kept, limitMs: number): Lease {
   kept.streams++
   let isOver = false
   const release = () => {
     if (!isOver) kept.streams--
     isOver = true
   }
-  return { session: kept.session, release }
+  return { session: kept.session, release, doubt: () => doubt(kept, limitMs) }
+}
+
+/** RFC 9113 section 6.7: whoever is there answers a PING, whatever else is under way. */
+function doubt(kept: Kept, limitMs: number): void {
+  const { session } = kept
+  if (kept.isDoubted || session.destroyed) return
+  kept.isDoubted = true
+  const giveUp = () => session.destroy()
+  const timer = setTimeout(giveUp, limitMs || longestPingMs)
+  session.once('close', () => clearTimeout(timer))
+  session.ping((error) => {
+    clearTimeout(timer)
+    kept.isDoubted = false
+    if (error !== null) giveUp()
+  })
 }
 
 /** Whoever sends its settings speaks HTTP/2 (RFC 9113 section 3.4): no request goes to who does not. */

@@ -56,10 +56,10 @@ export class BalancedOutgoing implements Outgoing {
     this.#opened?.end(trailers)
   }
 
-  abandon(): void {
+  abandon(isLate?: boolean): void {
     this.#isAbandoned = true
     this.#choice?.release()
-    this.#opened?.abandon()
+    this.#opened?.abandon(isLate)
   }
 
   #next(): void {
