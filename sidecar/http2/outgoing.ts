@@ -10,7 +10,7 @@ import { tokensOf } from '../http/served.ts'
 import type { Upgrade } from '../http/upgrade.ts'
 import { asObject, plainFields, writeRequestHead, type RequestLine } from './head.ts'
 import type { Lease } from './sessions.ts'
-import { cancel, watchEnd, type EndWatch } from './stream.ts'
+import { cancel, onSilence, watchEnd, type EndWatch } from './stream.ts'
 
 const endStreamFlag = constants.NGHTTP2_FLAG_END_STREAM
 
@@ -69,8 +69,7 @@ class Http2Outgoing implements Outgoing {
     this.#events = events
     this.#end = watchEnd(stream)
     this.#upgrade = forwarding.incoming.upgrade
-    const { idleMs } = forwarding.timeouts
-    if (idleMs > 0) stream.setTimeout(idleMs, () => this.#onIdle())
+    onSilence(stream, forwarding.timeouts.idleMs, () => this.#onIdle())
     stream.once('wantTrailers', () => stream.sendTrailers(asObject(this.#trailers)))
     stream.on('headers', (headers, _flags, raw) => this.#onInformation(Number(headers[':status']), raw))
     stream.once('response', (headers, flags, raw) => this.#onAnswer(Number(headers[':status']), flags, raw))

@@ -13,6 +13,7 @@ import type { Connection } from '../http/connection.ts'
 import type { Incoming } from '../http/incoming.ts'
 import { refuse } from '../http/refuse.ts'
 import { Http2Incoming } from './incoming.ts'
+import { onSilence } from './stream.ts'
 
 export interface Http2ServerOptions {
   readonly limits: Limits
@@ -79,8 +80,7 @@ export class Http2Server {
 
   #serve(stream: ServerHttp2Stream, raw: readonly string[], connection: Connection): void {
     const incoming = new Http2Incoming(stream, raw, connection)
-    const { idleMs } = this.#options.timeouts
-    if (idleMs > 0) stream.setTimeout(idleMs, () => this.#onStreamIdle(incoming))
+    onSilence(stream, this.#options.timeouts.idleMs, () => this.#onStreamIdle(incoming))
     this.#options.onRequest(incoming)
   }
 

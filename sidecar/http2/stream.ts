@@ -1,6 +1,7 @@
 // What node:http2 does not tell of a stream, or does in another way than a proxy needs it.
 import type { Http2Stream } from 'node:http2'
 import { addAbortSignal } from 'node:stream'
+import { ifSilent } from '../http/silence.ts'
 
 /** Whether the other side has ended its half of a stream. */
 export interface EndWatch {
@@ -30,6 +31,25 @@ export function cancel(stream: Http2Stream): void {
   const controller = new AbortController()
   addAbortSignal(controller.signal, stream)
   controller.abort()
+}
+
+/**
+ * Calls each time that nothing has passed on a stream for so long. Where something has just come on its connection, which may
+ * have been waiting to be read, it is given as long once more.
+ * @param idleMs 0: never.
+ */
+export function onSilence(stream: Http2Stream, idleMs: number, then: () => void): void {
+  if (idleMs === 0) return
+  let isLast = false
+  stream.setTimeout(idleMs, () => {
+    const socket = stream.session?.socket
+    if (socket === undefined || isLast) then()
+    else
+      ifSilent(socket, then, () => {
+        isLast = true
+        stream.setTimeout(idleMs)
+      })
+  })
 }
 
 /** Resets a stream with INTERNAL_ERROR: what was begun on it does not come to its end. */

@@ -1,14 +1,13 @@
 // A service at several addresses: who gets a request, and what becomes of it where an address takes none.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
-import { connect, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { kill } from '../clients/child.ts'
 import { send, type Answer } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { startHole } from '../support/hole.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
 
 interface Instance {
@@ -145,31 +144,8 @@ test('one ends under load and comes back: no request fails, a POST neither, and 
   assert.match(metrics.body, /^onbehalf_upstream_set_aside_total\{route="Ledger"\} [1-9]/m)
 })
 
-/** Where connections are neither taken nor refused: nobody there takes them, and as many as may wait do. */
-async function startHole(t: TestContext): Promise<string> {
-  const script = `
-    const server = require('node:net').createServer()
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-      process.stdout.write(String(server.address().port))
-      setTimeout(() => process.kill(process.pid, 'SIGSTOP'), 50)
-    })`
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => kill(child))
-  const port = Number(String((await once(child.stdout, 'data'))[0]))
-  const waiting = () =>
-    new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1')
-      t.after(() => socket.destroy())
-      socket.on('error', () => undefined)
-      socket.once('connect', () => resolve(false))
-      setTimeout(() => resolve(socket.connecting), 300)
-    })
-  await eventually(waiting)
-  return `http://127.0.0.1:${port}`
-}
-
 test('where one does not answer at all, the next is asked, and the first left alone', async (t) => {
-  const hole = await startHole(t)
+  const hole = `http://127.0.0.1:${await startHole(t)}`
   const live = await startInstance(t)
   const mesh = await startLedger(t, [hole, live.origin])
   for (let i = 0; i < 4; i++) assert.equal((await call(mesh, 'POST')).body, 'served')

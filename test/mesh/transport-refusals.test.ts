@@ -1,7 +1,12 @@
 // Every refusal code that concerns the form of a request, its size, the load, or the upstream, through a socket.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, createServer, type Socket } from 'node:net'
+import {
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { send, sendRaw } from '../support/client.ts'
@@ -282,6 +287,37 @@ test('a sidecar that stood still takes nobody for silent whom it has not heard y
   client.write('world')
   standStill(400)
   assert.match(await text(client), /^HTTP\/1\.1 200 [^]*helloworld/)
+})
+
+test('nor in HTTP/2, neither a client nor an app', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { idle: '300ms' } } })
+  const app = createHttp2Server().on('stream', (stream: ServerHttp2Stream) => {
+    stream.respond({ ':status': 200 })
+    stream.on('data', (part) => {
+      stream.write(part)
+      // Its answer is on its way, and not yet read.
+      setImmediate(() => standStill(400))
+    })
+    stream.on('end', () => stream.end())
+  })
+  app.listen(0, '127.0.0.1')
+  await once(app, 'listening')
+  t.after(() => app.close())
+  await mesh.writeMeshFile(({ services }) => {
+    Object.assign(services['App'] ?? {}, { app: `h2c://127.0.0.1:${(app.address() as AddressInfo).port}` })
+  })
+  await mesh.sidecars.App.sidecar.reload('the test says so')
+  const session = connectHttp2(`http://127.0.0.1:${mesh.sidecars.App.inbound}`)
+  t.after(() => session.destroy())
+  const [name = '', value = ''] = await asAlice(mesh)
+  const stream = session.request({ ':method': 'POST', ':path': '/', [name]: value }, { endStream: false })
+  stream.setEncoding('utf8').write('hello')
+  const parts = stream[Symbol.asyncIterator]()
+  assert.equal((await parts.next()).value, 'hello')
+  stream.end('world')
+  assert.equal((await parts.next()).value, 'world')
+  assert.equal((await parts.next()).done, true)
+  assert.equal(stream.rstCode, 0)
 })
 
 test('an app that is not there is upstream_refused', async (t) => {

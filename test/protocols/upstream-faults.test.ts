@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '../support/eventually.ts'
 import { send } from '../support/client.ts'
+import { startHole } from '../support/hole.ts'
 import { faults, startFaultProxy, type Fault, type FaultProxy } from './fault-proxy.ts'
 import { ask, versions, type Answered, type Version } from './peers.ts'
 import { startVersionedApp, type Handler, type VersionedApp } from './versioned-app.ts'
@@ -55,7 +56,12 @@ function handle(cell: Cell, handler: Handler): void {
   }
 }
 
-function asked(t: TestContext, { to, version }: Cell, method: string, body?: Readable): Promise<Answered> {
+function asked(
+  t: TestContext,
+  { to, version }: Pick<Cell, 'to' | 'version'>,
+  method: string,
+  body?: Readable,
+): Promise<Answered> {
   const client = version === 'HTTP/1.1' ? 'HTTP/1.1' : 'h2c'
   return ask(t, client, { ...to, method, path: '/', ...(body && { body }) }).answered
 }
@@ -65,7 +71,8 @@ async function learned(answered: Promise<Answered>): Promise<string> {
   const { status, headers, body } = await answered
   const received = await text(body).catch(() => undefined)
   if (received === undefined) return 'broken off'
-  return `${status} ${String(headers['x-onbehalf-error'] ?? received)}`
+  const code = headers['x-onbehalf-error']
+  return `${status} ${typeof code === 'string' ? code : received}`
 }
 
 /** Of a connection that failed nothing is held, and no request is under way. */
@@ -188,6 +195,42 @@ for (const way of ways) {
           })
         }
       }
+    })
+  }
+}
+
+const said = (length: string) => (part: Buffer) =>
+  Buffer.from(part.toString('latin1').replace('content-length: 5', `content-length: ${length}`), 'latin1')
+
+for (const way of ways) {
+  test(`an upstream ${way} that says another length than it sends`, async (t) => {
+    const cell = await start(t, 'HTTP/1.1', way)
+    handle(cell, (_request, response) => {
+      response.setHeader('content-length', '5')
+      response.end('12345')
+    })
+    cell.proxy.rewrite = said('3')
+    assert.equal(await learned(asked(t, cell, 'GET')), '200 123')
+    // What is beyond it is nobody's answer.
+    await assertNothingStays(cell)
+    cell.proxy.rewrite = said('9')
+    assert.equal(await learned(asked(t, cell, 'GET')), 'broken off')
+    await assertNothingStays(cell)
+    for (const length of ['5x', '-5', '5\r\ncontent-length: 6', '99999999999999999999999']) {
+      cell.proxy.rewrite = said(length)
+      assert.equal(await learned(asked(t, cell, 'GET')), invalid, length)
+      await assertNothingStays(cell)
+    }
+    cell.proxy.rewrite = (part) => part
+    assert.equal(await learned(asked(t, cell, 'GET')), '200 12345')
+    cell.proxy.fail('reset')
+  })
+
+  for (const version of versions) {
+    test(`an upstream ${way}, at ${schemes[version]}, that takes no connection and refuses none`, async (t) => {
+      const app = `${schemes[version]}:${await startHole(t)}`
+      const { to } = await startWay(t, way, app, { settings: { timeouts: { ...patient, connect: '400ms' } } })
+      assert.equal(await learned(asked(t, { to, version }, 'GET')), late)
     })
   }
 }
