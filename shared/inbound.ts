@@ -77,11 +77,11 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   const caller = verifyCaller(question, sifted, identity)
   if (caller !== undefined) findings.caller = caller
   const candidates = routesFor(caller, target, snapshot)
-  const path = readPath(candidates.flat(), target.originForm)
+  const path = readPath(candidates.flat(), 'arriving', target.originForm)
   const route =
     caller === undefined
       ? publicRoute(candidates, path, question, findings)
-      : matchRoute(candidates.flat(), path)
+      : matchRoute(candidates.flat(), 'arriving', path)
   if (route === undefined) throw nothingMatches(caller)
   findings.route = route
   const originalUser = verifyOriginalUser(question, sifted, caller, route)
@@ -166,7 +166,7 @@ function publicRoute(
   question: InboundQuestion,
   findings: InboundFindings,
 ): Route | undefined {
-  const matches = candidates.map((routes) => matchRoute(routes, path))
+  const matches = candidates.map((routes) => matchRoute(routes, 'arriving', path))
   const isOpen = (route: Route | undefined) =>
     route !== undefined && route.policy.evaluate(facts(question, { ...findings, route }, path)).allowed
   if (matches.length === 0 || !matches.every(isOpen)) {

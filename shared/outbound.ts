@@ -67,7 +67,7 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
   findings.traceId = readTraceParent(sifted.passing)?.traceId
   const routes = mesh.routesByHost.get(target.host)
   if (routes === undefined) return permitUnlisted(question.snapshot)
-  const route = matchRoute(routes, readPath(routes, target.originForm))
+  const route = matchRoute(routes, 'match', readPath(routes, 'match', target.originForm))
   if (route === undefined) throw new Refusal('route_not_found', 'No route of this host takes this path.')
   findings.route = route
   if (!mesh.calls.has(route.name)) {

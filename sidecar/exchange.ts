@@ -105,7 +105,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
     requestId: randomUUID(),
     incoming,
     head,
-    hop: { name: side.name, httpVersion: version, peer },
+    hop: { name: side.name, httpVersion: version, peer, scheme: connection.isTls ? 'https' : 'http' },
     originalDestination,
     record(decision) {
       recorded.decision = decision

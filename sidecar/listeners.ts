@@ -81,6 +81,7 @@ export function makeServers(
       peer: peerAddress(socket),
       localPort: socket.localPort,
       originalDestination: originalDestinations.of(socket),
+      isTls: false,
       shown: undefined,
     }
   type Serve = (socket: Socket) => void
@@ -88,7 +89,7 @@ export function makeServers(
     tls.accept(socket, (inside) => {
       const chain = shownCertificates(inside.getPeerCertificate(true))
       const shown = chain.length === 0 ? undefined : new ShownCertificates(chain)
-      secured.set(inside, { ...connectionOf(socket), shown })
+      secured.set(inside, { ...connectionOf(socket), isTls: true, shown })
       if (inside.alpnProtocol === 'h2') http2.inbound.accept(inside, connectionOf(inside))
       else serveHttp1(inside)
     })

@@ -1,6 +1,6 @@
 // The outbound side: this service's app → anyone. Decide, attach the credential, carry the original user, forward.
 import { isIP } from 'node:net'
-import type { Route } from '../shared/config/mesh.ts'
+import type { Route, Timeouts } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import { filterHeaders, headerValues } from '../shared/head.ts'
@@ -13,12 +13,15 @@ import {
   type OutboundAnswer,
   type OutboundFindings,
 } from '../shared/outbound.ts'
+import { changedPath, changedRequest, changedResponse, type RouteChanges } from '../shared/route-changes.ts'
 import { targetOf, type RequestTarget } from '../shared/target.ts'
 import { asking } from './asking.ts'
 import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
+import { startTimer } from './http/failures.ts'
 import { forward } from './http/forward.ts'
+import { Interruption } from './http/interruption.ts'
 import { Balancers, type BalancerEvents } from './upstream/balancers.ts'
 import { createConnections } from './upstream/connections.ts'
 import type { Connections, Forwarding } from './http/forwarding.ts'
@@ -59,14 +62,23 @@ export function createOutbound(
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { headers, amend, ...destination } = sending
+    const { route, target } = answer.findings
+    const changes = changesOf(route)
+    const changed = (given: readonly string[]) =>
+      changes === undefined ? given : changedRequest(changes, given, target?.originForm ?? '*')
     const finished = (given: readonly string[]) =>
       // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
-      answer.findings.route === undefined
+      route === undefined
         ? [...given, ...forOtherProxy(exchange, answer.findings)]
-        : withVia(given, exchange.hop)
+        : withVia(changed(given), exchange.hop)
     const carried = answer.permitted ? answer.findings.originalUser : undefined
     const links = carriedBy(answer.findings.passage?.evidence)
     const open = carried && runtime.exchanges.open('outbound', [['original_user', carried], ...links])
+    const interruption = open?.interruption ?? new Interruption()
+    const { totalMs } = limitsOf(route)
+    // A change of protocol has no answer that could be whole.
+    const isLimited = exchange.incoming.upgrade === undefined
+    const timer = isLimited ? startTimer(totalMs, () => interruption.interrupt(tookTooLong())) : undefined
     return forward({
       incoming: exchange.incoming,
       ...destination,
@@ -74,11 +86,14 @@ export function createOutbound(
       ...(amend === undefined ? undefined : { amend: amending(amend, finished) }),
       siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
       isClosing: () => admission.closing,
-      interruption: open?.interruption,
+      interruption,
       onRepeat: exchange.onRepeat,
       limits: mesh.limits,
-      timeouts: mesh.timeouts,
-    }).finally(() => open?.close())
+      timeouts: timeoutsFor(route, mesh.timeouts),
+    }).finally(() => {
+      clearTimeout(timer)
+      open?.close()
+    })
   }
 
   return {
@@ -210,14 +225,40 @@ function toRoute(
   connections: Connections,
 ): Destination {
   const to = route as Route
+  const { originForm } = target as RequestTarget
+  const changes = changesOf(to)
   return {
     ...balancers.goalOf(to),
     security: to.via === 'mesh' ? tls.securityFor(to) : undefined,
     connections,
-    path: (target as RequestTarget).originForm,
+    path: changes === undefined ? originForm : changedPath(changes, originForm),
     isAwaited: true,
-    siftResponse: (headers) => siftResponseHeaders(headers, true),
+    siftResponse(headers) {
+      const sifted = siftResponseHeaders(headers, true)
+      return changes === undefined ? sifted : changedResponse(changes, sifted)
+    },
   }
+}
+
+/** Where a Pomerium is on the way it makes them, and goes by its own times. */
+function changesOf(route: Route | undefined): RouteChanges | undefined {
+  return route?.via === 'mesh' ? route.changes : undefined
+}
+
+function limitsOf(route: Route | undefined): { totalMs: number; idleMs: number | undefined } {
+  const { totalMs = 0, idleMs } = route?.via === 'mesh' ? route.timeouts : {}
+  return { totalMs, idleMs }
+}
+
+function timeoutsFor(route: Route | undefined, timeouts: Timeouts): Timeouts {
+  if (route?.via !== 'mesh') return timeouts
+  const { totalMs, idleMs = timeouts.idleMs } = route.timeouts
+  // A limit for the whole answer is one for its begin, too.
+  return { ...timeouts, idleMs, responseMs: totalMs === undefined ? timeouts.responseMs : 0 }
+}
+
+function tookTooLong(): Refusal {
+  return new Refusal('upstream_timeout', 'The answer took longer than the route allows (timeout).')
 }
 
 /** @throws {Refusal} what {@link judgeAddress} refuses. */

@@ -1,5 +1,6 @@
 // The mesh as one sidecar sees it: validated, compiled, immutable. The loader makes it, all else reads it.
 import type { Policy } from '../policy/policy.ts'
+import type { RouteChanges } from '../route-changes.ts'
 
 /** The closed list of signature algorithms that an issuer may name (RFC 7518, RFC 8037). */
 export const signatureAlgorithms = [
@@ -92,6 +93,16 @@ export interface Route {
   readonly from: Endpoint
   /** At least one; all of one scheme. */
   readonly to: readonly [Upstream, ...Upstream[]]
+  /** By what its requests are known where they come to be served: after `changes`. */
+  readonly arriving: PathMatch
+  /** Undefined: calls go as they are. */
+  readonly changes: RouteChanges | undefined
+  /** In milliseconds, in place of {@link Mesh.timeouts}; `0`: none. */
+  readonly timeouts: {
+    /** For a whole answer. */
+    readonly totalMs?: number
+    readonly idleMs?: number
+  }
   /** How `to` is verified in TLS, where its service has no account to show. */
   readonly tls: {
     /** Whom to ask for, and whose certificate it must be; default: the host of `to`. */
@@ -101,6 +112,7 @@ export interface Route {
   }
   /** Other hosts under which apps call it: lower case, without port. */
   readonly aliases: readonly string[]
+  /** Which calls it takes, as callers write them. */
   readonly match: PathMatch
   readonly passIdentityHeaders: boolean
   readonly policy: Policy

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { parseAccount } from './account.ts'
 import {
   choice,
+  duration,
   expected,
   fileName,
   flag,
@@ -52,6 +53,17 @@ function unserved(keys: Readonly<Record<string, string>>) {
   })
 }
 
+function anyText(about: string) {
+  return v.pipe(v.string(expected('a text')), v.metadata({ description: about }))
+}
+
+function headerFields(about: string) {
+  return v.pipe(
+    v.record(v.string(), v.string(expected('a text')), expected('a map of names to values')),
+    v.metadata({ description: about }),
+  )
+}
+
 const upstream = parsed('An http or https URL, with its weight behind a comma.', 'a URL', parseUpstream)
 
 export const routeSchema = section('A route: one host, or a part of its paths, of one service.', {
@@ -89,6 +101,41 @@ export const routeSchema = section('A route: one host, or a part of its paths, o
     ),
   ),
   pass_identity_headers: v.optional(flag('Gives the identity headers to the app.'), false),
+  timeout: v.optional(
+    duration(
+      'How long a whole answer may take, where a call goes straight to `to`. Default: `timeouts.response`, for its begin.',
+    ),
+  ),
+  idle_timeout: v.optional(duration('In place of `timeouts.idle`, where a call goes straight to `to`.')),
+  prefix_rewrite: v.optional(text('What becomes of the prefix, or of the path, that the route takes.')),
+  regex_rewrite_pattern: v.optional(text('What of the path is rewritten; it begins with ^ (RE2 syntax).')),
+  regex_rewrite_substitution: v.optional(text('What it becomes, with \\1 for its first group.')),
+  preserve_host_header: v.optional(flag('Sidecars always do, but for `host_rewrite` and the like.')),
+  host_rewrite: v.optional(text('The Host with which calls are made.')),
+  host_rewrite_header: v.optional(text('The header of a call whose value becomes its Host.')),
+  host_path_regex_rewrite_pattern: v.optional(
+    text('What of the path becomes the Host; it begins with ^ (RE2 syntax).'),
+  ),
+  host_path_regex_rewrite_substitution: v.optional(
+    text('The Host, with \\1 for the first group of the pattern.'),
+  ),
+  set_request_headers: v.optional(
+    headerFields('Headers that calls get, in place of those of the same name.'),
+  ),
+  remove_request_headers: v.optional(list('Headers that calls lose.', text('The name of a header.'))),
+  set_response_headers: v.optional(
+    headerFields('Headers that answers get, in place of those of the same name.'),
+  ),
+  rewrite_response_headers: v.optional(
+    list(
+      'Headers of answers whose beginning is replaced.',
+      section('A rule.', {
+        header: text('The name of the header.'),
+        prefix: v.optional(anyText('What its value begins with. Default: nothing.')),
+        value: anyText('What becomes of that.'),
+      }),
+    ),
+  ),
   ...policyEntries,
 
   service: v.optional(

@@ -1,5 +1,6 @@
 // Makes the routes of the mesh from the entries of the file, and finds what is ambiguous between them.
 import { compilePolicy } from '../policy/compile.ts'
+import { pathMatches } from '../routes.ts'
 import { isLoopback } from './address.ts'
 import { resolveFile } from './issuer-table.ts'
 import { decodePath, pathFault } from '../path.ts'
@@ -8,6 +9,7 @@ import { parsePathRegex } from './path-regex.ts'
 import { asksForNothing, ignoredPomeriumKeys, refusedPomeriumKeys } from './pomerium-keys.ts'
 import type { ProblemSink } from './problem.ts'
 import type { RouteEntry } from './route-schema.ts'
+import { arrivingMatch, readChanges } from './route-changes.ts'
 import { didYouMean } from './suggest.ts'
 
 /** An entry of `routes` that could be read, with its place in the list. */
@@ -54,6 +56,8 @@ function makeRoute(
   const { problems } = scope
   reportPomeriumKeys(index, entry, problems)
   reportTokenRisks(index, entry, problems)
+  const match = readMatch(index, entry, problems)
+  const changes = readChanges(entry, match, index, problems)
   return {
     name: entry.name,
     service: entry.service ?? entry.name,
@@ -62,7 +66,13 @@ function makeRoute(
     to: entry.to as [Upstream, ...Upstream[]],
     tls: readTls(entry, scope.folder),
     aliases: entry.aliases,
-    match: readMatch(index, entry, problems),
+    match,
+    arriving: arrivingMatch(match, changes),
+    changes,
+    timeouts: {
+      ...(entry.timeout === undefined ? undefined : { totalMs: entry.timeout }),
+      ...(entry.idle_timeout === undefined ? undefined : { idleMs: entry.idle_timeout }),
+    },
     passIdentityHeaders: entry.pass_identity_headers,
     policy: compilePolicy(entry, { issuerNames: scope.issuerNames }, ['routes', index], problems),
     via: entry.via,
@@ -186,17 +196,34 @@ function findSharedAliases(rows: readonly Row[], problems: ProblemSink): void {
 /** The first route that matches is taken: one that comes too late would have its policy for nothing. */
 function findUnreachable(rows: readonly Row[], problems: ProblemSink): void {
   for (const [i, { index, route }] of rows.entries()) {
-    const earlier = rows.slice(0, i).find((row) => takesAllOf(row.route, route))?.route
-    if (earlier === undefined) continue
-    const message = `is never reached: route ${earlier.name} before it takes all of its requests; put this one first`
-    problems.error(['routes', index], message)
+    const before = rows.slice(0, i).filter((row) => isBeside(row.route, route))
+    const earlier = before.find((row) => covers(row.route.match, route.match))?.route
+    const mistaken = before.find((row) => areMistaken(row.route, route))?.route
+    if (earlier !== undefined) {
+      const message = `is never reached: route ${earlier.name} before it takes all of its requests; put this one first`
+      problems.error(['routes', index], message)
+    } else if (mistaken !== undefined) {
+      const message = `cannot be told from route ${mistaken.name} where its requests are served: paths are rewritten, and that one comes first. Give it another host, or other paths`
+      problems.error(['routes', index], message)
+    }
   }
 }
 
-function takesAllOf(earlier: Route, later: Route): boolean {
-  return (
-    earlier.host === later.host && earlier.service === later.service && covers(earlier.match, later.match)
-  )
+/** Where one of two is rewritten, what is left of the path may be the other's: then its policy would decide. */
+function areMistaken(earlier: Route, later: Route): boolean {
+  const isRewritten = earlier.changes?.path !== undefined || later.changes?.path !== undefined
+  return isRewritten && mayOverlap(earlier.arriving, later.arriving)
+}
+
+function mayOverlap(a: PathMatch, b: PathMatch): boolean {
+  if (a.kind === 'path') return pathMatches(b, a.path)
+  if (b.kind === 'path') return pathMatches(a, b.path)
+  if (a.kind !== 'prefix' || b.kind !== 'prefix') return true
+  return a.prefix.startsWith(b.prefix) || b.prefix.startsWith(a.prefix)
+}
+
+function isBeside(earlier: Route, later: Route): boolean {
+  return earlier.host === later.host && earlier.service === later.service
 }
 
 function covers(earlier: PathMatch, later: PathMatch): boolean {

@@ -11,6 +11,8 @@ export interface Hop {
   readonly httpVersion: string
   /** The address of who sent it. */
   readonly peer: string
+  /** What it came by. */
+  readonly scheme: 'http' | 'https'
 }
 
 /**
@@ -48,10 +50,11 @@ export function withForwarded(headers: HeaderList, hop: Hop): string[] {
   const { others, values } = takeOut(headers, names)
   const [host = ''] = headerValues(headers, 'host')
   others.push('X-Forwarded-For', [...values['x-forwarded-for'], hop.peer].join(', '))
-  for (const value of valuesOr(values['x-forwarded-proto'], 'http')) others.push('X-Forwarded-Proto', value)
+  for (const value of valuesOr(values['x-forwarded-proto'], hop.scheme))
+    others.push('X-Forwarded-Proto', value)
   for (const value of valuesOr(values['x-forwarded-host'], host)) others.push('X-Forwarded-Host', value)
   const members = values.forwarded.filter(isClosed)
-  if (members.length > 0) members.push(`for=${forwardedNode(hop.peer)};proto=http`)
+  if (members.length > 0) members.push(`for=${forwardedNode(hop.peer)};proto=${hop.scheme}`)
   if (members.length > 0) others.push('Forwarded', members.join(', '))
   return others
 }

@@ -48,6 +48,13 @@ const hopByHop: ReadonlySet<string> = new Set([
   'http2-settings',
 ])
 
+const framing: ReadonlySet<string> = new Set(['content-length', 'host', 'trailer', 'via'])
+
+/** Whether a field, in lower case, says how a message is framed or routed, or concerns one connection. */
+export function isFixedName(lowerName: string): boolean {
+  return hopByHop.has(lowerName) || framing.has(lowerName) || lowerName.startsWith('proxy-')
+}
+
 /** Names that concern this connection only: the fixed ones, and those that `Connection` nominates. */
 export function hopByHopNames(connectionValues: readonly string[]): ReadonlySet<string> {
   if (connectionValues.length === 0) return hopByHop

@@ -1,8 +1,9 @@
 // What the admin listener shows of the sidecar: facts for people, with no secret among them.
 import { ChainFault, type AccountKey } from '../../shared/certificate/chain.ts'
 import type { Revocations } from '../../shared/assertion/verify.ts'
-import type { Mesh } from '../../shared/config/mesh.ts'
+import type { Mesh, PathMatch } from '../../shared/config/mesh.ts'
 import { meshIssuerName } from '../../shared/identity.ts'
+import type { RouteChanges } from '../../shared/route-changes.ts'
 import type { Trust } from '../../shared/trust.ts'
 import type { Current } from '../runtime.ts'
 import type { Sessions } from '../sessions.ts'
@@ -21,7 +22,9 @@ export function describeConfig(mesh: Mesh): unknown {
     routes: mesh.routes.map((route) => ({
       ...route,
       acceptFor: [...route.acceptFor],
-      match: route.match.kind === 'regex' ? { kind: 'regex', regex: route.match.regex.source } : route.match,
+      match: matchAsText(route.match),
+      arriving: matchAsText(route.arriving),
+      changes: route.changes && changesAsText(route.changes),
       policy: undefined,
     })),
     ownRoutes: [...mesh.ownRoutes.keys()],
@@ -35,6 +38,32 @@ export function describeConfig(mesh: Mesh): unknown {
     claimHeaderNames: undefined,
     appByPort: Object.fromEntries(mesh.appByPort),
   }
+}
+
+function matchAsText(match: PathMatch): unknown {
+  return match.kind === 'regex' ? { kind: 'regex', regex: match.regex.source } : match
+}
+
+/** Without the values of headers: some will be secrets that should not be there. */
+function changesAsText({ path, host, removeRequest, ...fields }: RouteChanges): unknown {
+  return {
+    path: rewriteAsText(path),
+    host: rewriteAsText(host),
+    setRequest: namesOf(fields.setRequest),
+    removeRequest: [...removeRequest],
+    setResponse: namesOf(fields.setResponse),
+    rewriteResponse: fields.rewriteResponse.map(({ name }) => name),
+  }
+}
+
+function rewriteAsText(rewrite: RouteChanges['path'] | RouteChanges['host']): unknown {
+  return rewrite !== undefined && 'pattern' in rewrite
+    ? { ...rewrite, pattern: rewrite.pattern.source }
+    : rewrite
+}
+
+function namesOf(fields: RouteChanges['setRequest']): string[] {
+  return fields.map(([name]) => name)
 }
 
 function listsOf(sets: ReadonlyMap<string, ReadonlySet<string>>): Record<string, string[]> {

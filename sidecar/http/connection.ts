@@ -9,6 +9,7 @@ export interface Connection {
   readonly localPort: number | undefined
   /** Undefined: it was not redirected here. */
   readonly originalDestination: OriginalDestination | undefined
+  readonly isTls: boolean
   /** What the client showed in TLS; undefined: nothing, or it does not speak TLS. */
   readonly shown: ShownCertificates | undefined
 }

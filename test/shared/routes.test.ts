@@ -16,13 +16,13 @@ test('the first route that matches has the path, not the best', () => {
     matching('second', exactly('/a/b')),
     matching('rest', { kind: 'any' }),
   ]
-  assert.equal(matchRoute(routes, '/a/b')?.name, 'first')
-  assert.equal(matchRoute(routes, '/b')?.name, 'rest')
+  assert.equal(matchRoute(routes, 'match', '/a/b')?.name, 'first')
+  assert.equal(matchRoute(routes, 'match', '/b')?.name, 'rest')
 })
 
 test('where no route matches there is none', () => {
-  assert.equal(matchRoute([matching('a', exactly('/a'))], '/b'), undefined)
-  assert.equal(matchRoute([], '/'), undefined)
+  assert.equal(matchRoute([matching('a', exactly('/a'))], 'match', '/b'), undefined)
+  assert.equal(matchRoute([], 'match', '/'), undefined)
 })
 
 const table: readonly (readonly [match: PathMatch, path: string, matches: boolean])[] = [
@@ -42,13 +42,13 @@ const table: readonly (readonly [match: PathMatch, path: string, matches: boolea
 ]
 for (const [match, path, matches] of table) {
   test(`${JSON.stringify({ ...match, ...(match.kind === 'regex' && { regex: match.regex.source }) })} ${matches ? 'takes' : 'does not take'} ${path}`, () => {
-    assert.equal(matchRoute([matching('a', match)], path) !== undefined, matches)
+    assert.equal(matchRoute([matching('a', match)], 'match', path) !== undefined, matches)
   })
 }
 
 test('a regex that was asked before answers the same again', () => {
   const routes = [matching('a', regex('/a'))]
-  for (let i = 0; i < 3; i++) assert.equal(matchRoute(routes, '/a')?.name, 'a')
+  for (let i = 0; i < 3; i++) assert.equal(matchRoute(routes, 'match', '/a')?.name, 'a')
 })
 
 const readsPath = policyOf({ policy: [{ allow: { or: [{ http_path: { starts_with: '/a' } }] } }] })
@@ -62,7 +62,7 @@ for (const [what, route] of Object.entries(readers)) {
   test(`where ${what} reads it, an ambiguous path is refused`, () => {
     for (const path of ['/a/../b', '/a%2fb', '/a/%2e%2e/b', '//a', '/a\\b', '/a%252fb', '/a/..;/b']) {
       assert.equal(
-        refusalOf(() => readPath([route], path)),
+        refusalOf(() => readPath([route], 'match', path)),
         'request_ambiguous',
         path,
       )
@@ -70,14 +70,14 @@ for (const [what, route] of Object.entries(readers)) {
   })
 
   test(`where ${what} reads it, a clear path is read without its query`, () => {
-    assert.equal(readPath([route], '/a/b?c=../%2f'), '/a/b')
+    assert.equal(readPath([route], 'match', '/a/b?c=../%2f'), '/a/b')
   })
 }
 
 test('one route of the host that reads the path is enough', () => {
   const routes = [routeOf({ policy: anyoneSignedIn }), matching('a', prefix('/a'))]
   assert.equal(
-    refusalOf(() => readPath(routes, '/a/../b')),
+    refusalOf(() => readPath(routes, 'match', '/a/../b')),
     'request_ambiguous',
   )
 })
@@ -85,5 +85,5 @@ test('one route of the host that reads the path is enough', () => {
 test('where nobody reads it, any path passes', () => {
   const routes = [routeOf({ policy: anyoneSignedIn })]
   for (const path of ['/a/../b', '/a%2fb', '//a', '/a\\b', '*'])
-    assert.doesNotThrow(() => readPath(routes, path))
+    assert.doesNotThrow(() => readPath(routes, 'match', path))
 })

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { Refusal } from '../../../shared/errors.ts'
 import { refuseLoop, withForwarded, withVia } from '../../../shared/headers/forwarding.ts'
 
-const hop = { name: 'onbehalf-1', httpVersion: '1.1', peer: '10.0.0.7' }
+const hop = { name: 'onbehalf-1', httpVersion: '1.1', peer: '10.0.0.7', scheme: 'http' } as const
 
 test('Via is begun by the first hop', () => {
   assert.deepEqual(withVia(['Host', 'a'], hop), ['Host', 'a', 'Via', '1.1 onbehalf-1'])
