@@ -105,7 +105,9 @@ export const requestLineRows: readonly Row[] = [
   refused('a carriage return alone in the request line', '9112 2.2', request('GET /x\rHTTP/1.1')),
   refused('a carriage return alone behind the request line', '9112 2.2', `GET /x HTTP/1.1\rHost: a\r\n\r\n`),
   refused('no HTTP', '9112 3', 'hello\r\n\r\n'),
+  // Inbound TLS is spoken: what comes of such a handshake there is another table's.
   refused('a TLS handshake', '8446 4.1.2', '\x16\x03\x01\x00\x05hello\r\n\r\n', undefined, {
+    sides: ['route', 'unlisted'],
     client: 'no success',
   }),
   {
