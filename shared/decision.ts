@@ -45,6 +45,8 @@ export interface Decision {
   readonly path: string
   readonly route: string | undefined
   readonly peer: string
+  /** The SPIFFE id that the peer proved to have, by the certificate of its connection. */
+  readonly certificate: string | undefined
   readonly caller: RecordedPrincipal | undefined
   readonly originalUser: RecordedPrincipal | undefined
   /** The accounts passed on the way here, oldest first, by verified evidence. */
@@ -73,6 +75,7 @@ export interface DecisionFacts {
   readonly target: Pick<RequestTarget, 'host' | 'originForm'> | undefined
   readonly route: Route | undefined
   readonly peer: string
+  readonly certificate?: string | undefined
   readonly caller: Assertion | undefined
   readonly originalUser: Assertion | undefined
   readonly evidence?: Evidence | undefined
@@ -98,6 +101,7 @@ export function makeDecision(facts: DecisionFacts): Decision {
     path: recordedPath(target?.originForm),
     route: facts.route?.name,
     peer,
+    certificate: facts.certificate,
     caller: recordPrincipal(facts.caller),
     originalUser: recordPrincipal(facts.originalUser),
     chain: facts.evidence?.accounts,

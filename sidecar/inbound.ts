@@ -182,7 +182,7 @@ function decisionOf(
   answer: InboundAnswer,
   trace = answer.findings.traceParent,
 ): Decision {
-  const { target, route, caller, originalUser, evidence } = answer.findings
+  const { target, route, caller, originalUser, evidence, peer: identity } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
     traceId: trace?.traceId,
@@ -195,6 +195,7 @@ function decisionOf(
     target,
     route,
     peer: peer.address,
+    certificate: identity?.kind === 'proven' ? identity.name.uri : undefined,
     caller,
     originalUser,
     evidence,

@@ -124,6 +124,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     const stop = async () => {
       await beginDrain()
       clearInterval(sweeper)
+      tls.close()
       await closeAll(parts, { servers, http2 }, configuration, adminToken)
       log.write('info', 'stopped')
     }

@@ -108,6 +108,7 @@ function describe(decision: Decision): string {
     ['request', decision.requestId],
     ['trace', decision.traceId],
     ['route', route ?? (isInbound ? undefined : 'none of the mesh: no identity goes along')],
+    ['certificate', decision.certificate],
     ['caller', isInbound ? principal(decision.caller) : undefined],
     ['original user', isInbound || decision.originalUser ? principal(decision.originalUser) : undefined],
     ['by way of', decision.chain?.map((account) => quoteUnlessPlain(account)).join(', ')],

@@ -97,7 +97,7 @@ class Http1Outgoing implements Outgoing {
     this.#sent = sent
     this.#events = events
     const { idleMs } = sent.forwarding.timeouts
-    if (idleMs > 0) request.setTimeout(idleMs, () => this.#onIdle())
+    if (idleMs > 0) request.setTimeout(idleMs).on('timeout', () => this.#onIdle())
     request.once('socket', (socket) => this.#onSocket(socket))
     request.on('information', ({ statusCode, rawHeaders }) => events.onInformation(statusCode, rawHeaders))
     request.once('response', (answer) => this.#onAnswer(answer))

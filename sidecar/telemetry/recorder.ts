@@ -174,6 +174,7 @@ export function logFields(decision: Decision): LogFields {
     path: decision.path,
     route: decision.route,
     peer: decision.peer,
+    certificate: decision.certificate,
     caller: caller === undefined ? undefined : `${caller.issuer}/${caller.subject}`,
     original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
     chain: decision.chain?.join(' '),

@@ -12,12 +12,15 @@ export interface TlsServerOptions {
 /** Node takes no "no limit" here. */
 const longestHandshakeMs = 2 ** 31 - 1
 
-type Then = (secured: TLSSocket) => void
+interface Agreeing {
+  readonly socket: Socket
+  readonly onAgreed: (inside: TLSSocket) => void
+}
 
 export class TlsServer {
   readonly #options: TlsServerOptions
   /** Handshakes under way, by the two ends of their connection: node:tls does not say which it is that has ended. */
-  readonly #agreeing = new Map<string, Then>()
+  readonly #agreeing = new Map<string, Agreeing>()
   #server: Server | undefined
 
   constructor(options: TlsServerOptions) {
@@ -36,14 +39,19 @@ export class TlsServer {
     else this.#server.setSecureContext(context)
   }
 
-  /** @param then called with what is spoken on inside of TLS, where that was agreed on. */
-  accept(socket: Socket, then: Then): void {
+  /** @param onAgreed called with what is spoken on inside of TLS, where that was agreed on. */
+  accept(socket: Socket, onAgreed: Agreeing['onAgreed']): void {
     const ends = endsOf(socket)
-    this.#agreeing.set(ends, then)
+    this.#agreeing.set(ends, { socket, onAgreed })
     socket.once('close', () => {
-      if (this.#agreeing.get(ends) === then) this.#agreeing.delete(ends)
+      if (this.#agreeing.get(ends)?.socket === socket) this.#agreeing.delete(ends)
     })
     this.#server?.emit('connection', socket)
+  }
+
+  /** Ends what has not agreed yet; what has is its reader's to end. */
+  close(): void {
+    for (const { socket } of this.#agreeing.values()) socket.destroy()
   }
 
   #create(context: SecureContextOptions): Server {
@@ -57,10 +65,10 @@ export class TlsServer {
     })
     server.on('secureConnection', (secured) => {
       const ends = endsOf(secured)
-      const then = this.#agreeing.get(ends)
+      const agreed = this.#agreeing.get(ends)
       this.#agreeing.delete(ends)
-      if (then === undefined) secured.destroy()
-      else then(secured)
+      if (agreed === undefined) secured.destroy()
+      else agreed.onAgreed(secured)
     })
     server.on('tlsClientError', this.#options.onFailure)
     return server

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
@@ -27,7 +28,8 @@ interface Ground {
 }
 
 async function start(t: TestContext, tls: string, options: MeshOptions = {}): Promise<Ground> {
-  const mesh = await startMesh(t, { ...options, run: ['API'], mesh: { tls, ...options.mesh } })
+  const settings = { log: { level: 'debug' } }
+  const mesh = await startMesh(t, { settings, ...options, run: ['API'], mesh: { tls, ...options.mesh } })
   const minter = await mesh.minter('api-access')
   const headers = { 'X-Pomerium-Jwt-Assertion': await minter.assertionFor(hosts.API) }
   const own = await writeCertified(mesh.folder, 'own', await mesh.certified('api-access'))
@@ -82,8 +84,13 @@ for (const [name, client] of Object.entries(tlsClients)) {
       )
     }
     assert.equal(mesh.apps.API.received.length, 0)
+    const before = logs.length
     assert.deepEqual(await client({ port, headers, shown: own }), { status: 200, code: '' })
     assert.equal(mesh.apps.API.received.length, 1)
+    assert.match(
+      logs.slice(before).join('\n'),
+      /certificate.*spiffe:\/\/mesh\.companydomain\.com\/api-access/,
+    )
   })
 
   test(
@@ -158,6 +165,37 @@ test('what is no TLS after all is recorded, and holds nothing open', async (t) =
     await metricsOf(ground),
     /onbehalf_unreadable_requests_total\{[^}]*direction="inbound"[^}]*\} 1/,
   )
+})
+
+test('who resets in the middle of a handshake takes nothing with it', async (t) => {
+  const { port, headers, own } = await start(t, 'permissive')
+  for (const bytes of ['16', '160301', '1603010200010001fc0303', '16030100050100000100']) {
+    for (const waitMs of [0, 20]) {
+      const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+      socket.write(Buffer.from(bytes, 'hex'))
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+      socket.resetAndDestroy()
+    }
+  }
+  const shown = { cert: await readFile(own.cert), key: await readFile(own.key) }
+  const agreed = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ...shown })
+  await once(agreed, 'secureConnect')
+  agreed.destroy()
+  const session = connectHttp2(`https://127.0.0.1:${port}`, { rejectUnauthorized: false, ...shown })
+  t.after(() => session.destroy())
+  const stream = session.request({ ':path': '/', ...headers })
+  const [answer] = (await once(stream.resume(), 'response')) as [Record<string, unknown>]
+  assert.equal(answer[':status'], 200)
+})
+
+test('a handshake that does not go on ends when the sidecar stops', async (t) => {
+  const { mesh, port } = await start(t, 'permissive')
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+  socket.resume().write(Buffer.from('1603010200010001fc0303', 'hex'))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  const closed = once(socket, 'close')
+  await mesh.sidecars.API.sidecar.stop()
+  await closed
 })
 
 test('a session is not resumed: certificates are shown each time', async (t) => {

@@ -24,6 +24,7 @@ const allowed: Decision = {
   path: '/a',
   route: 'API',
   peer: '192.0.2.7',
+  certificate: undefined,
   caller: { issuer: 'mesh', subject: 'api-access', kind: 'service_account' },
   originalUser: { issuer: 'pomerium', subject: 'alice', kind: 'user' },
   chain: undefined,
