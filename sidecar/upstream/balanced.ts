@@ -2,8 +2,8 @@
 import type { Refusal } from '../../shared/errors.ts'
 import { startTimer, timedOut } from '../http/failures.ts'
 import type { Sent } from '../http/forwarding.ts'
-import type { Trailers } from '../http/incoming.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
+import { StandInOutgoing } from '../http/stand-in-outgoing.ts'
 import type { Granted } from '../http/upgrade.ts'
 import type { Balancer, Choice } from './balancer.ts'
 
@@ -22,44 +22,22 @@ export interface BalancedOptions {
   readonly asRefusal: (error: unknown) => Refusal
 }
 
-export class BalancedOutgoing implements Outgoing {
+export class BalancedOutgoing extends StandInOutgoing {
   readonly #options: BalancedOptions
   readonly #tried = new Set<string>()
   #choice: Choice | undefined
-  #opened: Outgoing | undefined
   #isReady = false
-  #isAbandoned = false
   #failure: Refusal | undefined
 
   constructor(options: BalancedOptions) {
+    super()
     this.#options = options
     this.#next()
   }
 
-  get isEnded(): boolean {
-    return this.#opened?.isEnded === true
-  }
-
-  write(chunk: Buffer): boolean {
-    return this.#opened?.write(chunk) ?? false
-  }
-
-  onDrain(listener: () => void): void {
-    this.#opened?.onDrain(listener)
-  }
-
-  offDrain(listener: () => void): void {
-    this.#opened?.offDrain(listener)
-  }
-
-  end(trailers: Trailers): void {
-    this.#opened?.end(trailers)
-  }
-
-  abandon(isLate?: boolean): void {
-    this.#isAbandoned = true
+  override abandon(isLate?: boolean): void {
     this.#choice?.release()
-    this.#opened?.abandon(isLate)
+    super.abandon(isLate)
   }
 
   #next(): void {
@@ -72,21 +50,21 @@ export class BalancedOutgoing implements Outgoing {
     inTime(choice, sent.forwarding.timeouts.connectMs)
       .then((found) => this.#take(found))
       .catch((error: unknown) => {
-        if (!this.#isAbandoned) events.onFailure(asRefusal(error))
+        if (!this.isAbandoned) events.onFailure(asRefusal(error))
       })
   }
 
   #take(choice: Choice | undefined): void {
     const { sent, events, open, asRefusal } = this.#options
-    if (choice === undefined || this.#isAbandoned) {
+    if (choice === undefined || this.isAbandoned) {
       choice?.release()
       const failure = this.#failure ?? asRefusal(new Error('the upstream has no address'))
-      if (!this.#isAbandoned) events.onFailure(failure)
+      if (!this.isAbandoned) events.onFailure(failure)
       return
     }
     this.#choice = choice
     this.#tried.add(choice.name)
-    this.#opened = open({ ...sent, forwarding: at(choice, sent.forwarding) }, this.#eventsOf(choice))
+    this.opened = open({ ...sent, forwarding: at(choice, sent.forwarding) }, this.#eventsOf(choice))
   }
 
   #eventsOf(choice: Choice): OutgoingEvents {
@@ -118,7 +96,7 @@ export class BalancedOutgoing implements Outgoing {
     choice.failed(choice.address, refusal.cause ?? refusal)
     // That of the last one says whether it is worth waiting for.
     this.#failure = refusal
-    this.#opened = undefined
+    this.opened = undefined
     this.#next()
   }
 }
