@@ -28,6 +28,8 @@ export interface Summary {
     readonly to: string
     readonly via: Route['via']
   }[]
+  /** What is spoken inbound. */
+  readonly speaks: string
   readonly attaches: readonly string[]
   /** When a call on behalf of a user must show how it came. */
   readonly evidence: string
@@ -53,7 +55,8 @@ export function summarize(mesh: Mesh, policyKinds: ReadonlyMap<string, string>):
     routes: own.map((route) => ({
       route: route.name,
       host: route.host,
-      paths: formatMatch(route.match),
+      // Its requests come here as they are rewritten.
+      paths: formatMatch(route.arriving),
       admits: policyKinds.get(route.name) ?? 'nobody',
     })),
     accepts: [
@@ -68,10 +71,17 @@ export function summarize(mesh: Mesh, policyKinds: ReadonlyMap<string, string>):
         .join(', '),
       via: route.via,
     })),
+    speaks: describeTls(mesh),
     attaches: describeCredential(mesh),
     evidence: evidenceWords[mesh.evidence],
     shares: describeSharing(mesh),
   }
+}
+
+function describeTls({ tls, credential, trustDomains }: Mesh): string {
+  if (tls === 'strict') return 'mutual TLS alone'
+  const hasCertificate = credential.certificateFile !== undefined && trustDomains.length > 0
+  return tls === 'off' || !hasCertificate ? 'clear text alone' : 'clear text, TLS and mutual TLS'
 }
 
 function describeCredential(mesh: Mesh): string[] {
@@ -123,6 +133,7 @@ export function formatSummary(summary: Summary): string {
       i === 0 ? 'listens' : '',
       `${name} on ${addresses.join(', ')}`,
     ]),
+    ['speaks', summary.speaks],
     ['forwards', summary.app === undefined ? 'to no app' : `to ${summary.app}`],
     ...titled('accepts', summary.accepts),
     ...titled(

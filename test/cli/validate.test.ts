@@ -54,6 +54,7 @@ test('a sound file is valid, and the summary says what the sidecar will do', asy
     'app.example.com',
     'every authenticated caller',
     'issuer pomerium',
+    'clear text alone',
   ]) {
     assert.ok(stdout.includes(part), `${part} in\n${stdout}`)
   }
