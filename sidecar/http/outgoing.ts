@@ -22,7 +22,7 @@ export interface Answer {
 
 /** Told in this order; of `onFailure`, `onBroken` and the end of the answer's body one comes, and it is the last. */
 export interface OutgoingEvents {
-  /** It is connected: what there is of a body may be sent. */
+  /** It is connected, and the request may be on its way: what there is of a body may be sent. */
   readonly onReady: () => void
   /** A 1xx answer. */
   readonly onInformation: (status: number, headers: readonly string[]) => void

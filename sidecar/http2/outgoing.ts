@@ -58,12 +58,7 @@ class Http2Outgoing implements Outgoing {
   #isOver = false
   #error: Error | undefined
 
-  constructor(
-    stream: ClientHttp2Stream,
-    { forwarding, framing }: Sent,
-    lease: Lease,
-    events: OutgoingEvents,
-  ) {
+  constructor(stream: ClientHttp2Stream, { forwarding }: Sent, lease: Lease, events: OutgoingEvents) {
     this.#stream = stream
     this.#lease = lease
     this.#events = events
@@ -78,7 +73,7 @@ class Http2Outgoing implements Outgoing {
     stream.once('close', () => this.#onClose())
     // Nobody has been told of this yet: a body is asked for when it has somebody to go to.
     queueMicrotask(() => {
-      if (!this.#isOver && framing !== 'none') events.onReady()
+      if (!this.#isOver) events.onReady()
     })
   }
 
