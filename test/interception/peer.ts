@@ -29,6 +29,8 @@ export interface Ask {
   /** Names and values in turn; `Host` among them, or the address. */
   readonly headers?: readonly string[]
   readonly target?: string
+  /** In HTTP/2: whether in TLS. */
+  readonly isTls?: boolean
 }
 
 export interface Talk {
@@ -117,12 +119,16 @@ async function ask({ address, port, headers = ['Host', 'test'], target = '/' }: 
   return answerTo(requestHttp({ ...options, signal: AbortSignal.timeout(deadlineMs) }).end())
 }
 
-/** The same in HTTP/2 with prior knowledge. */
-async function askHttp2({ address, port, headers = ['host', 'test'], target = '/' }: Ask): Promise<Answer> {
-  const session = connectHttp2(`http://${address.includes(':') ? `[${address}]` : address}:${port}`)
+/** The same in HTTP/2, with prior knowledge or in TLS. */
+async function askHttp2(asked: Ask): Promise<Answer> {
+  const { address, port, headers = ['host', 'test'], target = '/', isTls = false } = asked
+  const origin = `${address.includes(':') ? `[${address}]` : address}:${port}`
+  const session = isTls
+    ? connectHttp2(`https://${origin}`, { rejectUnauthorized: false })
+    : connectHttp2(`http://${origin}`)
   session.on('error', () => undefined)
   session.setTimeout(deadlineMs, () => session.destroy())
-  const pseudo = [':method', 'GET', ':scheme', 'http', ':path', target]
+  const pseudo = [':method', 'GET', ':scheme', isTls ? 'https' : 'http', ':path', target]
   const fields = headers.map((field, i) =>
     i % 2 === 0 ? field.toLowerCase().replace(/^host$/, ':authority') : field,
   )

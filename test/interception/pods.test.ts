@@ -305,6 +305,19 @@ testEach('of several apps behind one sidecar, the port that was called names the
   )
 })
 
+testEach('of several apps it does so in TLS, too', async (family) => {
+  for (const port of [ports.second, ports.app]) {
+    const headers = ['Host', 'app.test', 'X-Pomerium-Jwt-Assertion', ground.userToken()]
+    const asked = { address: of('app', family), port, headers, isTls: true }
+    const answer = await ground.peers.outside.tell('askHttp2', asked)
+    assert.equal(answer.status, 200, answer.body)
+  }
+  assert.deepEqual(
+    (await received()).app.map(({ port }) => port),
+    [ports.second, ports.app],
+  )
+})
+
 testEach('the callee’s app cannot be reached around its sidecar', async (family) => {
   const answer = await ground.peers.outside.tell('ask', {
     address: of('api', family),
