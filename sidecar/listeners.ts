@@ -1,24 +1,20 @@
 // The listeners of one sidecar: which server stands at which address.
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
-import { ShownCertificates } from '../shared/peer.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
-import type { Connection } from './http/connection.ts'
-import { readOpening } from './http/opening.ts'
-import { peerAddress } from './http/peer-address.ts'
 import { Http1Incoming } from './http1/incoming.ts'
 import { listen, makeServer, type ServerOptions } from './http1/server.ts'
 import { Http2Server } from './http2/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
-import { TlsServer } from './tls/server.ts'
-import { shownCertificates } from './tls/shown.ts'
+import { Reception } from './reception.ts'
+import type { TlsServer } from './tls/server.ts'
 import type { Tunnels } from './tunnel.ts'
 
 export type Listener = keyof Mesh['listen']
@@ -55,6 +51,11 @@ export function makeServers(
     onUnreadable: (refusal: Refusal, peer: string, requestId: string) =>
       side.recorder.unreadable(direction, refusal, peer, requestId),
   })
+  const reception = new Reception({
+    timeouts,
+    originalDestinations,
+    onTlsFailure: (cause, peer) => inbound.recorder.unreadable('inbound', noTls(cause), peer, randomUUID()),
+  })
   const serve = (
     direction: 'inbound' | 'outbound',
     side: Side,
@@ -62,59 +63,25 @@ export function makeServers(
   ) =>
     makeServer({
       ...about(direction, side),
-      onRequest: (request, response, upgraded) =>
-        void handle(side, new Http1Incoming(request, response, connectionOf(request.socket), upgraded)),
+      onRequest(request, response, upgraded) {
+        const connection = reception.connectionOf(request.socket)
+        void handle(side, new Http1Incoming(request, response, connection, upgraded))
+      },
       ...how,
     })
   const serveHttp2 = (direction: 'inbound' | 'outbound', side: Side) =>
     new Http2Server({ ...about(direction, side), onRequest: (incoming) => void handle(side, incoming) })
   const http2 = { inbound: serveHttp2('inbound', inbound), outbound: serveHttp2('outbound', outbound) }
-  const patienceMs = Math.min(timeouts.headersMs || Infinity, timeouts.idleMs || Infinity)
-  const tls = new TlsServer({
-    handshakeMs: timeouts.headersMs,
-    onFailure: (cause, socket) =>
-      inbound.recorder.unreadable('inbound', noTls(cause), peerAddress(socket), randomUUID()),
-  })
-  const secured = new WeakMap<Socket, Connection>()
-  const connectionOf = (socket: Socket): Connection =>
-    secured.get(socket) ?? {
-      peer: peerAddress(socket),
-      localPort: socket.localPort,
-      originalDestination: originalDestinations.of(socket),
-      isTls: false,
-      shown: undefined,
-    }
-  type Serve = (socket: Socket) => void
-  const beginTls = (socket: Socket, serveHttp1: Serve) =>
-    tls.accept(socket, (inside) => {
-      const chain = shownCertificates(inside.getPeerCertificate(true))
-      const shown = chain.length === 0 ? undefined : new ShownCertificates(chain)
-      secured.set(inside, { ...connectionOf(socket), isTls: true, shown })
-      if (inside.alpnProtocol === 'h2') http2.inbound.accept(inside, connectionOf(inside))
-      else serveHttp1(inside)
-    })
-  /** By what it says first. */
-  const begin = async (socket: Socket, server: Http2Server, serveHttp1: Serve) => {
-    const spoken = await readOpening(socket, patienceMs)
-    if (spoken === undefined) return
-    if (spoken === 'http2') server.accept(socket, connectionOf(socket))
-    else if (spoken === 'tls' && server === http2.inbound && tls.isReady) beginTls(socket, serveHttp1)
-    else {
-      serveHttp1(socket)
-      // Node's parser does not let a paused connection flow by itself.
-      socket.resume()
-    }
-  }
   const forInbound: Pick<ServerOptions, 'onConnection'> = {
-    onConnection(socket, serveHttp1) {
+    onConnection(socket, http1) {
       originalDestinations.read(socket)
-      void begin(socket, http2.inbound, serveHttp1)
+      void reception.receive(socket, { http1, http2: http2.inbound, hasTls: true })
     },
   }
   const forOutbound: Pick<ServerOptions, 'onConnection' | 'onConnect'> = {
-    onConnection(socket, serveHttp1) {
+    onConnection(socket, http1) {
       const destination = originalDestinations.read(socket)
-      const serveHttp = () => void begin(socket, http2.outbound, serveHttp1)
+      const serveHttp = () => void reception.receive(socket, { http1, http2: http2.outbound, hasTls: false })
       if (destination === undefined) serveHttp()
       else interception.take(socket, destination, serveHttp)
     },
@@ -127,7 +94,7 @@ export function makeServers(
     admin: mesh.listen.admin.map(() => createAdmin(served.admin, served.adminToken)),
     probes: mesh.listen.probes.map(() => createProbes(served.probes)),
   }
-  return { servers, http2, tls }
+  return { servers, http2, tls: reception.tls }
 }
 
 function noTls(cause: Error): Refusal {
