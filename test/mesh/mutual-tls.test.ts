@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { keyThumbprint } from '../../shared/certificate/thumbprint.ts'
@@ -135,8 +136,8 @@ test('a user comes in by the certificate of an edge', { skip }, async (t) => {
   }
 })
 
-test('a revoked key counts no more, on connections that are open too', async (t) => {
-  const { mesh, port, headers } = await start(t, 'strict')
+/** Asks again and again on one connection that stays open. */
+async function keepAsking(t: TestContext, { mesh, port, headers }: Ground) {
   const { certificatePem: cert, keyPem: key } = await mesh.certified('api-access')
   const session = connectHttp2(`https://127.0.0.1:${port}`, { cert, key, rejectUnauthorized: false })
   t.after(() => session.destroy())
@@ -146,9 +147,65 @@ test('a revoked key counts no more, on connections that are open too', async (t)
     return answer['x-onbehalf-error'] ?? answer[':status']
   }
   assert.equal(await ask(), 200)
+  return { ask, cert }
+}
+
+test('a revoked key counts no more, on connections that are open too', async (t) => {
+  const ground = await start(t, 'strict')
+  const { ask, cert } = await keepAsking(t, ground)
   const keyId = keyThumbprint(new X509Certificate(cert).publicKey)
-  await byAdmin(mesh, 'API', { kind: 'kid', value: keyId })
+  await byAdmin(ground.mesh, 'API', { kind: 'kid', value: keyId })
   assert.equal(await ask(), 'client_certificate_revoked')
+})
+
+test('nor does a certificate that has expired', async (t) => {
+  let offsetMs = 0
+  const ground = await start(t, 'strict', { clockOffsetMs: () => offsetMs })
+  const { ask } = await keepAsking(t, ground)
+  offsetMs = 2 * dayMs
+  assert.equal(await ask(), 'client_certificate_expired')
+})
+
+test('nor does one of an authority that was taken out of the mesh', async (t) => {
+  const ground = await start(t, 'strict')
+  const { ask } = await keepAsking(t, ground)
+  const { folder, sidecars } = ground.mesh
+  const nowMs = Date.now()
+  const ca = await createAuthority({ issuer: meshIssuer, days: 1, nowMs })
+  const own = await issueAccount({
+    caPem: ca.certificatePem,
+    caKeyPem: ca.keyPem,
+    issuer: undefined,
+    account: 'ledger-access',
+    dnsNames: [],
+    days: 1,
+    nowMs,
+  })
+  await writeFile(join(folder, 'ca.pem'), ca.certificatePem)
+  await writeFile(join(folder, 'ledger-access-key.pem'), own.keyPem)
+  await writeFile(join(folder, 'ledger-access.pem'), own.certificatePem)
+  await sidecars.API.sidecar.reload('the test says so')
+  assert.equal(await ask(), 'client_certificate_invalid')
+})
+
+test('a body that breaks off without a farewell is none, in TLS too', async (t) => {
+  const { mesh, port, headers, own } = await start(t, 'strict')
+  const outcome = Promise.withResolvers<string>()
+  const begun = Promise.withResolvers<void>()
+  mesh.apps.API.handler = (request) => {
+    request.once('data', () => begun.resolve())
+    request.once('end', () => outcome.resolve('ended')).once('error', () => outcome.resolve('aborted'))
+  }
+  const socket = connect(port, '127.0.0.1')
+  const shown = { cert: await readFile(own.cert), key: await readFile(own.key) }
+  const inside = connectTls({ socket, rejectUnauthorized: false, ...shown }).on('error', () => undefined)
+  const fields = Object.entries(headers).map((field) => field.join(': '))
+  inside.write(
+    `POST / HTTP/1.1\r\nHost: a\r\n${fields.join('\r\n')}\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n`,
+  )
+  await begun.promise
+  socket.end()
+  assert.equal(await outcome.promise, 'aborted')
 })
 
 test('what is no TLS after all is recorded, and holds nothing open', async (t) => {
