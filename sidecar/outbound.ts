@@ -62,15 +62,12 @@ export function createOutbound(
     exchange.record(decisionOf(exchange, current, runtime.now(), answer))
     if (sending === undefined) throw answer.refusal
     const { headers, amend, ...destination } = sending
-    const { route, target } = answer.findings
-    const changes = changesOf(route)
-    const changed = (given: readonly string[]) =>
-      changes === undefined ? given : changedRequest(changes, given, target?.originForm ?? '*')
+    const { route } = answer.findings
     const finished = (given: readonly string[]) =>
       // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
       route === undefined
         ? [...given, ...forOtherProxy(exchange, answer.findings)]
-        : withVia(changed(given), exchange.hop)
+        : withVia(given, exchange.hop)
     const carried = answer.permitted ? answer.findings.originalUser : undefined
     const links = carriedBy(answer.findings.passage?.evidence)
     const open = carried && runtime.exchanges.open('outbound', [['original_user', carried], ...links])
@@ -165,8 +162,10 @@ async function identified(
 ): Promise<Pick<Sending, 'headers' | 'amend'>> {
   const { route } = findings
   if (route === undefined) return { headers: outboundHeaders(findings, []) }
-  const headersWith = async (withChain: boolean) =>
-    outboundHeaders(findings, await current.credential.headersFor(route, withChain, findings.passage))
+  const headersWith = async (withChain: boolean) => {
+    const credential = await current.credential.headersFor(route, withChain, findings.passage)
+    return changed(findings, outboundHeaders(findings, credential))
+  }
   if (certificates.travelsTo(route.host)) return { headers: await headersWith(true) }
   const amend: Forwarding['amend'] = (answer) => {
     if (!isForWantOfCertificate(answer)) return undefined
@@ -211,7 +210,7 @@ function reported(
   if (current.snapshot.mesh.mode !== 'report' || findings.target === undefined) return undefined
   if (!reportable.has(refusal.status)) return undefined
   try {
-    return { ...where(findings), headers: findings.sifted?.passing ?? [] }
+    return { ...where(findings), headers: changed(findings, findings.sifted?.passing ?? []) }
   } catch (error) {
     if (error instanceof Refusal) return undefined
     throw error
@@ -238,6 +237,12 @@ function toRoute(
       return changes === undefined ? sifted : changedResponse(changes, sifted)
     },
   }
+}
+
+/** @throws {Refusal} `request_malformed` where what the route makes of it cannot be sent. */
+function changed({ route, target }: OutboundFindings, headers: readonly string[]): readonly string[] {
+  const changes = changesOf(route)
+  return changes === undefined ? headers : changedRequest(changes, headers, target?.originForm ?? '*')
 }
 
 /** Where a Pomerium is on the way it makes them, and goes by its own times. */

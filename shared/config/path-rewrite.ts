@@ -10,6 +10,9 @@ export function parsePathRewrite(pattern: string, substitution: string): Parsed 
   // From anywhere in a path it would be tried again for each of its characters.
   if (!pattern.startsWith('^'))
     return { key: 'pattern', fault: 'must begin with ^, so that it is tried once' }
+  if (hasLooseAlternative(pattern)) {
+    return { key: 'pattern', fault: 'has an alternative that need not begin with ^; write ^(?:a|b)' }
+  }
   const parsed = parsePathRegex(pattern)
   if ('fault' in parsed) return { key: 'pattern', fault: parsed.fault }
   const bare = parsed.value.source.slice('^(?:'.length, -')$'.length)
@@ -17,6 +20,15 @@ export function parsePathRewrite(pattern: string, substitution: string): Parsed 
   const parts = parseSubstitution(substitution, groups)
   if (typeof parts === 'string') return { key: 'substitution', fault: parts }
   return { value: { pattern: new RegExp(bare, 'u'), substitution: parts } }
+}
+
+function hasLooseAlternative(pattern: string): boolean {
+  let depth = 0
+  for (const [text] of pattern.replaceAll(/\\[^]|\[(?:\\.|[^\]\\])*\]/g, '').matchAll(/[()|]/g)) {
+    if (text === '|' && depth === 0) return true
+    if (text !== '|') depth += text === '(' ? 1 : -1
+  }
+  return false
 }
 
 /** The parts, or what is wrong. */

@@ -27,11 +27,7 @@ export function readChanges(
     setRequest: readFields(entry.set_request_headers, ['routes', index, 'set_request_headers'], problems),
     removeRequest: new Set(entry.remove_request_headers?.map((name) => name.toLowerCase())),
     setResponse: readFields(entry.set_response_headers, ['routes', index, 'set_response_headers'], problems),
-    rewriteResponse: (entry.rewrite_response_headers ?? []).map(({ header, prefix, value }) => ({
-      name: header.toLowerCase(),
-      prefix: prefix ?? '',
-      value,
-    })),
+    rewriteResponse: readRewrites(entry, place),
   }
   const { path, host, setRequest, removeRequest, setResponse, rewriteResponse } = changes
   const asksForNone =
@@ -57,7 +53,8 @@ export function arrivingMatch(match: PathMatch, changes: RouteChanges | undefine
 }
 
 function readPathRewrite(entry: RouteEntry, match: PathMatch, place: Place): PathRewrite | undefined {
-  const { prefix_rewrite: replacement, regex_rewrite_pattern: pattern } = entry
+  const { prefix_rewrite: given, regex_rewrite_pattern: pattern } = entry
+  const replacement = given?.replaceAll(/[^\u0021-\u007e]+/g, encodeURIComponent)
   const { index, problems } = place
   const at = (key: string): Path => ['routes', index, key]
   if (pattern !== undefined || entry.regex_rewrite_substitution !== undefined) {
@@ -72,7 +69,7 @@ function readPathRewrite(entry: RouteEntry, match: PathMatch, place: Place): Pat
     return rewrite && { kind: 'regex', ...rewrite }
   }
   if (replacement === undefined) return undefined
-  const fault = pathFault(replacement, match.kind !== 'path')
+  const fault = pathFault(given ?? '', match.kind !== 'path')
   if (fault !== undefined) problems.error(at('prefix_rewrite'), fault)
   if (match.kind === 'path') return { kind: 'path', replacement }
   if (match.kind === 'regex') {
@@ -145,13 +142,28 @@ function readFields(
   })
 }
 
+function readRewrites(
+  { rewrite_response_headers: given = [] }: RouteEntry,
+  { index, problems }: Place,
+): RouteChanges['rewriteResponse'] {
+  return given.map(({ header, prefix = '', value }, i) => {
+    const fault = charactersFault(value)
+    const path = ['routes', index, 'rewrite_response_headers', i, 'value']
+    if (fault !== undefined) problems.error(path, fault)
+    return { name: header.toLowerCase(), prefix, value }
+  })
+}
+
 function valueFault(value: string): string | undefined {
-  if (/[^\t\u0020-\u007e\u0080-\u00ff]/.test(value))
-    return 'must be of visible characters, without line breaks'
   if (/(?:^|[^$])(?:\$\$)*\$(?:[^$]|$)/.test(value)) {
     return 'has a variable, which only Pomerium knows; write $$ for a dollar sign'
   }
-  return undefined
+  return charactersFault(value)
+}
+
+function charactersFault(value: string): string | undefined {
+  const isFine = !/[^\t\u0020-\u007e\u0080-\u00ff]/.test(value)
+  return isFine ? undefined : 'must be of visible characters, without line breaks'
 }
 
 const secretNames: ReadonlySet<string> = new Set(['authorization', 'cookie'])

@@ -58,6 +58,8 @@ function makeRoute(
   reportTokenRisks(index, entry, problems)
   const match = readMatch(index, entry, problems)
   const changes = readChanges(entry, match, index, problems)
+  const policy = compilePolicy(entry, { issuerNames: scope.issuerNames }, ['routes', index], problems)
+  if (changes?.path !== undefined && policy.readsPath) reportRewrittenPolicy(index, problems)
   return {
     name: entry.name,
     service: entry.service ?? entry.name,
@@ -74,7 +76,7 @@ function makeRoute(
       ...(entry.idle_timeout === undefined ? undefined : { idleMs: entry.idle_timeout }),
     },
     passIdentityHeaders: entry.pass_identity_headers,
-    policy: compilePolicy(entry, { issuerNames: scope.issuerNames }, ['routes', index], problems),
+    policy,
     via: entry.via,
     tokenForm: entry.token_form,
     originalUser: entry.original_user,
@@ -90,6 +92,13 @@ function reportPomeriumKeys(index: number, entry: RouteEntry, problems: ProblemS
     const refused = refusedPomeriumKeys[key]
     if (refused !== undefined) problems.error(['routes', index, key], refused)
   }
+}
+
+/** A rule about the path as callers write it would never deny. */
+function reportRewrittenPolicy(index: number, problems: ProblemSink): void {
+  const message =
+    'judges the path (http_path) of a route that rewrites it, and who is called sees but what is left of it; part such paths by routes, with prefix, path or regex'
+  problems.error(['routes', index, 'policy'], message)
 }
 
 function reportTokenRisks(index: number, entry: RouteEntry, problems: ProblemSink): void {

@@ -24,10 +24,17 @@ const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS
 /** @param poolKey of the destination, as `keyOf` has it. */
 export function openHttp1(sent: Sent, pool: Http1Pool, poolKey: string, events: OutgoingEvents): Outgoing {
   const { forwarding, framing, onNewConnection } = sent
-  const { incoming, upstream, lookup, choice, security, timeouts, path, headers } = forwarding
+  const { incoming, upstream, lookup, choice, security, timeouts, dialMs, path, headers } = forwarding
   const { method } = incoming.head
   // The pool keeps it as long as the connection; the rest of a request ends with it.
-  const destination = { upstream, lookup, choice, security, timeouts }
+  const destination = {
+    upstream,
+    lookup,
+    choice,
+    security,
+    timeouts,
+    ...(dialMs === undefined ? undefined : { dialMs }),
+  }
   const isAlone = onNewConnection || incoming.upgrade !== undefined
   const options: PoolOptions = {
     host: upstream.host,

@@ -1,7 +1,7 @@
 // Connections to upstreams that speak HTTP/1.1: kept, and used again by the requests to the same destination.
 import { Agent, type ClientRequestArgs } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Destination, Dialler } from '../upstream/dial.ts'
+import { isElsewhere, type Destination, type Dialler } from '../upstream/dial.ts'
 
 /** A connection on which nothing runs is closed after this. */
 const idleMs = 60_000
@@ -31,14 +31,11 @@ export class Http1Pool extends Agent {
   override createConnection(options: ClientRequestArgs): Socket {
     const { destination } = options as PoolOptions
     const socket = this.dial(destination)
-    const { choice } = destination
-    if (choice === undefined) return socket
     return socket.once('connect', () => {
-      if (socket.remoteAddress !== choice.address) this.#elsewhere.add(socket)
+      if (isElsewhere(socket, destination)) this.#elsewhere.add(socket)
     })
   }
 
-  /** What was connected to another address than was asked for must not be taken for a connection to that. */
   override keepSocketAlive(socket: Socket): boolean {
     // @types/node has nothing of what it says.
     return !this.#elsewhere.has(socket) && (super.keepSocketAlive(socket) as unknown as boolean)

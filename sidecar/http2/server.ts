@@ -56,6 +56,8 @@ export class Http2Server {
         maxHeaderListSize: limits.headerBytes || 1024 * 1024,
       },
       maxHeaderListPairs: maxHeaderPairs,
+      // Whether a field may stand twice is not for who passes it on to say, and to throw would end the process.
+      strictSingleValueFields: false,
       maxSessionMemory: sessionMemory,
       maxSessionInvalidFrames: maxInvalidFrames,
       maxSessionRejectedStreams: maxInvalidFrames,

@@ -13,8 +13,22 @@ const longestPingMs = 10_000
 const streamWindowBytes = 256 * 1024
 const connectionWindowBytes = 4 * 1024 * 1024
 
+export interface Dialled {
+  readonly socket: Socket
+  /** Whether it serves those alone who wait for it: it is to another address than was chosen. */
+  readonly isElsewhere: boolean
+}
+
 /** Connects; in TLS, with HTTP/2 agreed on (RFC 7301). */
-export type Dial = () => Promise<Socket>
+export type Dial = () => Promise<Dialled>
+
+/** In milliseconds; 0: none. */
+export interface SessionLimits {
+  /** Until a new connection is ready. */
+  readonly readyMs: number
+  /** Until a PING is answered. */
+  readonly pingMs: number
+}
 
 /** The upstream was connected, and does not speak HTTP/2. */
 export class NotHttp2 extends Error {
@@ -51,22 +65,21 @@ export class Http2Sessions {
 
   /**
    * @param key all that a connection's verdict depends on.
-   * @param limitMs how long a new connection may take to be ready.
    * @throws {NotHttp2}; what `dial` throws.
    */
-  async acquire(key: string, dial: Dial, limitMs: number, isNew: boolean): Promise<Lease> {
+  async acquire(key: string, dial: Dial, limits: SessionLimits, isNew: boolean): Promise<Lease> {
     const free = isNew ? undefined : this.#free(key)
-    if (free !== undefined) return lease(free, limitMs)
+    if (free !== undefined) return lease(free, limits.pingMs)
     // Those who come together share what is dialled, as far as it reaches.
     const pending = isNew ? undefined : this.#dialling.get(key)
     if (pending !== undefined) {
       await pending
-      return this.acquire(key, dial, limitMs, false)
+      return this.acquire(key, dial, limits, false)
     }
-    const dialling = this.#open(key, dial, limitMs)
+    const dialling = this.#open(key, dial, limits.readyMs)
     this.#dialling.set(key, dialling)
     try {
-      return lease(await dialling, limitMs)
+      return lease(await dialling, limits.pingMs)
     } finally {
       if (this.#dialling.get(key) === dialling) this.#dialling.delete(key)
     }
@@ -81,23 +94,25 @@ export class Http2Sessions {
     return least.streams < allowed || all.length >= maxPerUpstream ? least : undefined
   }
 
-  async #open(key: string, dial: Dial, limitMs: number): Promise<Kept> {
-    const socket = await dial()
+  async #open(key: string, dial: Dial, readyMs: number): Promise<Kept> {
+    const { socket, isElsewhere } = await dial()
     if (this.#isClosed) socket.destroy()
     const session = connect('http://upstream.invalid', {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxHeaderListSize: 128 * 1024 },
       maxHeaderListPairs: 2_000,
+      // As in the server; what @types/node has of clients lacks it.
+      ...({ strictSingleValueFields: false } as object),
       maxSessionMemory: 64,
       peerMaxConcurrentStreams: maxStreams,
     })
     session.on('error', () => undefined)
-    await ready(session, socket, limitMs)
+    await ready(session, socket, readyMs)
     session.setLocalWindowSize(connectionWindowBytes)
-    return this.#keep(key, session)
+    return this.#keep(key, session, isElsewhere)
   }
 
-  #keep(key: string, session: ClientHttp2Session): Kept {
+  #keep(key: string, session: ClientHttp2Session, isElsewhere: boolean): Kept {
     const kept: Kept = { session, streams: 0, isDoubted: false }
     const all = this.#kept.get(key) ?? new Set()
     this.#kept.set(key, all.add(kept))
@@ -106,6 +121,8 @@ export class Http2Sessions {
       if (all.size === 0 && this.#kept.get(key) === all) this.#kept.delete(key)
     }
     session.once('close', forget).once('goaway', forget)
+    // Those who wait have it in this turn.
+    if (isElsewhere) setImmediate(forget)
     session.setTimeout(idleMs, () => {
       if (kept.streams > 0) return
       forget()
@@ -120,26 +137,28 @@ export class Http2Sessions {
   }
 }
 
-function lease(kept: Kept, limitMs: number): Lease {
+function lease(kept: Kept, pingMs: number): Lease {
   kept.streams++
   let isOver = false
   const release = () => {
     if (!isOver) kept.streams--
     isOver = true
   }
-  return { session: kept.session, release, doubt: () => doubt(kept, limitMs) }
+  return { session: kept.session, release, doubt: () => doubt(kept, pingMs) }
 }
 
 /** RFC 9113 section 6.7: whoever is there answers a PING, whatever else is under way. */
-function doubt(kept: Kept, limitMs: number): void {
+function doubt(kept: Kept, pingMs: number): void {
   const { session } = kept
   if (kept.isDoubted || session.destroyed) return
   kept.isDoubted = true
   const giveUp = () => session.destroy()
-  const timer = setTimeout(giveUp, limitMs || longestPingMs)
-  session.once('close', () => clearTimeout(timer))
+  const timer = setTimeout(giveUp, pingMs || longestPingMs)
+  const stop = () => clearTimeout(timer)
+  session.once('close', stop)
   session.ping((error) => {
-    clearTimeout(timer)
+    stop()
+    session.off('close', stop)
     kept.isDoubted = false
     if (error !== null) giveUp()
   })

@@ -6,6 +6,7 @@ import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { StandInOutgoing } from '../http/stand-in-outgoing.ts'
 import type { Granted } from '../http/upgrade.ts'
 import type { Balancer, Choice } from './balancer.ts'
+import { wantsOtherProtocol } from './dial.ts'
 
 /** Milliseconds that an address may take to be connected, where there is another to go to. */
 const impatienceMs = 1_000
@@ -25,6 +26,7 @@ export interface BalancedOptions {
 export class BalancedOutgoing extends StandInOutgoing {
   readonly #options: BalancedOptions
   readonly #tried = new Set<string>()
+  readonly #endsAtMs: number
   #choice: Choice | undefined
   #isReady = false
   #failure: Refusal | undefined
@@ -32,6 +34,8 @@ export class BalancedOutgoing extends StandInOutgoing {
   constructor(options: BalancedOptions) {
     super()
     this.#options = options
+    const { connectMs } = options.sent.forwarding.timeouts
+    this.#endsAtMs = connectMs === 0 ? Infinity : performance.now() + connectMs
     this.#next()
   }
 
@@ -46,8 +50,8 @@ export class BalancedOutgoing extends StandInOutgoing {
       this.#take(choice)
       return
     }
-    const { events, asRefusal, sent } = this.#options
-    inTime(choice, sent.forwarding.timeouts.connectMs)
+    const { events, asRefusal } = this.#options
+    inTime(choice, this.#leftMs)
       .then((found) => this.#take(found))
       .catch((error: unknown) => {
         if (!this.isAbandoned) events.onFailure(asRefusal(error))
@@ -56,7 +60,7 @@ export class BalancedOutgoing extends StandInOutgoing {
 
   #take(choice: Choice | undefined): void {
     const { sent, events, open, asRefusal } = this.#options
-    if (choice === undefined || this.isAbandoned) {
+    if (choice === undefined || this.isAbandoned || this.#leftMs < 0) {
       choice?.release()
       const failure = this.#failure ?? asRefusal(new Error('the upstream has no address'))
       if (!this.isAbandoned) events.onFailure(failure)
@@ -64,7 +68,7 @@ export class BalancedOutgoing extends StandInOutgoing {
     }
     this.#choice = choice
     this.#tried.add(choice.name)
-    this.opened = open({ ...sent, forwarding: at(choice, sent.forwarding) }, this.#eventsOf(choice))
+    this.opened = open({ ...sent, forwarding: this.#at(choice) }, this.#eventsOf(choice))
   }
 
   #eventsOf(choice: Choice): OutgoingEvents {
@@ -86,10 +90,26 @@ export class BalancedOutgoing extends StandInOutgoing {
       },
       onFailure: (refusal) => {
         release()
-        if (this.#isReady) events.onFailure(refusal)
+        if (this.#isReady || !isOfAddress(refusal)) events.onFailure(refusal)
         else this.#goOn(choice, refusal)
       },
     }
+  }
+
+  #at(choice: Choice): Sent['forwarding'] {
+    const { forwarding } = this.#options.sent
+    const dialMs = choice.hasOthers ? Math.min(this.#leftMs, impatienceMs) : this.#leftMs
+    return {
+      ...forwarding,
+      upstream: choice.endpoint,
+      choice,
+      ...(Number.isFinite(dialMs) ? { dialMs: Math.max(1, dialMs) } : undefined),
+    }
+  }
+
+  /** Milliseconds of `timeouts.connect` that are left, for all addresses together. */
+  get #leftMs(): number {
+    return this.#endsAtMs - performance.now()
   }
 
   #goOn(choice: Choice, refusal: Refusal): void {
@@ -104,20 +124,15 @@ export class BalancedOutgoing extends StandInOutgoing {
 /** The system may take longer to look a name up than anybody waits. */
 function inTime(choice: Promise<Choice | undefined>, limitMs: number): Promise<Choice | undefined> {
   const late = Promise.withResolvers<never>()
-  const timer = startTimer(limitMs, () => late.reject(timedOut('connect')))
+  const timer = startTimer(Number.isFinite(limitMs) ? Math.max(1, limitMs) : 0, () =>
+    late.reject(timedOut('connect')),
+  )
   // One that comes too late is for nobody.
   late.promise.catch(() => choice.then((found) => found?.release()).catch(() => undefined))
   return Promise.race([choice, late.promise]).finally(() => clearTimeout(timer))
 }
 
-function at(choice: Choice, forwarding: Sent['forwarding']): Sent['forwarding'] {
-  const { connectMs } = forwarding.timeouts
-  const limitMs = connectMs === 0 ? impatienceMs : Math.min(connectMs, impatienceMs)
-  const { endpoint, hasOthers } = choice
-  return {
-    ...forwarding,
-    upstream: endpoint,
-    choice,
-    timeouts: hasOthers ? { ...forwarding.timeouts, connectMs: limitMs } : forwarding.timeouts,
-  }
+/** Whether the address took no connection; what it says on one is the same at the others. */
+function isOfAddress({ code, cause }: Refusal): boolean {
+  return (code === 'upstream_refused' || code === 'upstream_timeout') && !wantsOtherProtocol(cause)
 }

@@ -32,6 +32,7 @@ interface Place {
 }
 
 type Found = readonly (readonly string[])[]
+const none: readonly string[] = []
 
 export class Balancer {
   readonly #options: BalancerOptions
@@ -51,8 +52,13 @@ export class Balancer {
   choose(tried: ReadonlySet<string>): Choice | undefined | Promise<Choice | undefined> {
     const { upstreams, names } = this.#options
     const found = upstreams.map(({ endpoint }) => names.addressesOf(endpoint.host))
-    if (areKnown(found)) return this.#chooseOf(found, tried)
-    return settled(found).then((addresses) => this.#chooseOf(addresses, tried))
+    const known = found.map((addresses) => (addresses instanceof Promise ? none : addresses))
+    const pending = found.filter((addresses) => addresses instanceof Promise)
+    for (const each of pending) each.catch(() => undefined)
+    const choice = this.#chooseOf(known, tried)
+    // What is known is not held up by what is not.
+    if (choice !== undefined || pending.length === 0) return choice
+    return firstOf(pending).then(() => this.choose(tried))
   }
 
   #chooseOf(found: Found, tried: ReadonlySet<string>): Choice | undefined {
@@ -196,16 +202,9 @@ function alternating(first: string, addresses: readonly string[]): readonly stri
   return [first, ...mixed.filter((address) => address !== undefined)]
 }
 
-function areKnown(found: readonly unknown[]): found is Found {
-  return found.every(Array.isArray)
-}
-
-/** Those that were found; the first fault where none was. */
-async function settled(
-  found: readonly (readonly string[] | Promise<readonly string[]>)[],
-): Promise<readonly (readonly string[])[]> {
-  const results = await Promise.allSettled(found.map((each) => Promise.resolve(each)))
-  const failed = results.find((result) => result.status === 'rejected')
-  if (failed !== undefined && results.every(({ status }) => status === 'rejected')) throw failed.reason
-  return results.map((result) => (result.status === 'fulfilled' ? result.value : []))
+/** Resolves when one is found; rejects with the first fault where none is. */
+async function firstOf(pending: readonly Promise<readonly string[]>[]): Promise<void> {
+  await Promise.any(pending).catch((error: AggregateError) => {
+    throw error.errors[0]
+  })
 }

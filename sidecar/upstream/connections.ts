@@ -1,5 +1,4 @@
 // Connections to upstreams, each request in the version of HTTP that is due.
-import type { Socket } from 'node:net'
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Refusal } from '../../shared/errors.ts'
 import { unreachable, unreadable } from '../http/failures.ts'
@@ -10,9 +9,9 @@ import { nextVersion } from '../http/version.ts'
 import { openHttp1 } from '../http1/outgoing.ts'
 import { Http1Pool } from '../http1/pool.ts'
 import { openHttp2 } from '../http2/outgoing.ts'
-import { Http2Sessions, NotHttp2 } from '../http2/sessions.ts'
+import { Http2Sessions, NotHttp2, type Dialled } from '../http2/sessions.ts'
 import { BalancedOutgoing } from './balanced.ts'
-import { connectedEvent, Dialler, wantsOtherProtocol, keyOf, type Destination } from './dial.ts'
+import { connectedEvent, Dialler, isElsewhere, wantsOtherProtocol, keyOf, type Destination } from './dial.ts'
 
 /** So long an upstream that speaks one version alone is not asked for the other. */
 const answerMs = 10 * 60_000
@@ -27,7 +26,9 @@ export function createConnections(): Connections {
   async function inHttp2(sent: Sent, key: string): Promise<Found> {
     const { forwarding, onNewConnection } = sent
     const dial = () => dialHttp2(dialler, forwarding)
-    const lease = await sessions.acquire(key, dial, forwarding.timeouts.connectMs, onNewConnection)
+    const { connectMs } = forwarding.timeouts
+    const limits = { readyMs: forwarding.dialMs ?? connectMs, pingMs: connectMs }
+    const lease = await sessions.acquire(key, dial, limits, onNewConnection)
     return { open: (events) => openHttp2(sent, lease, events), drop: () => lease.release() }
   }
 
@@ -91,11 +92,12 @@ class OneVersion {
 }
 
 /** @throws {NotHttp2}; what it cannot be connected for; `upstream_timeout`. */
-function dialHttp2(dialler: Dialler, destination: Destination): Promise<Socket> {
+function dialHttp2(dialler: Dialler, destination: Destination): Promise<Dialled> {
   const socket = dialler.dial(destination, ['h2', 'http/1.1'])
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>()
+  const { promise, resolve, reject } = Promise.withResolvers<Dialled>()
   socket.once(connectedEvent(socket), () => {
-    if (!('alpnProtocol' in socket) || socket.alpnProtocol === 'h2') resolve(socket)
+    const dialled = { socket, isElsewhere: isElsewhere(socket, destination) }
+    if (!('alpnProtocol' in socket) || socket.alpnProtocol === 'h2') resolve(dialled)
     else socket.destroy(new NotHttp2(true, 'it chose HTTP/1.1'))
   })
   socket.once('error', reject)

@@ -36,6 +36,8 @@ export interface Destination {
   /** Undefined: the system's roots vouch for it, and it has the upstream's name. */
   readonly security?: Security | undefined
   readonly timeouts: Pick<Timeouts, 'connectMs'>
+  /** In place of `timeouts.connectMs`, where there is another address to go to. */
+  readonly dialMs?: number
 }
 
 export type Protocol = 'h2' | 'http/1.1'
@@ -58,7 +60,9 @@ export class Dialler {
     const lookup = choice === undefined ? destination.lookup : lookupOf(choice)
     const where = { host, port, noDelay: true, ...(lookup === undefined ? undefined : { lookup }) }
     const socket = upstream.tls ? this.#dialTls(where, destination, protocols) : connect(where)
-    const timer = startTimer(timeouts.connectMs, () => socket.destroy(timedOut('connect')))
+    const timer = startTimer(destination.dialMs ?? timeouts.connectMs, () =>
+      socket.destroy(timedOut('connect')),
+    )
     const stop = () => clearTimeout(timer)
     socket.once(connectedEvent(socket), stop).once('close', stop)
     if (choice !== undefined) watch(socket, choice)
@@ -107,6 +111,11 @@ function watch(socket: Socket, choice: Choice): void {
     choice.failed(address, new Error('not connected in time')),
   )
   socket.once(connectedEvent(socket), () => choice.connected(socket.remoteAddress ?? ''))
+}
+
+/** Whether it was connected to another address than was chosen: it must not be taken for one to that. */
+export function isElsewhere(socket: Socket, { choice }: Destination): boolean {
+  return choice !== undefined && socket.remoteAddress !== choice.address
 }
 
 export function connectedEvent(socket: Socket): 'connect' | 'secureConnect' {

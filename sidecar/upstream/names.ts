@@ -11,6 +11,8 @@ const lives = { shortestMs: 1_000, longestMs: 5 * 60_000 }
 /** So long what was found last is used on while it cannot be found anew. */
 const staleMs = 5 * 60_000
 const maxNames = 1_000
+/** So long a name that was not found is not asked for again. */
+const faultMs = 1_000
 /** For the question how long an answer counts; nobody waits for it. */
 const queryMs = 2_000
 
@@ -35,6 +37,8 @@ export class Names {
   readonly #resolver: Resolver
   readonly #now: () => number
   readonly #known = new BoundedMap<string, Known>(maxNames)
+  /** Names that were not found a moment ago. */
+  readonly #faults = new BoundedMap<string, { readonly error: Error; readonly untilMs: number }>(maxNames)
   readonly #pending = new Map<string, Promise<readonly string[]>>()
 
   constructor({ lookUp, resolver, now }: NamesOptions = {}) {
@@ -50,9 +54,12 @@ export class Names {
   addressesOf(host: string): readonly string[] | Promise<readonly string[]> {
     const known = this.#known.get(host) ?? this.#literal(host)
     const nowMs = this.#now()
+    const fault = this.#faults.get(host)
+    if (fault !== undefined && nowMs < fault.untilMs && !isUsable(known, nowMs))
+      return Promise.reject(fault.error)
     if (known !== undefined && nowMs < known.freshUntilMs) return known.addresses
     const found = this.#find(host)
-    if (known === undefined || nowMs > known.atMs + staleMs) return found
+    if (known === undefined || !isUsable(known, nowMs)) return found
     // While it is looked up, and while it cannot be, what was found last is the best that there is.
     found.catch(() => {
       known.freshUntilMs = this.#now() + defaultLifeMs
@@ -77,7 +84,11 @@ export class Names {
   }
 
   async #ask(host: string): Promise<readonly string[]> {
-    const addresses = await this.#lookUp(host)
+    const addresses = await this.#lookUp(host).catch((error: Error) => {
+      this.#faults.set(host, { error, untilMs: this.#now() + faultMs })
+      throw error
+    })
+    this.#faults.delete(host)
     const atMs = this.#now()
     const known: Known = { addresses, atMs, freshUntilMs: atMs + defaultLifeMs }
     this.#known.set(host, known)
@@ -100,6 +111,10 @@ export class Names {
     if (!isWhole) return defaultLifeMs
     return Math.min(Math.max(lifeMs, lives.shortestMs), lives.longestMs)
   }
+}
+
+function isUsable(known: Known | undefined, nowMs: number): boolean {
+  return known !== undefined && nowMs <= known.atMs + staleMs
 }
 
 async function lookUpAll(host: string): Promise<readonly string[]> {
