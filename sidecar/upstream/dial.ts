@@ -60,10 +60,14 @@ export class Dialler {
     const lookup = choice === undefined ? destination.lookup : lookupOf(choice)
     const where = { host, port, noDelay: true, ...(lookup === undefined ? undefined : { lookup }) }
     const socket = upstream.tls ? this.#dialTls(where, destination, protocols) : connect(where)
-    const timer = startTimer(destination.dialMs ?? timeouts.connectMs, () =>
-      socket.destroy(timedOut('connect')),
-    )
-    const stop = () => clearTimeout(timer)
+    let isOver = false
+    // Timers run before what has come is looked at: after a stand-still of our own it may be connected already.
+    const onLate = () => setImmediate(() => isOver || socket.destroy(timedOut('connect')))
+    const timer = startTimer(destination.dialMs ?? timeouts.connectMs, onLate)
+    const stop = () => {
+      isOver = true
+      clearTimeout(timer)
+    }
     socket.once(connectedEvent(socket), stop).once('close', stop)
     if (choice !== undefined) watch(socket, choice)
     return socket

@@ -289,6 +289,22 @@ test('a sidecar that stood still takes nobody for silent whom it has not heard y
   assert.match(await text(client), /^HTTP\/1\.1 200 [^]*helloworld/)
 })
 
+test('nor an app for late that was connected meanwhile', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { connect: '150ms' } } })
+  const headers = await asAlice(mesh)
+  let isOver = false
+  // Whatever is begun in one turn has stood still for longer when the next one looks.
+  const again = () => {
+    if (isOver) return
+    standStill(200)
+    setImmediate(again)
+  }
+  again()
+  const answer = await send({ port: mesh.sidecars.App.inbound, headers })
+  isOver = true
+  assert.equal(answer.status, 200, answer.body)
+})
+
 test('nor in HTTP/2, neither a client nor an app', async (t) => {
   const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { idle: '300ms' } } })
   const app = createHttp2Server().on('stream', (stream: ServerHttp2Stream) => {
