@@ -6,15 +6,25 @@ import { createServer, type Server } from 'node:net'
 // Below the range from which Linux and macOS take the ports of outgoing connections.
 const lowest = 20_000
 const highest = 32_000
+/** Processes beside each other look in places of their own: what one has found is free until it is used. */
+const places = 16
+const width = (highest - lowest) / places
+const own = lowest + (process.pid % places) * width
+
+/** Found lately, and perhaps not in use yet. */
+const found = new Set<number>()
 
 /** All different, and free at this moment. */
 export async function freePorts(count: number): Promise<number[]> {
   const held = new Map<number, Server>()
+  if (found.size + count > width / 2) found.clear()
   while (held.size < count) {
-    const port = randomInt(lowest, highest)
+    const port = own + randomInt(width)
+    if (found.has(port)) continue
     const server = held.has(port) ? undefined : await tryToListen(port)
     if (server !== undefined) held.set(port, server)
   }
+  for (const port of held.keys()) found.add(port)
   for (const server of held.values()) {
     server.close()
     await once(server, 'close')
