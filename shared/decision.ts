@@ -2,6 +2,7 @@
 import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
 import type { Evidence } from './evidence/evidence.ts'
+import type { TraceParent } from './headers/trace-context.ts'
 import type { Assertion, Principal, PrincipalKind } from './identity.ts'
 import type { Session } from './session.ts'
 import type { Cause, Source, SourceName } from './sources.ts'
@@ -26,6 +27,10 @@ export interface Decision {
   readonly requestId: string
   /** 32 hexadecimal digits: of the trace that the request is part of, as whoever sent it says. Nothing follows from it. */
   readonly traceId: string | undefined
+  /** 16 hexadecimal digits: of the sidecar's own span about it, where it records one. */
+  readonly spanId: string | undefined
+  /** Whether the trace is sampled; undefined without one. */
+  readonly isSampled: boolean | undefined
   readonly direction: 'inbound' | 'outbound'
   /** Milliseconds since the epoch. */
   readonly atMs: number
@@ -39,8 +44,12 @@ export interface Decision {
   /** What was found and what was expected, for whoever runs the sidecar; of an unverified token only `iss` and `aud`, of an unverified link also `sub`, `route` and times. */
   readonly detail: string | undefined
   readonly method: string
+  /** In which it came; undefined for what passes as bytes. */
+  readonly protocol: Protocol | undefined
   /** The host that was asked for. */
   readonly host: string
+  /** The port that was asked for; undefined where none was. */
+  readonly port: number | undefined
   /** Without query. */
   readonly path: string
   readonly route: string | undefined
@@ -61,10 +70,19 @@ export interface Decision {
   readonly sources: readonly RecordedSource[] | undefined
 }
 
+/** In what a request came. */
+export interface Protocol {
+  readonly scheme: 'http' | 'https'
+  /** `1.0`, `1.1` or `2`. */
+  readonly version: string
+}
+
 /** What one side knows of a request when it has decided. */
 export interface DecisionFacts {
   readonly requestId: string
-  readonly traceId?: string | undefined
+  readonly trace?: TraceParent | undefined
+  /** Whether the span that {@link trace} names is the sidecar's own. */
+  readonly isOwnSpan?: boolean
   readonly direction: 'inbound' | 'outbound'
   readonly atMs: number
   readonly mesh: Pick<Mesh, 'service' | 'mode'>
@@ -72,7 +90,10 @@ export interface DecisionFacts {
   /** Why it was permitted, where it was. */
   readonly reason: string
   readonly method: string
-  readonly target: Pick<RequestTarget, 'host' | 'originForm'> | undefined
+  readonly protocol?: Protocol | undefined
+  readonly target:
+    | (Pick<RequestTarget, 'host' | 'originForm'> & Partial<Pick<RequestTarget, 'port'>>)
+    | undefined
   readonly route: Route | undefined
   readonly peer: string
   readonly certificate?: string | undefined
@@ -84,10 +105,12 @@ export interface DecisionFacts {
 }
 
 export function makeDecision(facts: DecisionFacts): Decision {
-  const { refusal, mesh, target, requestId, traceId, direction, atMs, method, peer, cause } = facts
+  const { refusal, mesh, target, requestId, trace, direction, atMs, method, peer, cause } = facts
   return Object.freeze({
     requestId,
-    traceId,
+    traceId: trace?.traceId,
+    spanId: facts.isOwnSpan === true ? trace?.spanId : undefined,
+    isSampled: trace?.isSampled,
     direction,
     atMs,
     service: mesh.service,
@@ -97,7 +120,9 @@ export function makeDecision(facts: DecisionFacts): Decision {
     reason: refusal?.message ?? facts.reason,
     detail: refusal?.detail,
     method,
+    protocol: facts.protocol,
     host: target?.host ?? '',
+    port: target?.port,
     path: recordedPath(target?.originForm),
     route: facts.route?.name,
     peer,

@@ -10,7 +10,7 @@ import type { MissingRule } from './needed.ts'
 import { matchRoute, readPath } from './routes.ts'
 import type { Session, SessionIndex } from './session.ts'
 import { agentSources, findCause, readSources, type Cause, type Reading, type SourceName } from './sources.ts'
-import { readTraceParent } from './headers/trace-context.ts'
+import { readTraceParent, type TraceParent } from './headers/trace-context.ts'
 import { readTarget, type RequestTarget } from './target.ts'
 import type { Snapshot } from './trust.ts'
 
@@ -29,7 +29,7 @@ export interface OutboundFindings {
   /** Missing for a host that no route names: such a call carries no identity at all. */
   route?: Route
   /** The trace that the call is part of, as the app says. */
-  traceId?: string | undefined
+  traceParent?: TraceParent | undefined
   /** What the app carried; missing where nobody asked. */
   reading?: Reading
   cause?: Cause
@@ -64,7 +64,7 @@ function permit(question: OutboundQuestion, findings: OutboundFindings): string 
   if (sifted.duplicated !== undefined) {
     throw new Refusal('request_ambiguous', `The request has ${sifted.duplicated} more than once.`)
   }
-  findings.traceId = readTraceParent(sifted.passing)?.traceId
+  findings.traceParent = readTraceParent(sifted.passing)
   const routes = mesh.routesByHost.get(target.host)
   if (routes === undefined) return permitUnlisted(question.snapshot)
   const route = matchRoute(routes, 'match', readPath(routes, 'match', target.originForm))

@@ -1,11 +1,14 @@
 // What is kept of an inbound request's identity, so that the calls it causes can carry it.
 import type { Evidence } from './evidence/evidence.ts'
+import type { TraceParent } from './headers/trace-context.ts'
 import type { Assertion } from './identity.ts'
 
 export interface Session {
   readonly handle: string
   /** Ours for the inbound request, as in its decision record. */
   readonly requestId: string
+  /** Where the inbound request stands in its trace: nothing follows from it but where a call's span belongs. */
+  readonly trace?: TraceParent | undefined
   /** Undefined where the request came without an assertion, or to another sidecar. */
   readonly caller: Assertion | undefined
   /**

@@ -1,7 +1,9 @@
 // Holds what is in effect: the mesh file, the files it names, and the issuers' keys, as one snapshot swapped whole.
+import { randomBytes } from 'node:crypto'
 import { AccountVerdicts } from '../shared/assertion/account-verdicts.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Issuer, Mesh } from '../shared/config/mesh.ts'
+import { createPseudonyms, plainNaming, type Naming } from '../shared/pseudonyms.ts'
 import { makeTrust, type IssuerKeys, type Trust } from '../shared/trust.ts'
 import { FileWatch } from './file-watch.ts'
 import { IssuerKeySource } from './keys/issuer-keys.ts'
@@ -87,6 +89,10 @@ export class Configuration {
   #retry: NodeJS.Timeout | undefined
   /** What was wrong with the last one that was refused. */
   #problems: readonly string[] = []
+  /** Without a key that other sidecars have too. */
+  readonly #ownNaming = createPseudonyms(randomBytes(32))
+  /** When what is in effect was loaded; milliseconds since the epoch. */
+  loadedAtMs: number
   /** Reloads refused since the last one that took effect. */
   failedReloads = 0
   /** Documents of the store that nobody signed whose signature counts. */
@@ -96,6 +102,7 @@ export class Configuration {
     this.#options = options
     this.#surroundings = surroundings
     this.#sinceMs = loaded.sinceMs
+    this.loadedAtMs = options.now()
     this.#endedInNewline = loaded.reading.endsInNewline === true
     this.warnings = loaded.reading.warnings
     this.#file = loaded.reading.file
@@ -106,6 +113,16 @@ export class Configuration {
 
   get current(): Current {
     return this.#current
+  }
+
+  /** The mesh file. */
+  get file(): string {
+    return this.#file
+  }
+
+  /** Why what is on disk is not in effect; empty when it is. */
+  get problems(): readonly string[] {
+    return this.#problems
   }
 
   /** Told each time that the configuration was reloaded. */
@@ -158,6 +175,7 @@ export class Configuration {
       this.#file = loaded.reading.file
       this.#current = this.#assemble(loaded)
       clearTimeout(this.#retry)
+      this.loadedAtMs = this.#options.now()
       this.failedReloads = 0
       this.#problems = []
       this.#adopt(before, loaded.mesh)
@@ -204,7 +222,12 @@ export class Configuration {
     const { authorities, routeCas, certificateFiles: files, credential } = material
     const { revocations } = this.#surroundings
     const tls = createTls({ mesh, authorities, routeCas, files, revocations, now: this.#options.now })
-    return { snapshot: { mesh, trust }, credential, tls }
+    return { snapshot: { mesh, trust }, credential, tls, naming: this.#naming(mesh, material) }
+  }
+
+  #naming({ telemetry }: Mesh, { pseudonymKey }: Material): Naming {
+    if (telemetry.users === 'plain') return plainNaming
+    return pseudonymKey === undefined ? this.#ownNaming : createPseudonyms(Buffer.from(pseudonymKey))
   }
 
   /** Keeps the sources of issuers that did not change, with their keys; starts new ones, ends those that are gone. */
@@ -305,6 +328,8 @@ const settledAtStart: readonly (readonly [key: string, read: (mesh: Mesh) => unk
   ['timeouts.headers', (mesh) => mesh.timeouts.headersMs],
   ['timeouts.idle', (mesh) => mesh.timeouts.idleMs],
   ['log.format', (mesh) => mesh.log.format],
+  ['log.lines_per_second', (mesh) => mesh.log.linesPerSecond],
+  ['audit', (mesh) => mesh.audit],
 ]
 
 function forgetVerified(trust: Trust): Trust {

@@ -1,7 +1,7 @@
 // What inbound and outbound share: admission, one record for each request, and one answer to each failure.
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Limits } from '../shared/config/mesh.ts'
-import type { Decision } from '../shared/decision.ts'
+import type { Decision, Protocol } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { HeaderList, RequestHead } from '../shared/head.ts'
 import { refuseLoop, type Hop } from '../shared/headers/forwarding.ts'
@@ -10,7 +10,9 @@ import type { Incoming } from './http/incoming.ts'
 import { refuse } from './http/refuse.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { describeError } from './telemetry/log.ts'
-import type { Ending, Recorder } from './telemetry/recorder.ts'
+import type { Ending } from './telemetry/ending.ts'
+import type { Recorder } from './telemetry/recorder.ts'
+import type { RequestTrace } from './telemetry/tracing.ts'
 
 /** Requests under way on one side of the sidecar, and whether it takes new ones. */
 export class Admission {
@@ -65,8 +67,10 @@ export interface Exchange {
   readonly hop: Hop
   /** Undefined: the connection was not redirected here. */
   readonly originalDestination: OriginalDestination | undefined
+  /** When it came; milliseconds since the epoch. */
+  readonly startedAtMs: number
   /** To be called once, when it is decided. */
-  readonly record: (decision: Decision) => void
+  readonly record: (decision: Decision, trace?: RequestTrace) => void
   /** To be called each time that it is sent to its upstream again. */
   readonly onRepeat: () => void
 }
@@ -77,6 +81,8 @@ export interface Side {
   readonly name: string
   readonly admission: Admission
   readonly recorder: Recorder
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
   readonly limits: () => Limits
   /** The record of a request that was refused before it was looked at. */
   readonly refusedUnseen: (exchange: Exchange, refusal: Refusal) => Decision
@@ -99,7 +105,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
     return
   }
   const startedMs = performance.now()
-  const recorded: { decision?: Decision } = {}
+  const recorded: { decision?: Decision; trace?: RequestTrace | undefined } = {}
   let repeated = 0
   const exchange: Exchange = {
     requestId: randomUUID(),
@@ -107,15 +113,19 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
     head,
     hop: { name: side.name, httpVersion: version, peer, scheme: connection.isTls ? 'https' : 'http' },
     originalDestination,
-    record(decision) {
+    startedAtMs: side.now(),
+    record(decision, trace) {
       recorded.decision = decision
+      recorded.trace = trace
       recorder.decided(decision)
     },
     onRepeat: () => void repeated++,
   }
   const end = (ending: Omit<Ending, 'durationMs' | 'repeated'>) => {
     if (recorded.decision === undefined) return
-    recorder.ended(recorded.decision, { ...ending, repeated, durationMs: performance.now() - startedMs })
+    const ended = { ...ending, repeated, durationMs: performance.now() - startedMs }
+    recorder.ended(recorded.decision, ended)
+    recorded.trace?.end(recorded.decision, ended)
   }
   admission.enter()
   try {
@@ -138,6 +148,11 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
   } finally {
     admission.leave()
   }
+}
+
+/** In what a request came, as its decision has it. */
+export function protocolOf({ hop }: Exchange): Protocol {
+  return { scheme: hop.scheme, version: hop.httpVersion === '2.0' ? '2' : hop.httpVersion }
 }
 
 /** A pseudonym that no other side of no other sidecar has. */

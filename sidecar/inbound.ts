@@ -11,13 +11,14 @@ import type { ConnectedPeer } from '../shared/peer.ts'
 import { targetOf } from '../shared/target.ts'
 import { asking } from './asking.ts'
 import { isSelf } from './egress.ts'
-import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
+import { makeHopName, protocolOf, type Admission, type Exchange, type Side } from './exchange.ts'
 import { forward } from './http/forward.ts'
 import { createConnections } from './upstream/connections.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { carriedBy, type OpenExchange } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
+import { untraced, type RequestTrace } from './telemetry/tracing.ts'
 
 export function createInbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
   const connections = createConnections()
@@ -27,12 +28,14 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     refuseOwnPort(runtime, exchange.originalDestination)
     const peer = { address: exchange.hop.peer, shown: exchange.incoming.connection.shown }
     const { current, answer: decided } = await decide(runtime, exchange, peer)
-    const { answer, sending } = plan(runtime, current, decided, exchange)
-    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, sending?.trace))
+    const trace = traceOf(runtime, exchange, decided)
+    const { answer, sending } = plan(runtime, current, decided, exchange, trace)
+    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, trace), trace)
     if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
-    const { session, trace } = sending
-    const headers = inboundHeaders(answer.findings, current.snapshot, session.handle, trace)
+    const { session } = sending
+    const given = inboundHeaders(answer.findings, current.snapshot, session.handle, sending.parent)
+    const headers = trace.otherFormats?.(given) ?? given
     let open: OpenExchange | undefined
     try {
       const { caller, originalUser, evidence } = answer.findings
@@ -66,12 +69,13 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     name: makeHopName(),
     admission,
     recorder,
+    now: runtime.now,
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
       const peer = { address: exchange.hop.peer }
       const target = targetOf(exchange.head)
       const answer = { permitted: false, findings: target === undefined ? {} : { target }, refusal } as const
-      return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer)
+      return decisionOf(exchange, runtime.current(), peer, runtime.now(), answer, untraced)
     },
     serve,
     close: () => connections.close(),
@@ -101,7 +105,7 @@ interface Sending {
   readonly app: Endpoint
   readonly session: KeptSession
   /** The trace that the request continues, or starts. */
-  readonly trace: TraceParent
+  readonly parent: TraceParent
 }
 
 /** What is done about a request: without `sending` nothing reaches the app. */
@@ -110,26 +114,40 @@ type Plan =
   | { readonly answer: Refused; readonly sending: Sending }
   | { readonly answer: Refused; readonly sending: undefined }
 
-function plan(runtime: Runtime, current: Current, decided: InboundAnswer, exchange: Exchange): Plan {
-  if (!decided.permitted) return planRefused(runtime, current, decided, exchange)
+function plan(
+  runtime: Runtime,
+  current: Current,
+  decided: InboundAnswer,
+  exchange: Exchange,
+  trace: RequestTrace,
+): Plan {
+  if (!decided.permitted) return planRefused(runtime, current, decided, exchange, trace)
   const { caller, originalUser, evidence } = decided.findings
   let session: KeptSession | undefined
   try {
     const app = appFor(current, calledPort(exchange))
-    session = runtime.sessions.keep(caller, originalUser, { requestId: exchange.requestId, evidence })
+    const parent = trace.context ?? runtime.tracing.startTrace()
+    const { requestId } = exchange
+    session = runtime.sessions.keep(caller, originalUser, { requestId, evidence, trace: parent })
     if (caller !== undefined) useUp(runtime, current, caller)
-    return { answer: decided, sending: { app, session, trace: traceOf(runtime, decided) } }
+    return { answer: decided, sending: { app, session, parent } }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     session?.discard()
     // Nothing of a request whose assertion does not count is verified any more.
     const { caller: _caller, originalUser: _user, evidence: _evidence, ...findings } = decided.findings
-    return planRefused(runtime, current, { permitted: false, findings, refusal: error }, exchange)
+    return planRefused(runtime, current, { permitted: false, findings, refusal: error }, exchange, trace)
   }
 }
 
 /** In report mode a refused request reaches the app all the same, with what of it was verified. */
-function planRefused(runtime: Runtime, current: Current, answer: Refused, exchange: Exchange): Plan {
+function planRefused(
+  runtime: Runtime,
+  current: Current,
+  answer: Refused,
+  exchange: Exchange,
+  trace: RequestTrace,
+): Plan {
   const { findings, refusal } = answer
   const isReported = current.snapshot.mesh.mode === 'report' && reportable.has(refusal.status)
   if (!isReported || findings.sifted === undefined) return { answer, sending: undefined }
@@ -137,13 +155,26 @@ function planRefused(runtime: Runtime, current: Current, answer: Refused, exchan
   const isUserLost = findings.sifted.claimed.assertionFor !== undefined && originalUser === undefined
   const app = appFor(current, calledPort(exchange))
   const { requestId } = exchange
-  const session = runtime.sessions.keep(caller, originalUser, { requestId, isUserLost, evidence })
-  return { answer, sending: { app, session, trace: traceOf(runtime, answer) } }
+  const parent = trace.context ?? runtime.tracing.startTrace()
+  const of = { requestId, isUserLost, evidence, trace: parent }
+  const session = runtime.sessions.keep(caller, originalUser, of)
+  return { answer, sending: { app, session, parent } }
 }
 
-/** The trace that the request is part of, or a new one. */
-function traceOf(runtime: Runtime, { findings }: InboundAnswer): TraceParent {
-  return findings.traceParent ?? runtime.startTrace()
+/** The trace that the request is part of, or starts. */
+function traceOf(
+  runtime: Runtime,
+  { head, startedAtMs }: Exchange,
+  { findings }: InboundAnswer,
+): RequestTrace {
+  const { method, headers } = head
+  return runtime.tracing.begin({
+    direction: 'inbound',
+    method,
+    headers,
+    startedAtMs,
+    parent: findings.traceParent,
+  })
 }
 
 /** A single-use assertion is used up when all else is decided, by the request that is let in. */
@@ -180,18 +211,20 @@ function decisionOf(
   peer: ConnectedPeer,
   atMs: number,
   answer: InboundAnswer,
-  trace = answer.findings.traceParent,
+  trace: RequestTrace,
 ): Decision {
   const { target, route, caller, originalUser, evidence, peer: identity } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
-    traceId: trace?.traceId,
+    trace: trace.context,
+    isOwnSpan: trace.isOwnSpan,
     direction: 'inbound',
     atMs,
     mesh: current.snapshot.mesh,
     refusal: answer.permitted ? undefined : answer.refusal,
     reason: answer.permitted ? answer.reason : '',
     method: exchange.head.method,
+    protocol: protocolOf(exchange),
     target,
     route,
     peer: peer.address,

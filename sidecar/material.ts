@@ -22,6 +22,8 @@ export interface Material extends TrustMaterial {
   readonly credential: Credential
   /** PEM of the private CAs of routes, by file. */
   readonly routeCas: ReadonlyMap<string, string>
+  /** By which users' pseudonyms are made; undefined: by one of this start. */
+  readonly pseudonymKey: string | undefined
   /** The account's certificate and key, as TLS is spoken with them. */
   readonly certificateFiles: CertificateFiles | undefined
 }
@@ -40,7 +42,8 @@ export type MaterialResult<Kind extends TrustMaterial = Material> =
 export function materialFiles(mesh: Mesh): string[] {
   const { certificateFile, keyFile, tokenFile } = mesh.credential
   const cas = [...mesh.trustDomains, ...mesh.issuers].map(({ caFile }) => caFile)
-  return [...cas, ...routeCaFiles(mesh), certificateFile, keyFile, tokenFile].filter(
+  const { pseudonymKeyFile } = mesh.telemetry
+  return [...cas, ...routeCaFiles(mesh), certificateFile, keyFile, tokenFile, pseudonymKeyFile].filter(
     (file) => file !== undefined,
   )
 }
@@ -73,9 +76,13 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
     const pem = await attempt(file, () => readCa(file))
     if (pem !== undefined) routeCas.set(file, pem)
   }
+  const { pseudonymKeyFile } = mesh.telemetry
+  const pseudonymKey =
+    pseudonymKeyFile && (await attempt(pseudonymKeyFile, () => readPseudonymKey(pseudonymKeyFile)))
   if (faults.length > 0) return { material: undefined, faults }
   return {
     material: {
+      pseudonymKey,
       authorities,
       routeCas,
       credential: createCredential(signer?.minter, token, signer?.linker),
@@ -157,6 +164,14 @@ async function readCa(file: string): Promise<string> {
   const pem = await readFile(file, 'utf8')
   if (parsePem(pem).some(({ label, der }) => label === 'CERTIFICATE' && der !== undefined)) return pem
   throw new CredentialFault('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
+}
+
+const minPseudonymKeyLength = 32
+
+async function readPseudonymKey(file: string): Promise<string> {
+  const key = (await readFile(file, 'utf8')).trim()
+  if (key.length >= minPseudonymKeyLength) return key
+  throw new CredentialFault(`holds fewer than ${minPseudonymKeyLength} characters: such a key can be guessed`)
 }
 
 function wordsFor(error: unknown): string {

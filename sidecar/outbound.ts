@@ -7,6 +7,7 @@ import { filterHeaders, headerValues } from '../shared/head.ts'
 import { headerNames } from '../shared/headers/names.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withVia } from '../shared/headers/forwarding.ts'
+import { withTraceParent } from '../shared/headers/trace-context.ts'
 import {
   decideOutbound,
   outboundHeaders,
@@ -18,7 +19,7 @@ import { targetOf, type RequestTarget } from '../shared/target.ts'
 import { asking } from './asking.ts'
 import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
-import { makeHopName, type Admission, type Exchange, type Side } from './exchange.ts'
+import { makeHopName, protocolOf, type Admission, type Exchange, type Side } from './exchange.ts'
 import { startTimer } from './http/failures.ts'
 import { forward } from './http/forward.ts'
 import { Interruption } from './http/interruption.ts'
@@ -29,6 +30,7 @@ import type { Answer } from './http/outgoing.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
 import { carriedBy } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
+import { untraced, type RequestTrace } from './telemetry/tracing.ts'
 
 /** In report mode a refused call goes out, but as nobody: a call that lost its user must not gain the service's right. */
 const reportable: ReadonlySet<number> = new Set([401, 403, 503])
@@ -59,15 +61,18 @@ export function createOutbound(
       if (originalDestination === undefined) return toOther(findings, rule, connections)
       return toOriginal(originalDestination, exchange.head.target, rule, connections)
     })
-    exchange.record(decisionOf(exchange, current, runtime.now(), answer))
+    const trace = traceOf(runtime, exchange, answer)
+    exchange.record(decisionOf(exchange, current, runtime.now(), answer, trace), trace)
     if (sending === undefined) throw answer.refusal
     const { headers, amend, ...destination } = sending
     const { route } = answer.findings
-    const finished = (given: readonly string[]) =>
+    const finished = (given: readonly string[]) => {
+      const traced = inTrace(given, answer.findings, trace)
       // Others are told nothing of us; and many a server compresses nothing for who comes by way of a proxy.
-      route === undefined
-        ? [...given, ...forOtherProxy(exchange, answer.findings)]
-        : withVia(given, exchange.hop)
+      return route === undefined
+        ? [...traced, ...forOtherProxy(exchange, answer.findings)]
+        : withVia(traced, exchange.hop)
+    }
     const carried = answer.permitted ? answer.findings.originalUser : undefined
     const links = carriedBy(answer.findings.passage?.evidence)
     const open = carried && runtime.exchanges.open('outbound', [['original_user', carried], ...links])
@@ -97,11 +102,12 @@ export function createOutbound(
     name: makeHopName(),
     admission,
     recorder,
+    now: runtime.now,
     limits: () => runtime.current().snapshot.mesh.limits,
     refusedUnseen(exchange, refusal) {
       const target = targetOf(exchange.head)
       const answer = { permitted: false, findings: target === undefined ? {} : { target }, refusal } as const
-      return decisionOf(exchange, runtime.current(), runtime.now(), answer)
+      return decisionOf(exchange, runtime.current(), runtime.now(), answer, untraced)
     },
     serve,
     close() {
@@ -306,23 +312,55 @@ function toOriginal(
   }
 }
 
+/** The trace that the app says the call is part of; else that of the request that caused it, for calls to routes. */
+function traceOf(
+  runtime: Runtime,
+  { head, startedAtMs }: Exchange,
+  { permitted, findings }: OutboundAnswer,
+): RequestTrace {
+  const { route, reading, traceParent: parent } = findings
+  const cause = permitted && route !== undefined ? reading?.sources[0]?.session?.trace : undefined
+  const { method, headers } = head
+  return runtime.tracing.begin({ direction: 'outbound', method, headers, startedAtMs, parent, cause })
+}
+
+/** Others are told of no trace that the app does not tell them of. */
+function inTrace(
+  headers: readonly string[],
+  { route, traceParent }: OutboundFindings,
+  { context, isOwnSpan, otherFormats }: RequestTrace,
+): readonly string[] {
+  if (context === undefined || (route === undefined && traceParent === undefined)) return headers
+  if (!isOwnSpan && traceParent !== undefined) return headers
+  const traced = withTraceParent(headers, context)
+  return otherFormats?.(traced) ?? traced
+}
+
 /** A redirected call in the form for proxies is for another one; what the app says to that, passes. */
 function forOtherProxy({ originalDestination, head }: Exchange, { target }: OutboundFindings): string[] {
   if (originalDestination === undefined || target?.absoluteForm !== true) return []
   return filterHeaders(head.headers, (name) => name === 'proxy-authorization')
 }
 
-function decisionOf(exchange: Exchange, current: Current, atMs: number, answer: OutboundAnswer): Decision {
-  const { target, route, originalUser, passage, cause, reading, traceId } = answer.findings
+function decisionOf(
+  exchange: Exchange,
+  current: Current,
+  atMs: number,
+  answer: OutboundAnswer,
+  trace: RequestTrace,
+): Decision {
+  const { target, route, originalUser, passage, cause, reading } = answer.findings
   return makeDecision({
     requestId: exchange.requestId,
-    traceId,
+    trace: trace.context,
+    isOwnSpan: trace.isOwnSpan,
     direction: 'outbound',
     atMs,
     mesh: current.snapshot.mesh,
     refusal: answer.permitted ? undefined : answer.refusal,
     reason: answer.permitted ? answer.reason : '',
     method: exchange.head.method,
+    protocol: protocolOf(exchange),
     target,
     route,
     peer: exchange.hop.peer,

@@ -48,16 +48,18 @@ export function createRevoking({ store, mesh, metrics, log, now, openAsRevoker }
     endAt: () => (mesh().mode === 'enforce' ? mesh().streamsEndAt : 'never'),
     graceMs: () => (mesh().evidence === 'off' ? 0 : mesh().originalUserGraceMs),
   }
-  const ended = metrics.counter(
-    'onbehalf_exchanges_ended_total',
-    'Requests under way that were ended, by what ended them.',
-  )
+  const ended = metrics.counter({
+    name: 'onbehalf.exchanges_ended',
+    unit: '{request}',
+    help: 'Requests under way that were ended, by what ended them.',
+  })
   const exchanges = new OpenExchanges(list, rules, ended)
   list.watch(() => exchanges.endRevoked())
-  const rejected = metrics.counter(
-    'onbehalf_revocations_rejected_total',
-    'Entries of the store that were not taken as revocations, each time that they were read, by reason.',
-  )
+  const rejected = metrics.counter({
+    name: 'onbehalf.revocations_rejected',
+    unit: '{entry}',
+    help: 'Entries of the store that were not taken as revocations, each time that they were read, by reason.',
+  })
   addGauges(metrics, list, isShared)
   const write = createRevocationWriter(store, now, async () => {
     const settings = mesh().store
@@ -97,10 +99,16 @@ export function createRevoking({ store, mesh, metrics, log, now, openAsRevoker }
 }
 
 function addGauges(metrics: Metrics, list: RevocationList, isShared: boolean): void {
-  metrics.gauge('onbehalf_revocations', 'Revocations that are known here.', () => [[{}, list.size]])
   metrics.gauge(
-    'onbehalf_revocations_heard_timestamp_seconds',
-    'When all revocations were last heard of from the store.',
+    { name: 'onbehalf.revocations', unit: '{revocation}', help: 'Revocations that are known here.' },
+    () => [[{}, list.size]],
+  )
+  metrics.gauge(
+    {
+      name: 'onbehalf.revocations_heard_timestamp',
+      unit: 's',
+      help: 'When all revocations were last heard of from the store.',
+    },
     () => (isShared && list.heardMs > 0 ? [[{}, list.heardMs / 1000]] : []),
   )
 }

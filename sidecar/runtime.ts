@@ -1,7 +1,7 @@
 // What both sides of the sidecar work with: the snapshot in effect, and the live state beside it.
 import type { Snapshot } from '../shared/trust.ts'
 import type { Revocations } from '../shared/assertion/verify.ts'
-import type { TraceParent } from '../shared/headers/trace-context.ts'
+import type { Naming } from '../shared/pseudonyms.ts'
 import type { Certificates } from './certificates.ts'
 import type { EgressRule } from './egress.ts'
 import type { Credential } from './credential/credential.ts'
@@ -10,6 +10,7 @@ import type { OpenExchanges } from './open-exchanges.ts'
 import type { Sessions } from './sessions.ts'
 import type { Store } from './store/store.ts'
 import type { Recorder } from './telemetry/recorder.ts'
+import type { Tracing } from './telemetry/tracing.ts'
 import type { Tls } from './tls/tls.ts'
 import type { UsedTokens } from './used-tokens.ts'
 
@@ -26,8 +27,7 @@ export interface Runtime {
   readonly recorder: Recorder
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** For a request that is part of no trace. */
-  readonly startTrace: () => TraceParent
+  readonly tracing: Tracing
   /** Where calls to unlisted hosts may go now. */
   readonly egressRule: () => EgressRule
 }
@@ -37,4 +37,6 @@ export interface Current {
   readonly snapshot: Snapshot
   readonly credential: Credential
   readonly tls: Tls
+  /** How users stand in logs, audit and traces. */
+  readonly naming: Naming
 }

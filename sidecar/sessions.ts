@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { clockSkewSeconds } from '../shared/assertion/verify.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { Evidence } from '../shared/evidence/evidence.ts'
+import type { TraceParent } from '../shared/headers/trace-context.ts'
 import type { Assertion } from '../shared/identity.ts'
 import { LinkedList, type Link } from '../shared/linked-list.ts'
 import type { AssertionSessions, Session, SessionIndex } from '../shared/session.ts'
@@ -78,6 +79,8 @@ export interface Origin {
   readonly isUserLost?: boolean
   /** Beside an original user. */
   readonly evidence?: Evidence | undefined
+  /** Where the request stands in its trace. */
+  readonly trace?: TraceParent
 }
 
 export interface KeptSession {
@@ -138,6 +141,7 @@ export class Sessions implements SessionIndex {
     const entry: Entry = {
       handle: this.#tag + this.#random.next(),
       requestId: of.requestId ?? '',
+      trace: of.trace,
       caller,
       originalUser,
       isAboutNobody: caller === undefined || caller.kind === 'anonymous',

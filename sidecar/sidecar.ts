@@ -27,7 +27,9 @@ import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
 import { upstreamEvents } from './telemetry/upstream-events.ts'
 import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
-import { createTraceStart } from './telemetry/trace-start.ts'
+import { formatPrometheus } from './telemetry/prometheus.ts'
+import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
+import { Traffic } from './telemetry/traffic.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
 import { UsedTokens } from './used-tokens.ts'
 import { verifyAnew } from './verify-anew.ts'
@@ -73,7 +75,14 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     openAsRevoker: (user) => openStore(mesh.store, { now: options.now, log, user }),
   })
   const configuration = new Configuration(options, loaded, { store, revocations: revoking.list })
-  const parts = assemble(configuration, { store, revoking, metrics }, log, options)
+  const telemetry = await openTelemetry({
+    mesh,
+    metrics,
+    log,
+    env: options.env,
+    naming: () => configuration.current.naming,
+  })
+  const parts = assemble(configuration, { store, revoking, metrics, telemetry }, log, options)
   for (const warning of configuration.warnings) log.write('warn', warning)
   const draining: { done?: Promise<void> } = {}
   let isListening = false
@@ -89,8 +98,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     ...parts,
     admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
     adminToken: tokenCheck,
-    probes: { notReady, metrics: () => parts.metrics.format() },
+    probes: { notReady, metrics: () => formatPrometheus(metrics.instruments) },
   })
+  metrics.gauge({ name: 'onbehalf.ready', unit: '', help: 'Whether /ready says so.' }, () => [
+    [{}, notReady().length === 0 ? 1 : 0],
+  ])
+  telemetry.exportMetrics()
   tls.use(configuration.current.tls.server)
   try {
     // Before anybody can call: who was revoked before this start is not let in by it.
@@ -108,6 +121,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       : openAdminToken(tokenFile))
     opened = adminToken
     configuration.onReload(() => {
+      telemetry.audit.reopen()
       tls.use(configuration.current.tls.server)
       void parts.runtime.certificates.publish()
     })
@@ -117,6 +131,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     log.write('info', 'listening', { service: mesh.service, ...describeAddresses(addresses) })
     const sweeper = setInterval(() => {
       parts.runtime.sessions.sweep()
+      log.sweep()
       revoking.sweep()
     }, 1_000)
     sweeper.unref()
@@ -127,6 +142,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       tls.close()
       await closeAll(parts, { servers, http2 }, configuration, adminToken)
       log.write('info', 'stopped')
+      await telemetry.close()
     }
     return {
       mesh,
@@ -141,12 +157,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   } catch (error) {
     for (const server of Object.values(servers).flat()) server.close()
     await revoking.close()
-    await Promise.all([configuration.close(), opened?.remove(), store.close()])
+    await Promise.all([configuration.close(), opened?.remove(), store.close(), telemetry.close()])
     throw error
   }
 }
 
 interface Shared {
+  readonly telemetry: Telemetry
   readonly metrics: Metrics
   readonly store: Store
   readonly revoking: Revoking
@@ -166,16 +183,25 @@ interface Parts {
 
 function assemble(
   configuration: Configuration,
-  { store, revoking, metrics }: Shared,
+  { store, revoking, metrics, telemetry }: Shared,
   log: Log,
-  { now, output, env }: SidecarOptions,
+  { now, output }: SidecarOptions,
 ): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
-  const recorder = new Recorder({ log, metrics, access: () => meshNow().log.access, output })
-  const sharedCount = metrics.counter(
-    'onbehalf_shared_sessions_total',
-    'Sessions shared with other sidecars, and looked for among theirs, by outcome.',
-  )
+  const recorder = new Recorder({
+    log,
+    metrics,
+    access: () => meshNow().log.access,
+    output,
+    naming: () => configuration.current.naming,
+    audit: telemetry.audit,
+    traffic: new Traffic(meshNow),
+  })
+  const sharedCount = metrics.counter({
+    name: 'onbehalf.shared_sessions',
+    unit: '{session}',
+    help: 'Sessions shared with other sidecars, and looked for among theirs, by outcome.',
+  })
   const sharedSessions = new SharedSessions({
     store,
     mesh: meshNow,
@@ -216,7 +242,7 @@ function assemble(
     exchanges: revoking.exchanges,
     recorder,
     now,
-    startTrace: createTraceStart(env),
+    tracing: telemetry.tracing,
     egressRule: () => ({ local: meshNow().egress.local, localAddresses, ownPorts }),
   }
   const inbound = createInbound(runtime, new Admission())

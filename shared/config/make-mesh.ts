@@ -102,9 +102,32 @@ export function makeMesh(parts: MeshParts): { mesh: Mesh | undefined; files: Fil
     ...listeners(values, folder),
     credential: makeCredential(values.credential, folder),
     store,
+    telemetry: {
+      users: values.telemetry.users,
+      pseudonymKeyFile: resolveOptional(folder, values.telemetry.pseudonym_key_file),
+    },
+    audit: broken.has('audit') ? { to: 'off' } : makeAudit(values.audit, folder, sink),
     ...behaviour(values),
   }
   return { mesh, files }
+}
+
+function makeAudit(
+  { to, file }: EffectiveSettings['audit'],
+  folder: string,
+  sink: ProblemSink,
+): Mesh['audit'] {
+  if (to !== 'file') {
+    if (file !== undefined) sink.warn(['audit', 'file'], `has no effect with \`to: ${to}\`; say \`to: file\``)
+    return { to }
+  }
+  if (file !== undefined) return { to, file: resolveFile(folder, file) }
+  sink.error(['audit'], 'needs `file`, the file that the lines go to')
+  return { to: 'off' }
+}
+
+function resolveOptional(folder: string, file: string | undefined): string | undefined {
+  return file === undefined ? undefined : resolveFile(folder, file)
 }
 
 function routeFiles(placed: readonly PlacedRoute[], folder: string): FileReference[] {
@@ -123,8 +146,7 @@ function listeners(
     app: values.app,
     appByPort: new Map(Object.entries(values.ports).map(([port, endpoint]) => [Number(port), endpoint])),
     listen: values.listen,
-    adminTokenFile:
-      values.admin_token_file === undefined ? undefined : resolveFile(folder, values.admin_token_file),
+    adminTokenFile: resolveOptional(folder, values.admin_token_file),
   }
 }
 
@@ -166,7 +188,12 @@ function behaviour(
       drainDelayMs: timeouts.drain_delay,
       lingerMs: timeouts.linger,
     },
-    log: values.log,
+    log: {
+      level: values.log.level,
+      format: values.log.format,
+      access: values.log.access,
+      linesPerSecond: values.log.lines_per_second,
+    },
     evidence: values.mesh.evidence,
     maxHops: values.mesh.max_hops,
     originalUserGraceMs: values.mesh.original_user_grace,

@@ -189,6 +189,10 @@ export type StoreSettings = { readonly kind: 'memory' } | RedisSettings
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+export type AuditSettings =
+  | { readonly to: 'off' | 'stdout' | 'stderr' }
+  | { readonly to: 'file'; readonly file: string }
+
 export interface Mesh {
   /** The service that this sidecar stands beside. */
   readonly service: string
@@ -255,5 +259,13 @@ export interface Mesh {
     readonly level: LogLevel
     readonly format: 'auto' | 'json' | 'text'
     readonly access: 'off' | 'json' | 'text'
+    /** Of one kind, `0`: no limit. */
+    readonly linesPerSecond: number
   }
+  readonly telemetry: {
+    /** How users stand in logs, audit and traces. */
+    readonly users: 'pseudonym' | 'plain'
+    readonly pseudonymKeyFile: string | undefined
+  }
+  readonly audit: AuditSettings
 }

@@ -47,6 +47,37 @@ const log = section('What is written to standard error.', {
     'auto',
   ),
   access: v.optional(choice('A line for each request, in this format.', ['off', 'json', 'text']), 'off'),
+  lines_per_second: v.optional(
+    count(
+      'Lines of one kind (message and code) in a second; what is beyond is left out and counted. 0: no limit.',
+    ),
+    100,
+  ),
+})
+
+const telemetry = section(
+  'What logs, audit and traces say of users. Where traces go, OTEL_* variables say.',
+  {
+    users: v.optional(
+      choice(
+        '`pseudonym`: a keyed hash of issuer and subject; `plain`: the subject itself. Service accounts are plain always.',
+        ['pseudonym', 'plain'],
+      ),
+      'pseudonym',
+    ),
+    pseudonym_key_file: v.optional(
+      fileName(
+        'File with a secret of 32 characters or more. The same at all sidecars, a user has one pseudonym in all of them; without it each has one of its own for each start.',
+      ),
+    ),
+  },
+)
+
+const audit = section('A line of JSON for each decision, in a stream of its own.', {
+  to: v.optional(choice('Where the lines go.', ['off', 'stdout', 'stderr', 'file']), 'off'),
+  file: v.optional(
+    fileName('The file, for `to: file`; lines are added at its end, and SIGHUP opens it anew.'),
+  ),
 })
 
 const streams = section('What ends a connection that outlives its decision, such as a WebSocket.', {
@@ -97,6 +128,8 @@ export const settingEntries = {
   limits: v.optional(limits, {}),
   timeouts: v.optional(timeouts, {}),
   log: v.optional(log, {}),
+  telemetry: v.optional(telemetry, {}),
+  audit: v.optional(audit, {}),
   streams: v.optional(streams, {}),
   mode: v.optional(
     choice(

@@ -100,7 +100,7 @@ function originOf({
 
 /** Files that must exist. The admin token's is not among them: the sidecar writes it. */
 function filesOf(values: EffectiveSettings): { path: Path; file: string }[] {
-  const { credential, mesh } = values
+  const { credential, mesh, telemetry } = values
   const candidates: { path: Path; file: string | undefined }[] = [
     ...(values.issuers ?? []).flatMap(({ jwks, ca }, index) => [
       { path: ['issuers', index, 'jwks'], file: jwks.kind === 'file' ? jwks.file : undefined },
@@ -112,6 +112,7 @@ function filesOf(values: EffectiveSettings): { path: Path; file: string }[] {
     { path: ['credential', 'certificate'], file: credential.certificate },
     { path: ['credential', 'key'], file: credential.key },
     { path: ['credential', 'token_file'], file: credential.token_file },
+    { path: ['telemetry', 'pseudonym_key_file'], file: telemetry.pseudonym_key_file },
   ]
   return candidates.flatMap(({ path, file }) => (file === undefined ? [] : [{ path, file }]))
 }

@@ -86,10 +86,16 @@ function decode(text: string): string {
 export interface TraceParent {
   /** 32 hexadecimal digits, in lower case. */
   readonly traceId: string
-  /** As it is passed on: version 00, flags 00 or 01; some agents drop a whole context over another flag. */
-  readonly text: string
+  /** 16 hexadecimal digits, in lower case: of the span that is the parent of whatever is done next. */
+  readonly spanId: string
+  readonly isSampled: boolean
   /** Whether it came with the request; else it was started here. */
   readonly isContinued: boolean
+}
+
+/** As it is passed on: version 00, flags 00 or 01; some agents drop a whole context over another flag. */
+export function formatTraceParent({ traceId, spanId, isSampled }: TraceParent): string {
+  return `00-${traceId}-${spanId}-0${isSampled ? 1 : 0}`
 }
 
 const traceParentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
@@ -100,11 +106,10 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   const values = headerValues(headers, 'traceparent')
   const match = values.length === 1 ? traceParentForm.exec((values[0] as string).trim()) : null
   if (match === null) return undefined
-  const [, version, traceId, parentId, flags, more] = match as unknown as [string, ...string[]]
+  const [, version, traceId = '', spanId = '', flags = '', more] = match
   if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
-  if (zeros.test(traceId as string) || zeros.test(parentId as string)) return undefined
-  const sampled = Number.parseInt(flags as string, 16) & 1
-  return { traceId: traceId as string, text: `00-${traceId}-${parentId}-0${sampled}`, isContinued: true }
+  if (zeros.test(traceId) || zeros.test(spanId)) return undefined
+  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1, isContinued: true }
 }
 
 /**
@@ -116,9 +121,20 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
 export function withHandle(headers: HeaderList, handle: string, parent: TraceParent): string[] {
   const { others, values } = takeOut(headers, ['traceparent', 'tracestate', 'baggage'])
   const own = `${ownKey}=${handle}`
-  others.push('traceparent', parent.text)
+  others.push('traceparent', formatTraceParent(parent))
   others.push('tracestate', joinTraceState(own, parent.isContinued ? values.tracestate : []))
   others.push('baggage', joinBaggage(own, values.baggage))
+  return others
+}
+
+/**
+ * The headers with another parent in them.
+ * @param parent of the same trace as what came, or of another one: its `tracestate` is nobody's then.
+ */
+export function withTraceParent(headers: HeaderList, parent: TraceParent): string[] {
+  const { others, values } = takeOut(headers, ['traceparent', 'tracestate'])
+  others.push('traceparent', formatTraceParent(parent))
+  if (parent.isContinued) for (const value of values.tracestate) others.push('tracestate', value)
   return others
 }
 

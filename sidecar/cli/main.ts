@@ -1,6 +1,7 @@
 // The command line: finds the command, runs it, and turns what it returns into the exit status.
 import type { Io } from './io.ts'
 import { exitStatus } from './io.ts'
+import { version } from '../version.ts'
 
 type Command = (args: string[], io: Io) => Promise<number>
 
@@ -82,7 +83,3 @@ export async function main(args: string[], io: Io): Promise<number> {
   const command = await entry.load()
   return command(rest, io)
 }
-
-/** Set by the bundler from package.json. */
-declare const ONBEHALF_VERSION: string
-const version = typeof ONBEHALF_VERSION === 'string' ? ONBEHALF_VERSION : 'from source'

@@ -58,10 +58,11 @@ interface Early {
 export function createInterception(runtime: Runtime, admission: Admission, metrics: Metrics): Interception {
   const clients = new Set<Socket>()
   const own = watchOwnConnections()
-  const passed = metrics.counter(
-    'onbehalf_passed_connections_total',
-    'Redirected connections that are not HTTP, by what they are, outcome and refusal code.',
-  )
+  const passed = metrics.counter({
+    name: 'onbehalf.passed_connections',
+    unit: '{connection}',
+    help: 'Redirected connections that are not HTTP, by what they are, outcome and refusal code.',
+  })
 
   async function serve(connection: Connection, serveHttp: () => void): Promise<void> {
     const { client } = connection

@@ -1,8 +1,12 @@
-// Values that are read when `/metrics` is asked: what is under way, kept, loaded, and about to end.
+// Values that are read when somebody asks: what is under way, kept, loaded, and about to end.
 import type { Configuration } from '../configuration.ts'
 import type { Side } from '../exchange.ts'
+import { maxStaleMs } from '../keys/issuer-keys.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Metrics } from './metrics.ts'
+import { version } from '../version.ts'
+import type { Metrics, Sample } from './metrics.ts'
+
+const seconds = (ms: number) => Math.floor(ms / 1000)
 
 export function addGauges(
   metrics: Metrics,
@@ -10,32 +14,53 @@ export function addGauges(
   sessions: Sessions,
   sides: Readonly<Record<string, Side>>,
 ): void {
-  metrics.gauge('onbehalf_active_requests', 'Requests under way.', () =>
-    Object.entries(sides).map(([direction, side]) => [{ direction }, side.admission.active]),
+  const gauge = (name: string, unit: string, help: string, read: () => readonly Sample[]) =>
+    metrics.gauge({ name, unit, help }, read)
+  gauge(
+    'onbehalf.active_requests',
+    '{request}',
+    'What is under way and counts for limits.concurrent_requests, tunnels among it.',
+    () => Object.entries(sides).map(([direction, side]) => [{ direction }, side.admission.active]),
   )
-  metrics.gauge('onbehalf_sessions', 'Live sessions, by state.', () => [
+  gauge('onbehalf.sessions', '{session}', 'Live sessions, by state.', () => [
     [{ state: 'active' }, sessions.size - sessions.lingering],
     [{ state: 'lingering' }, sessions.lingering],
   ])
-  metrics.gauge('onbehalf_session_bytes', 'Memory that sessions count for.', () => [[{}, sessions.bytes]])
-  metrics.gauge('onbehalf_issuer_keys', 'Keys of each issuer that are in use.', () =>
-    [...configuration.current.snapshot.trust.keysByIssuer].map(([issuer, { keys }]) => [
-      { issuer },
-      keys.byId.size,
-    ]),
+  gauge('onbehalf.session', 'By', 'Memory that sessions count for.', () => [[{}, sessions.bytes]])
+  gauge(
+    'onbehalf.verified_links',
+    '{link}',
+    'Links of evidence whose signature is remembered as good.',
+    () => [[{}, configuration.current.snapshot.trust.links.size]],
   )
-  metrics.gauge('onbehalf_verified_links', 'Links of evidence whose signature is remembered as good.', () => [
-    [{}, configuration.current.snapshot.trust.links.size],
-  ])
-  metrics.gauge(
-    'onbehalf_credential_expiry_timestamp_seconds',
-    'When the certificate of the account ends.',
-    () => {
-      const { minter } = configuration.current.credential
-      return minter === undefined ? [] : [[{ account: minter.account }, Math.floor(minter.notAfterMs / 1000)]]
-    },
-  )
-  metrics.gauge('onbehalf_failed_reloads', 'Reloads refused since the last one that took effect.', () => [
+  gauge('onbehalf.build_info', '', 'The version that runs.', () => [[{ version }, 1]])
+  addKeyGauges(gauge, configuration)
+  gauge('onbehalf.failed_reloads', '{reload}', 'Reloads refused since the last one that took effect.', () => [
     [{}, configuration.failedReloads],
   ])
+  gauge('onbehalf.config_loaded_timestamp', 's', 'When the mesh file in effect was loaded.', () => [
+    [{}, seconds(configuration.loadedAtMs)],
+  ])
+}
+
+function addKeyGauges(
+  gauge: (name: string, unit: string, help: string, read: () => readonly Sample[]) => void,
+  configuration: Configuration,
+): void {
+  const keysByIssuer = () => [...configuration.current.snapshot.trust.keysByIssuer]
+  gauge('onbehalf.issuer.keys', '{key}', 'Keys of each issuer that are in use.', () => [
+    ...configuration.waitingFor().map((issuer): Sample => [{ issuer }, 0]),
+    ...keysByIssuer().map(([issuer, { keys }]): Sample => [{ issuer }, keys.byId.size]),
+  ])
+  gauge(
+    'onbehalf.issuer.keys_fetched_timestamp',
+    's',
+    'When the keys of each issuer were last fetched with success.',
+    () =>
+      keysByIssuer().map(([issuer, { usableUntilMs }]) => [{ issuer }, seconds(usableUntilMs - maxStaleMs)]),
+  )
+  gauge('onbehalf.credential.expiry_timestamp', 's', 'When the certificate of the account ends.', () => {
+    const { minter } = configuration.current.credential
+    return minter === undefined ? [] : [[{ account: minter.account }, seconds(minter.notAfterMs)]]
+  })
 }

@@ -1,11 +1,22 @@
 // Writes log lines: JSON for machines, text for people, from the same fields.
 import type { LogLevel, Mesh } from '../../shared/config/mesh.ts'
+import { Floods, type LogFields } from './floods.ts'
 
-export type LogFields = Readonly<Record<string, unknown>>
+export type { LogFields } from './floods.ts'
 
 export interface Log {
   level: LogLevel
   write(level: LogLevel, message: string, fields?: LogFields): void
+}
+
+/** The sidecar's own log, of which others may want each line, and whose floods are held back. */
+export interface OwnLog extends Log {
+  /** Told of each line that is written from now on. */
+  listen(listener: (level: LogLevel, message: string, fields: LogFields, atMs: number) => void): void
+  /** Lines that were left out. */
+  readonly suppressed: number
+  /** Says what was left out in the seconds that are over. To be called now and then. */
+  sweep(): void
 }
 
 const severity: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
@@ -19,15 +30,33 @@ export function isLogLevel(text: string): text is LogLevel {
   return Object.hasOwn(severity, text)
 }
 
-export function createLog(settings: Mesh['log'], output: LogOutput, now: () => number): Log {
+export function createLog(settings: Mesh['log'], output: LogOutput, now: () => number): OwnLog {
   const json = settings.format === 'json' || (settings.format === 'auto' && output.isTTY !== true)
   const format = json ? jsonLine : textLine
+  const floods = new Floods(settings.linesPerSecond)
+  let told: Parameters<OwnLog['listen']>[0] | undefined
+  const put = (level: LogLevel, message: string, fields: LogFields) => {
+    const atMs = now()
+    output.write(format(new Date(atMs), level, message, fields))
+    told?.(level, message, fields, atMs)
+  }
+  const sweep = () => {
+    for (const { level, fields } of floods.ended(now())) put(level, 'lines left out', fields)
+  }
   return {
     level: settings.level,
     write(level, message, fields = {}) {
       if (severity[level] < severity[this.level]) return
-      output.write(format(new Date(now()), level, message, fields))
+      sweep()
+      if (floods.admits(level, message, fields, now())) put(level, message, fields)
     },
+    listen(listener) {
+      told = listener
+    },
+    get suppressed() {
+      return floods.suppressed
+    },
+    sweep,
   }
 }
 

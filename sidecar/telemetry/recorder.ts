@@ -1,75 +1,42 @@
-// Takes each decision once, and derives from it all that is seen of it: ring, log, access log, counters.
+// Takes each decision once, and derives from it all that is seen of it: ring, log, access log, audit, metrics, edges.
 import { causesOf, isAbout, type Decision } from '../../shared/decision.ts'
-import type { Refusal, RefusalCode } from '../../shared/errors.ts'
+import type { Refusal } from '../../shared/errors.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
+import { nameOf, type Naming } from '../../shared/pseudonyms.ts'
+import type { Audit } from './audit.ts'
+import type { Ending } from './ending.ts'
 import { describeError, jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
-import type { Counter, Metrics } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
+import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts'
+import type { Traffic } from './traffic.ts'
 
 const maxDecisions = 1_000
-
-/** How a request ended, after its decision. */
-export interface Ending {
-  /** The status sent; undefined where the client left before. */
-  readonly status: number | undefined
-  readonly durationMs: number
-  /** How often it was sent to the upstream again. */
-  readonly repeated?: number
-  /** A failure after the decision: the upstream's, or a limit. */
-  readonly code?: RefusalCode
-  /** For the log alone. */
-  readonly error?: string
-}
 
 export interface RecorderOptions {
   readonly log: Log
   readonly metrics: Metrics
   readonly access: () => Mesh['log']['access']
   readonly output: LogOutput
+  readonly naming: () => Naming
+  readonly audit: Audit
+  readonly traffic: Traffic
 }
 
 export class Recorder {
   readonly #options: RecorderOptions
   readonly #ring: Decision[] = []
+  readonly #watchers = new Set<(decision: Decision) => void>()
+  readonly #metrics: RequestMetrics
   #next = 0
-  readonly #requests: Counter
-  readonly #sources: Counter
-  readonly #evidence: Counter
-  readonly #ended: Counter
-  readonly #repeated: Counter
-  readonly #unreadable: Counter
 
   constructor(options: RecorderOptions) {
     this.#options = options
-    const { metrics } = options
-    this.#requests = metrics.counter(
-      'onbehalf_decisions_total',
-      'Requests decided, by outcome and refusal code.',
-    )
-    this.#sources = metrics.counter(
-      'onbehalf_outbound_calls_total',
-      'Calls to routes, by what caused them, by which source said so, and by outcome.',
-    )
-    this.#evidence = metrics.counter(
-      'onbehalf_evidence_total',
-      'Requests on behalf of a user, by what came of the evidence with them.',
-    )
-    this.#ended = metrics.counter(
-      'onbehalf_responses_total',
-      'Requests ended, by class of status and failure.',
-    )
-    this.#repeated = metrics.counter(
-      'onbehalf_repeated_requests_total',
-      'Times that a request was sent to its upstream again.',
-    )
-    this.#unreadable = metrics.counter(
-      'onbehalf_unreadable_requests_total',
-      'What arrived and was refused before it could be read as a request, by code.',
-    )
+    this.#metrics = createRequestMetrics(options.metrics)
   }
 
   /** What arrived and is no request: there is nothing to decide. */
   unreadable(direction: Decision['direction'], refusal: Refusal, peer: string, requestId: string): void {
-    this.#unreadable.add({ direction, code: refusal.code })
+    this.#metrics.unreadable(direction, refusal.code)
     const { code, message, cause } = refusal
     this.#options.log.write('info', 'unreadable request', {
       direction,
@@ -84,25 +51,20 @@ export class Recorder {
   decided(decision: Decision): void {
     this.#ring[this.#next] = decision
     this.#next = (this.#next + 1) % maxDecisions
-    const { direction, outcome, code = '', route = '', mode } = decision
-    this.#requests.add({ direction, outcome, code, route, mode })
-    if (decision.sources !== undefined) this.#sources.add({ ...causeLabels(decision), outcome, route })
-    const evidence = evidenceLabel(decision)
-    if (evidence !== undefined) this.#evidence.add({ result: evidence, route, mode })
-    const { log } = this.#options
-    if (outcome === 'refused') log.write('warn', 'refused', logFields(decision))
-    else if (log.level === 'debug') log.write('debug', 'allowed', logFields(decision))
+    this.#metrics.decided(decision)
+    const { log, audit, naming } = this.#options
+    audit.write(decision, naming())
+    if (decision.outcome === 'refused') log.write('warn', 'refused', this.#fields(decision))
+    else if (log.level === 'debug') log.write('debug', 'allowed', this.#fields(decision))
+    for (const watcher of this.#watchers) watcher(decision)
   }
 
   ended(decision: Decision, ending: Ending): void {
-    const { direction } = decision
-    const status = ending.status === undefined ? 'none' : `${Math.floor(ending.status / 100)}xx`
-    this.#ended.add({ direction, status, code: ending.code ?? '' })
-    const { repeated = 0 } = ending
-    if (repeated > 0) this.#repeated.add({ direction, route: decision.route ?? '' }, repeated)
+    this.#metrics.ended(decision, ending)
+    this.#options.traffic.count(decision, ending)
     if (ending.code !== undefined) {
-      const { status: sent, error, code } = ending
-      this.#options.log.write('warn', 'failed', { ...logFields(decision), code, status: sent, cause: error })
+      const { status, error, code } = ending
+      this.#options.log.write('warn', 'failed', { ...this.#fields(decision), code, status, cause: error })
     }
     this.#writeAccess(decision, ending)
   }
@@ -130,12 +92,22 @@ export class Recorder {
     )
   }
 
+  /** Tells of each decision from now on. @returns what ends it. */
+  watch(watcher: (decision: Decision) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => void this.#watchers.delete(watcher)
+  }
+
+  #fields(decision: Decision): LogFields {
+    return logFields(decision, this.#options.naming())
+  }
+
   #writeAccess(decision: Decision, ending: Ending): void {
     const access = this.#options.access()
     if (access === 'off') return
     const format = access === 'json' ? jsonLine : textLine
     const fields = {
-      ...logFields(decision),
+      ...this.#fields(decision),
       status: ending.status,
       duration_ms: Math.round(ending.durationMs * 10) / 10,
       repeated: ending.repeated || undefined,
@@ -144,26 +116,14 @@ export class Recorder {
   }
 }
 
-/** Of a request without an original user, or whose evidence nobody came to look at, nothing. */
-function evidenceLabel({ direction, code, chain, caller, originalUser }: Decision): string | undefined {
-  if (direction !== 'inbound') return undefined
-  if (code === 'evidence_missing' || code === 'evidence_invalid') return code.slice('evidence_'.length)
-  if (chain !== undefined) return 'verified'
-  return originalUser !== undefined && caller?.kind === 'service_account' ? 'none' : undefined
-}
-
-/** What is not the client's to choose: of a call whose cause could not be told, why not. */
-function causeLabels({ cause, code, source, sources = [] }: Decision) {
-  const untold = code === 'original_user_lost' ? 'lost' : 'ambiguous'
-  return { cause: cause ?? untold, source: source ?? sources[0]?.name ?? 'assertion' }
-}
-
 /** One spelling of a decision's fields, for every log. */
-export function logFields(decision: Decision): LogFields {
-  const { caller, originalUser } = decision
+export function logFields(decision: Decision, naming: Naming): LogFields {
+  const { caller, originalUser, isSampled } = decision
   return {
     request_id: decision.requestId,
     trace_id: decision.traceId,
+    span_id: decision.spanId,
+    trace_flags: isSampled === undefined ? undefined : `0${isSampled ? 1 : 0}`,
     direction: decision.direction,
     outcome: decision.outcome,
     code: decision.code,
@@ -175,8 +135,8 @@ export function logFields(decision: Decision): LogFields {
     route: decision.route,
     peer: decision.peer,
     certificate: decision.certificate,
-    caller: caller === undefined ? undefined : `${caller.issuer}/${caller.subject}`,
-    original_user: originalUser === undefined ? undefined : `${originalUser.issuer}/${originalUser.subject}`,
+    caller: caller && nameOf(caller, naming),
+    original_user: originalUser && nameOf(originalUser, naming),
     chain: decision.chain?.join(' '),
     txn: decision.txn,
     source: decision.source,

@@ -10,12 +10,13 @@ import { RandomBits } from '../random-bits.ts'
 export function createTraceStart(env: NodeJS.ProcessEnv): () => TraceParent {
   const ratio = ratioOf(env)
   const traceIds = new RandomBits(16, 'hex')
-  const parentIds = new RandomBits(8, 'hex')
-  return () => {
-    const traceId = notZero(traceIds)
-    const flags = Math.random() < ratio ? '01' : '00'
-    return { traceId, text: `00-${traceId}-${notZero(parentIds)}-${flags}`, isContinued: false }
-  }
+  const spanIds = new RandomBits(8, 'hex')
+  return () => ({
+    traceId: notZero(traceIds),
+    spanId: notZero(spanIds),
+    isSampled: Math.random() < ratio,
+    isContinued: false,
+  })
 }
 
 /** W3C Trace Context 3.2.2: all zeros is no id. */

@@ -4,10 +4,11 @@ import { describeError, type Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export function upstreamEvents(metrics: Metrics, log: Log): BalancerEvents {
-  const aside = metrics.counter(
-    'onbehalf_upstream_set_aside_total',
-    'Times that an address of a route was set aside, since it took no connection.',
-  )
+  const aside = metrics.counter({
+    name: 'onbehalf.upstream.set_aside',
+    unit: '{address}',
+    help: 'Times that an address of a route was set aside, since it took no connection.',
+  })
   return {
     onAside({ name }, address, cause, forMs) {
       aside.add({ route: name })

@@ -90,7 +90,8 @@ test('by its trace, also a call into which the app carried a handle and no trace
     [
       ['inbound', undefined, traceId],
       ['outbound', 'none', traceId],
-      ['outbound', 'user', undefined],
+      // The sidecar itself goes on with the trace of the request that the handle names.
+      ['outbound', 'user', traceId],
     ],
   )
 })

@@ -453,12 +453,13 @@ test('what was found before a refusal is recorded, and nothing that was not veri
 
 const startedTrace = {
   traceId: '1'.repeat(32),
-  text: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
+  spanId: '2'.repeat(16),
+  isSampled: true,
   isContinued: false,
 }
 const carriers = {
   'x-onbehalf-handle': ['the-handle'],
-  traceparent: [startedTrace.text],
+  traceparent: [`00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`],
   tracestate: ['onbehalf=the-handle'],
   baggage: ['onbehalf=the-handle'],
 }

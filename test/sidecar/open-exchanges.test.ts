@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Assertion } from '../../shared/identity.ts'
 import { OpenExchanges, type OpenExchange } from '../../sidecar/open-exchanges.ts'
+import { formatPrometheus } from '../../sidecar/telemetry/prometheus.ts'
 import { Metrics } from '../../sidecar/telemetry/metrics.ts'
 import { assertionOf, nothingRevoked, refusalOf } from '../support/tokens.ts'
 
@@ -19,13 +20,13 @@ function ground(setting: { endAt?: 'expiry' | 'revocation' | 'never'; graceMs?: 
     return revoked.has(assertion)
   }
   const metrics = new Metrics()
-  const ended = metrics.counter('ended', 'Ended.')
+  const ended = metrics.counter({ name: 'ended', unit: '', help: 'Ended.' })
   const exchanges = new OpenExchanges(
     { ...nothingRevoked, isRevoked },
     { endAt: () => setting.endAt ?? 'revocation', graceMs: () => setting.graceMs ?? 0 },
     ended,
   )
-  const counted = () => /^ended(\S*) (\d+)$/m.exec(metrics.format())?.slice(1)
+  const counted = () => /^ended_total(\S*) (\d+)$/m.exec(formatPrometheus(metrics.instruments))?.slice(1)
   return { exchanges, revoked, counted, asked: () => asked }
 }
 

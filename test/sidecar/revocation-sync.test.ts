@@ -61,7 +61,7 @@ function ground(t: TestContext): Ground {
       const list = new RevocationList({ now, ...options })
       const rejected: Rejection[] = []
       const logs: string[] = []
-      const settings = { level: 'debug', format: 'json', access: 'off' } as const
+      const settings = { level: 'debug', format: 'json', access: 'off', linesPerSecond: 0 } as const
       const sync = new RevocationSync({
         store,
         list,

@@ -218,7 +218,9 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
       drainDelayMs: 0,
       lingerMs: 0,
     },
-    log: { level: 'info', format: 'json', access: 'off' },
+    log: { level: 'info', format: 'json', access: 'off', linesPerSecond: 0 },
+    telemetry: { users: 'pseudonym', pseudonymKeyFile: undefined },
+    audit: { to: 'off' },
     ...changes,
   }
 }

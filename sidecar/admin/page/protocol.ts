@@ -1,24 +1,8 @@
 // What the page is told: one shape for a sidecar by itself, and for several whose events were put together.
 import type { Decision } from '../../../shared/decision.ts'
+import type { Edge } from '../../telemetry/traffic.ts'
 
-/** What was counted of one edge since the start. Differences between two of them are rates. */
-export interface Edge {
-  /** Who calls: a service, an account of none, `users`, `nobody`, or `unverified`. */
-  readonly from: string
-  /** Who is called: a service, or `elsewhere` for hosts that no route names. */
-  readonly to: string
-  /** Which side counted it. An edge between two services is counted by both of them. */
-  readonly direction: 'inbound' | 'outbound'
-  readonly requests: number
-  /** Of the requests, those that were refused here. */
-  readonly refused: number
-  /** Of the requests, those that failed after they were permitted: no answer, or a status of 5xx. */
-  readonly failed: number
-  /** Refusals and failures by code. */
-  readonly codes: Readonly<Record<string, number>>
-  /** How many took at most so many seconds as `bounds` of the state says, each counted once; the last: longer. */
-  readonly buckets: readonly number[]
-}
+export type { Edge }
 
 export interface KeyRow {
   readonly kind: 'issuer' | 'root' | 'account'

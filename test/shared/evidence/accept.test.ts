@@ -147,7 +147,8 @@ test('a user whose way here is not shown is nobody’s user: the finding is gone
 
 const trace = {
   traceId: 'a'.repeat(32),
-  text: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
+  spanId: 'b'.repeat(16),
+  isSampled: true,
   isContinued: true,
 }
 

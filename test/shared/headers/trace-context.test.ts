@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { headerValues } from '../../../shared/head.ts'
-import { readTraceParent, stripHandles, withHandle } from '../../../shared/headers/trace-context.ts'
+import {
+  formatTraceParent,
+  readTraceParent,
+  stripHandles,
+  withHandle,
+  withTraceParent,
+} from '../../../shared/headers/trace-context.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const parentId = 'b7ad6b7169203331'
@@ -38,8 +44,9 @@ const parents: readonly (readonly [came: string, passed: string | undefined])[] 
 
 for (const [came, passed] of parents) {
   test(`traceparent ${JSON.stringify(came)} is ${passed === undefined ? 'none' : 'passed on as ' + passed}`, () => {
-    assert.equal(readTraceParent(['traceparent', came])?.text, passed)
-    if (passed !== undefined) assert.equal(readTraceParent(['traceparent', came])?.traceId, traceId)
+    const read = readTraceParent(['traceparent', came])
+    assert.equal(read && formatTraceParent(read), passed)
+    assert.equal(read?.traceId, passed && traceId)
   })
 }
 
@@ -50,7 +57,12 @@ test('two traceparents are none', () => {
 // Our handle goes in.
 
 function given(...headers: string[]) {
-  const parent = readTraceParent(headers) ?? { traceId: 'started', text: 'started', isContinued: false }
+  const parent = readTraceParent(headers) ?? {
+    traceId: 'started',
+    spanId: 'here',
+    isSampled: false,
+    isContinued: false,
+  }
   const all = withHandle(headers, handle, parent)
   const one = (name: string) => {
     const values = headerValues(all, name)
@@ -62,7 +74,7 @@ function given(...headers: string[]) {
 
 test('without a trace context there is a new one', () => {
   const { parent, state, baggage } = given('Accept', '*')
-  assert.deepEqual([parent, state, baggage], ['started', own, own])
+  assert.deepEqual([parent, state, baggage], ['00-started-here-00', own, own])
 })
 
 test('a trace context is continued, ours leftmost, the others in their order', () => {
@@ -86,7 +98,7 @@ test('a trace context is continued, ours leftmost, the others in their order', (
 
 test('a tracestate without a valid traceparent is nobody’s, and baggage stays', () => {
   const { parent, state, baggage } = given('traceparent', 'none', 'tracestate', 'a=1', 'baggage', 'b=2')
-  assert.deepEqual([parent, state, baggage], ['started', own, `${own},b=2`])
+  assert.deepEqual([parent, state, baggage], ['00-started-here-00', own, `${own},b=2`])
 })
 
 const states: readonly (readonly [why: string, came: string, kept: string])[] = [
@@ -222,4 +234,28 @@ test('whatever came, an agent that reads the result finds our handle once, and f
     }),
     { numRuns: 2_000 },
   )
+})
+
+// Another parent goes in.
+
+test('another span of the same trace takes the place of the one that came, beside what was kept of its state', () => {
+  const parent = { traceId, spanId: 'c'.repeat(16), isSampled: true, isContinued: true }
+  assert.deepEqual(withTraceParent(['a', '1', 'traceparent', valid, 'tracestate', 'x=1'], parent), [
+    'a',
+    '1',
+    'traceparent',
+    `00-${traceId}-${'c'.repeat(16)}-01`,
+    'tracestate',
+    'x=1',
+  ])
+})
+
+test('in another trace the state of the one that came is nobody’s', () => {
+  const parent = { traceId: 'd'.repeat(32), spanId: 'c'.repeat(16), isSampled: false, isContinued: false }
+  assert.deepEqual(withTraceParent(['tracestate', 'x=1', 'a', '1'], parent), [
+    'a',
+    '1',
+    'traceparent',
+    `00-${'d'.repeat(32)}-${'c'.repeat(16)}-00`,
+  ])
 })

@@ -10,7 +10,10 @@ const time = new Date('2026-01-15T12:00:00Z')
 function logTo(level: LogLevel, format: 'auto' | 'json' | 'text', isTTY?: boolean) {
   const lines: string[] = []
   const output = { ...(isTTY !== undefined && { isTTY }), write: (text: string) => lines.push(text) }
-  return { log: createLog({ level, format, access: 'off' }, output, () => time.getTime()), lines }
+  return {
+    log: createLog({ level, format, access: 'off', linesPerSecond: 0 }, output, () => time.getTime()),
+    lines,
+  }
 }
 
 test('JSON holds time, level, message and fields', () => {

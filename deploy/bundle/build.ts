@@ -1,0 +1,65 @@
+// `npm run build`: the sidecar in one file, what it seldom loads in a second one, and the preload.
+import { chmod, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { build, type BuildOptions, type Plugin } from 'esbuild'
+
+const root = path.join(import.meta.dirname, '../..')
+const dist = (name: string) => path.join(root, 'dist', name)
+
+/** OpenTelemetry's SDK is a third of all code: read only where telemetry is exported. */
+const apart: Plugin = {
+  name: 'apart',
+  setup({ onResolve }) {
+    onResolve({ filter: /\/otel\/start\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: './opentelemetry.cjs', external: true } : undefined,
+    )
+  },
+}
+
+/** One of its packages looks for another where it lies itself, past the bundle. */
+const withinBundle: Plugin = {
+  name: 'within the bundle',
+  setup({ onLoad }) {
+    onLoad({ filter: /otlp-grpc-exporter-base\/.*\.mjs$/ }, async ({ path: file }) => ({
+      contents: (await readFile(file, 'utf8')).replaceAll('__require(', 'require('),
+    }))
+  },
+}
+
+const common: BuildOptions = {
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  legalComments: 'none',
+  logLevel: 'warning',
+  define: { ONBEHALF_VERSION: JSON.stringify(process.env['npm_package_version'] ?? 'unknown') },
+}
+
+async function buildSidecar(): Promise<void> {
+  const sidecar = { ...common, target: 'node26', outfile: dist('onbehalf.cjs'), plugins: [apart] }
+  await build({ ...sidecar, entryPoints: [path.join(root, 'sidecar/cli/onbehalf.ts')] })
+  await chmod(dist('onbehalf.cjs'), 0o755)
+}
+
+async function buildOpenTelemetry(): Promise<void> {
+  await build({
+    ...common,
+    target: 'node26',
+    outfile: dist('opentelemetry.cjs'),
+    entryPoints: [path.join(root, 'sidecar/telemetry/otel/start.ts')],
+    plugins: [withinBundle],
+    // Only loaders for modules that are not bundled ask.
+    define: { ...common.define, 'import.meta.url': 'undefined' },
+  })
+}
+
+async function buildPreload(): Promise<void> {
+  await build({
+    ...common,
+    target: 'node18',
+    outfile: dist('preload.cjs'),
+    entryPoints: [path.join(root, 'deploy/preload/preload.ts')],
+  })
+}
+
+await Promise.all([buildSidecar(), buildOpenTelemetry(), buildPreload()])

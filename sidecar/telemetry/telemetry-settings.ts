@@ -1,0 +1,71 @@
+// Which signals go out by OTLP, and as whom: read from the variables that OpenTelemetry defines.
+
+export interface TelemetrySettings {
+  readonly traces: boolean
+  readonly metrics: boolean
+  readonly logs: boolean
+  /** Whether whoever sent a request decides if it is sampled. */
+  readonly isParentBased: boolean
+  /** What OTEL_PROPAGATORS names beside W3C's formats, which are always on. */
+  readonly otherFormats: readonly string[]
+}
+
+const signals = { traces: 'TRACES', metrics: 'METRICS', logs: 'LOGS' } as const
+
+/**
+ * A signal is exported where its exporter is named, or an endpoint that takes it is; else nothing is loaded and nothing
+ * is sent. OTEL_SDK_DISABLED turns all off, `none` one of them.
+ */
+export function readTelemetrySettings(env: NodeJS.ProcessEnv): TelemetrySettings {
+  const value = (name: string) => (env[name] ?? '').trim()
+  const isOff = value('OTEL_SDK_DISABLED').toLowerCase() === 'true'
+  const isOn = (signal: keyof typeof signals): boolean => {
+    const exporter = value(`OTEL_${signals[signal]}_EXPORTER`)
+    if (isOff || exporter === 'none') return false
+    if (exporter !== '') return true
+    return ['OTEL_EXPORTER_OTLP_ENDPOINT', `OTEL_EXPORTER_OTLP_${signals[signal]}_ENDPOINT`].some(
+      (name) => value(name) !== '',
+    )
+  }
+  const sampler = value('OTEL_TRACES_SAMPLER')
+  return {
+    traces: isOn('traces'),
+    metrics: isOn('metrics'),
+    logs: isOn('logs'),
+    isParentBased: sampler === '' || sampler.startsWith('parentbased_'),
+    otherFormats: value('OTEL_PROPAGATORS')
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => !['', 'none', 'tracecontext', 'baggage'].includes(name)),
+  }
+}
+
+/** What a pod's environment says of where it is (OpenTelemetry's conventions for Kubernetes). */
+export function kubernetesAttributes(env: NodeJS.ProcessEnv): Record<string, string> {
+  if ((env['KUBERNETES_SERVICE_HOST'] ?? '') === '') return {}
+  const attributes = {
+    // A pod's host name is its own, unless it is given another one.
+    'k8s.pod.name': env['POD_NAME'] ?? env['HOSTNAME'],
+    'k8s.pod.uid': env['POD_UID'],
+    'k8s.namespace.name': env['POD_NAMESPACE'],
+    'k8s.node.name': env['NODE_NAME'],
+    'k8s.container.name': env['CONTAINER_NAME'],
+  }
+  return Object.fromEntries(
+    Object.entries(attributes).filter((entry): entry is [string, string] => (entry[1] ?? '') !== ''),
+  )
+}
+
+/** What is said of this sidecar where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say nothing. */
+export function resourceAttributes(
+  service: string,
+  version: string,
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
+  const given = new Set(
+    (env['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',').map((pair) => (pair.split('=', 1)[0] ?? '').trim()),
+  )
+  if ((env['OTEL_SERVICE_NAME'] ?? '') !== '') given.add('service.name')
+  const own = { 'service.name': service, 'onbehalf.version': version, ...kubernetesAttributes(env) }
+  return Object.fromEntries(Object.entries(own).filter(([name]) => !given.has(name)))
+}
