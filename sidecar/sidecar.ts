@@ -3,6 +3,8 @@ import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
+import { judgeToken } from './admin/judge.ts'
+import { describeState } from './admin/state.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { Certificates } from './certificates.ts'
 import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
@@ -96,7 +98,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
   const { servers, http2, tls } = makeServers(mesh, {
     ...parts,
-    admin: adminSubject(parts, configuration, log, { ...options, onDrain: () => void beginDrain() }),
+    admin: adminSubject(parts, configuration, log, {
+      ...options,
+      notReady,
+      onDrain: () => void beginDrain(),
+    }),
     adminToken: tokenCheck,
     probes: { notReady, metrics: () => formatPrometheus(metrics.instruments) },
   })
@@ -171,6 +177,7 @@ interface Shared {
 
 interface Parts {
   readonly runtime: Runtime
+  readonly traffic: Traffic
   readonly metrics: Metrics
   readonly revoking: Revoking
   readonly inbound: Side & { close(): void }
@@ -188,6 +195,7 @@ function assemble(
   { now, output }: SidecarOptions,
 ): Parts {
   const meshNow = () => configuration.current.snapshot.mesh
+  const traffic = new Traffic(meshNow)
   const recorder = new Recorder({
     log,
     metrics,
@@ -195,7 +203,7 @@ function assemble(
     output,
     naming: () => configuration.current.naming,
     audit: telemetry.audit,
-    traffic: new Traffic(meshNow),
+    traffic,
   })
   const sharedCount = metrics.counter({
     name: 'onbehalf.shared_sessions',
@@ -260,6 +268,7 @@ function assemble(
   }
   return {
     runtime,
+    traffic,
     metrics,
     revoking,
     inbound,
@@ -289,6 +298,7 @@ function reasonsNotReady(
 
 interface AdminControls extends SidecarOptions {
   readonly onDrain: () => void
+  readonly notReady: () => readonly string[]
 }
 
 function adminSubject(
@@ -306,6 +316,12 @@ function adminSubject(
     decisions: (id) => (id === undefined ? runtime.recorder.recent() : runtime.recorder.about(id)),
     drain: () => controls.onDrain(),
     shutdown: () => controls.onShutdown(),
+    judge: (asked) => judgeToken(asked, runtime),
+    events: {
+      state: (unsentDecisions) => describeState(parts, configuration, controls, unsentDecisions),
+      recent: () => runtime.recorder.recent(),
+      watch: (watcher) => runtime.recorder.watch(watcher),
+    },
     setLogLevel(level) {
       log.write('warn', 'log level changed', { from: log.level, to: level })
       log.level = level

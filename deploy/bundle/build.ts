@@ -1,6 +1,7 @@
 // `npm run build`: the sidecar in one file, what it seldom loads in a second one, and the preload.
 import { chmod, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { readPageFiles } from '../../sidecar/admin/page-files.ts'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -9,8 +10,8 @@ const dist = (name: string) => path.join(root, 'dist', name)
 /** OpenTelemetry's SDK is a third of all code: read only where telemetry is exported. */
 const apart: Plugin = {
   name: 'apart',
-  setup({ onResolve }) {
-    onResolve({ filter: /\/otel\/start\.ts$/ }, ({ kind }) =>
+  setup(bundler) {
+    bundler.onResolve({ filter: /\/otel\/start\.ts$/ }, ({ kind }) =>
       kind === 'dynamic-import' ? { path: './opentelemetry.cjs', external: true } : undefined,
     )
   },
@@ -19,8 +20,8 @@ const apart: Plugin = {
 /** One of its packages looks for another where it lies itself, past the bundle. */
 const withinBundle: Plugin = {
   name: 'within the bundle',
-  setup({ onLoad }) {
-    onLoad({ filter: /otlp-grpc-exporter-base\/.*\.mjs$/ }, async ({ path: file }) => ({
+  setup(bundler) {
+    bundler.onLoad({ filter: /otlp-grpc-exporter-base\/.*\.mjs$/ }, async ({ path: file }) => ({
       contents: (await readFile(file, 'utf8')).replaceAll('__require(', 'require('),
     }))
   },
@@ -36,8 +37,18 @@ const common: BuildOptions = {
 }
 
 async function buildSidecar(): Promise<void> {
-  const sidecar = { ...common, target: 'node26', outfile: dist('onbehalf.cjs'), plugins: [apart] }
-  await build({ ...sidecar, entryPoints: [path.join(root, 'sidecar/cli/onbehalf.ts')] })
+  await build({
+    ...common,
+    target: 'node26',
+    outfile: dist('onbehalf.cjs'),
+    entryPoints: [path.join(root, 'sidecar/cli/onbehalf.ts')],
+    plugins: [apart],
+    define: {
+      ...common.define,
+      ONBEHALF_PAGE: JSON.stringify(readPageFiles()),
+      'import.meta.dirname': '__dirname',
+    },
+  })
   await chmod(dist('onbehalf.cjs'), 0o755)
 }
 

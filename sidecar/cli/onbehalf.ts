@@ -4,6 +4,7 @@ import { main } from './main.ts'
 
 const { stdout, stderr, env } = process
 const oldestNode = 26
+const lastMs = 500
 if (Number.parseInt(process.versions.node, 10) < oldestNode) {
   stderr.write(
     `onbehalf: needs Node ${oldestNode} or later, this is ${process.versions.node}. From a checkout: npm run -s onbehalf -- …\n`,
@@ -17,6 +18,8 @@ stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code ===
 main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }).then(
   (status) => {
     process.exitCode = status
+    // Whatever is still open, such as a connection to a collector that hangs, holds nobody up.
+    setTimeout(() => process.exit(), lastMs).unref()
   },
   (error: unknown) => {
     stderr.write(`onbehalf: ${error instanceof Error ? error.message : 'failed'}\n`)

@@ -1,4 +1,5 @@
 // `onbehalf run`: a sidecar in the foreground, until a signal ends it.
+import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { ConfigurationFault, type MeshReading } from '../configuration.ts'
@@ -38,7 +39,7 @@ export async function run(args: string[], io: Io): Promise<number> {
       env: io.env,
       onShutdown: () => stop.resolve('admin'),
     })
-    sayWhereAdminIs(sidecar, io)
+    await sayWhereAdminIs(sidecar, io)
     await stop.promise
     // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
     process.off('SIGINT', stop.resolve)
@@ -80,8 +81,11 @@ async function read(flags: Flags, io: Io): Promise<MeshReading> {
   }
 }
 
-function sayWhereAdminIs(sidecar: Sidecar, io: Io): void {
+/** With the token behind `#`, which no browser sends; on a terminal alone, for logs are read by others. */
+async function sayWhereAdminIs(sidecar: Sidecar, io: Io): Promise<void> {
   const admin = sidecar.addresses.admin[0]
   if (io.stderr.isTTY !== true || admin === undefined) return
-  io.stderr.write(`admin: http://127.0.0.1:${admin.port}/decisions  token: ${sidecar.adminToken.file}\n`)
+  const token = (await readFile(sidecar.adminToken.file, 'utf8')).trim()
+  const host = admin.family === 'IPv6' ? `[${admin.address}]` : admin.address
+  io.stderr.write(`inspector: http://${host}:${admin.port}/#token=${token}\n`)
 }

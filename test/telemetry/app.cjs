@@ -10,7 +10,7 @@ const server = http.createServer((request, response) => {
   const user =
     request.headers['x-pomerium-original-user-email'] ??
     request.headers['x-pomerium-authenticated-user-email']
-  const own = `${NAME}:${user}`
+  const own = `${NAME}:${String(user)}`
   if (NEXT === undefined) {
     response.end(own)
     return

@@ -126,8 +126,9 @@ const grpcServices = [
   ['logs', 'LogsService'],
 ] as const
 
+const asIs = (bytes: Buffer) => bytes
+
 function definition(signal: string, service: string): ServiceDefinition {
-  const asIs = (bytes: Buffer) => bytes
   const folder = signal === 'traces' ? 'trace' : signal
   return {
     Export: {
@@ -205,7 +206,7 @@ interface RawLog {
 
 function decode(type: string, bytes: Uint8Array): RawRequest {
   const message = root.lookupType(`otlp.${type}`)
-  return message.toObject(message.decode(bytes), { longs: String, bytes: String }) as RawRequest
+  return message.toObject(message.decode(bytes), { longs: String, bytes: String })
 }
 
 const hex = (base64 = '') => Buffer.from(base64, 'base64').toString('hex')

@@ -140,7 +140,7 @@ test('a span says what the semantic conventions ask for, and how it was decided'
   )
   assert.deepEqual(
     serverAt(spans, 'API').events.map(
-      ({ name, attributes: { 'onbehalf.result': result } }) => `${name} ${result}`,
+      ({ name, attributes: { 'onbehalf.result': result } }) => `${name} ${String(result)}`,
     ),
     ['assertion', 'route', 'original_user', 'evidence', 'policy', 'session'].map(
       (step) => `onbehalf.${step} passed`,

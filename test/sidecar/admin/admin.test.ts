@@ -7,6 +7,9 @@ import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
 import type { AdminToken } from '../../../sidecar/admin/token.ts'
 import { defaultRevocationSeconds } from '../../../shared/revocation.ts'
 import type { Revoked } from '../../../sidecar/revoking.ts'
+import type { Decision } from '../../../shared/decision.ts'
+import type { ServiceState } from '../../../sidecar/admin/page/protocol.ts'
+import { eventually } from '../../support/eventually.ts'
 import { send, type Answer, type Sent } from '../../support/client.ts'
 
 const token: AdminToken = {
@@ -14,6 +17,7 @@ const token: AdminToken = {
   matches: (presented) => presented === 'right',
   remove: async () => undefined,
 }
+const state = { service: 'API', unsentDecisions: 0 } as ServiceState
 const withToken = ['Authorization', 'Bearer right']
 
 interface Admin {
@@ -34,6 +38,19 @@ async function startAdmin(t: TestContext, revoked: Revoked = { kind: 'local' }):
     drain: () => told.push('drain'),
     shutdown: () => told.push('shutdown'),
     setLogLevel: (level) => told.push(level),
+    judge(asked) {
+      told.push(asked)
+      return { accepted: false, code: 'assertion_expired', lines: ['it has expired'] }
+    },
+    events: {
+      state: () => state,
+      recent: () => [],
+      watch: (watcher) => {
+        told.push('watched')
+        watcher({ requestId: 'r1' } as Decision)
+        return () => told.push('no longer watched')
+      },
+    },
     issuerNames: () => ['pomerium', 'mesh'],
     async revoke(revocation, forSeconds) {
       told.push(forSeconds === defaultRevocationSeconds ? revocation : { ...revocation, forSeconds })
@@ -85,6 +102,8 @@ const guarded: readonly (readonly [
   ['POST', '/drain', '', 'drain'],
   ['POST', '/shutdown', '', 'shutdown'],
   ['PUT', '/log-level', 'debug\n', 'debug'],
+  ['POST', '/token', '{"token":" a.b.c\\n"}', { token: 'a.b.c', tokenFor: undefined }],
+  ['POST', '/token', '{"token":"a.b.c","for":"d.e.f"}', { token: 'a.b.c', tokenFor: 'd.e.f' }],
   ['POST', '/revoke', '{"kind":"kid","value":"k"}', { kind: 'kid', value: 'k' }],
   [
     'POST',
@@ -151,6 +170,11 @@ const badBodies: readonly (readonly [method: string, target: string, body: strin
   ['PUT', '/log-level', 'trace'],
   ['PUT', '/log-level', ''],
   ['PUT', '/log-level', '__proto__'],
+  ['POST', '/token', ''],
+  ['POST', '/token', 'null'],
+  ['POST', '/token', '{"token":""}'],
+  ['POST', '/token', '{"token":1}'],
+  ['POST', '/token', '{"token":"a.b.c","for":1}'],
   ['POST', '/revoke', ''],
   ['POST', '/revoke', 'null'],
   ['POST', '/revoke', '[]'],
@@ -199,7 +223,7 @@ test('a body that is too long is refused with an answer', async (t) => {
   const answer = await ask({
     method: 'POST',
     target: '/revoke',
-    body: 'x'.repeat(64 * 1024),
+    body: 'x'.repeat(256 * 1024),
     headers: withToken,
   })
   assert.equal(answer.status, 413)
@@ -311,4 +335,80 @@ for (const site of ['cross-site', 'same-site', '', 'other']) {
 test('a request that a person typed is not foreign', async (t) => {
   const { ask } = await startAdmin(t)
   assert.equal((await ask({ target: '/config', headers: ['Sec-Fetch-Site', 'none'] })).status, 200)
+})
+
+test('the page is served to everybody on this machine, and may run and ask nothing but its own', async (t) => {
+  const { ask } = await startAdmin(t)
+  const page = await ask({ target: '/' })
+  assert.equal(page.status, 200)
+  assert.equal(page.headers['content-type'], 'text/html; charset=utf-8')
+  const policy = String(page.headers['content-security-policy'])
+  for (const rule of [
+    "default-src 'none'",
+    "script-src 'self'",
+    "frame-ancestors 'none'",
+    "connect-src 'self'",
+  ])
+    assert.ok(policy.split('; ').includes(rule), rule)
+  const sources = [...page.body.matchAll(/(?:src|href)="(\/[^"]+)"/g)].map((match) => match[1] as string)
+  assert.notEqual(sources.length, 0)
+  for (const target of sources) {
+    const file = await ask({ target })
+    assert.equal(file.status, 200, target)
+    assert.match(
+      String(file.headers['content-type']),
+      target.endsWith('.css') ? /^text\/css/ : /^text\/javascript/,
+    )
+    // A browser knows no types.
+    assert.doesNotMatch(file.body, /\bimport type\b/)
+  }
+  assert.equal((await ask({ target: '/', method: 'POST' })).status, 405)
+  assert.equal((await ask({ target: '/', host: 'evil.example' })).status, 403)
+  assert.equal((await ask({ target: '/page/../admin.ts' })).status, 404)
+})
+
+/** Opens the stream, reads until it has so many events, and leaves. */
+async function readEvents(
+  port: number,
+  count: number,
+  headers = withToken,
+): Promise<{ status: number; events: string[] }> {
+  const response = await fetch(`http://127.0.0.1:${port}/events`, { headers: Object.fromEntries([headers]) })
+  const events: string[] = []
+  let text = ''
+  for await (const chunk of response.body ?? []) {
+    text += Buffer.from(chunk as Uint8Array).toString()
+    events.splice(0, Infinity, ...text.split('\n\n').slice(0, -1))
+    if (events.length >= count || response.status !== 200) break
+  }
+  return { status: response.status, events }
+}
+
+test('events are a state, then decisions as they are made, for who has the token; a stream that is left is ended', async (t) => {
+  const { port, told } = await startAdmin(t)
+  assert.equal((await readEvents(port, 1, ['Authorization', 'Bearer wrong'])).status, 401)
+  assert.deepEqual(told, [])
+  const { events } = await readEvents(port, 2)
+  assert.deepEqual(events, [
+    `event: state\ndata: ${JSON.stringify(state)}`,
+    'event: decision\ndata: {"requestId":"r1"}',
+  ])
+  await eventually(async () => told.some((each) => each === 'no longer watched'))
+})
+
+test('so many pages may be open, and no more', async (t) => {
+  const { port, told } = await startAdmin(t)
+  const leaving = new AbortController()
+  t.after(() => leaving.abort())
+  const openPage = () =>
+    fetch(`http://127.0.0.1:${port}/events`, {
+      headers: Object.fromEntries([withToken]),
+      signal: leaving.signal,
+    })
+  const statuses: number[] = []
+  for (let i = 0; i < 9; i++) statuses.push((await openPage()).status)
+  assert.deepEqual(statuses, [200, 200, 200, 200, 200, 200, 200, 200, 503])
+  leaving.abort()
+  await eventually(async () => told.filter((each) => each === 'no longer watched').length === 8)
+  assert.equal((await readEvents(port, 1)).status, 200)
 })
