@@ -1,6 +1,7 @@
 // Draws who calls whom, and says the same in a table.
 import { byId, drawing, element, fill } from './elements.ts'
-import { layOut, type Line, type Place } from './layout.ts'
+import type { Link } from './layers.ts'
+import { layOut, type Layout, type Line, type Place } from './layout.ts'
 import type { ServiceState } from './protocol.ts'
 import type { Quantile } from './quantile.ts'
 import { replaceIfOther } from './summary.ts'
@@ -8,8 +9,11 @@ import type { Way } from './ways.ts'
 import { duration, perSecond } from './words.ts'
 
 const narrow = matchMedia('(max-width: 719px)')
-const node = { width: 118, height: 44 }
-const label = { width: 142, height: 58 }
+const wide = { node: { width: 118, height: 44 }, label: { width: 142, height: 58 } }
+/** Three beside each other have room on a phone. */
+const tall = { node: { width: 102, height: 44 }, label: { width: 100, height: 74 } }
+/** Words that are smaller than that cannot be read: then it is moved about in. */
+const minScale = 0.85
 
 export function showGraph(ways: readonly Way[], states: readonly ServiceState[]): void {
   byId('no-ways').hidden = ways.length > 0
@@ -19,9 +23,13 @@ export function showGraph(ways: readonly Way[], states: readonly ServiceState[])
 }
 
 function drawGraph(ways: readonly Way[], states: readonly ServiceState[]): SVGSVGElement {
-  const direction = narrow.matches ? 'down' : 'right'
-  const { width, height, nodes, lines } = layOut(ways, { direction, node, label })
-  return drawing(
+  const { width, height, nodes, lines } = layoutOf(ways.map(({ from, to }) => ({ from, to })))
+  const wayBy = new Map(ways.map((way) => [keyOf(way), way]))
+  const drawn = lines.flatMap((line) => {
+    const way = wayBy.get(keyOf(line.link))
+    return way === undefined ? [] : [{ ...line, link: way }]
+  })
+  const made = drawing(
     'svg',
     {
       viewBox: `0 0 ${width} ${height}`,
@@ -31,10 +39,30 @@ function drawGraph(ways: readonly Way[], states: readonly ServiceState[]): SVGSV
       'aria-label': 'Who calls whom. The table says the same.',
     },
     drawing('defs', {}, arrowHead('arrow'), arrowHead('arrow-refused')),
-    ...lines.map(drawLine),
-    ...lines.map(drawLabel),
+    ...drawn.map(drawLine),
+    ...drawn.map(drawLabel),
     ...[...nodes].map(([name, place]) => drawNode(name, place, states)),
   )
+  made.style.minWidth = `${Math.floor(width * minScale)}px`
+  return made
+}
+
+let laidOut: { readonly key: string; readonly layout: Layout<Link> } | undefined
+
+/** The same again, while the same call the same: it takes its time, and nothing should move without need. */
+function layoutOf(links: readonly Link[]): Layout<Link> {
+  const key = JSON.stringify([narrow.matches, links])
+  if (laidOut?.key !== key) {
+    const options = narrow.matches
+      ? ({ direction: 'down', ...tall } as const)
+      : ({ direction: 'right', ...wide } as const)
+    laidOut = { key, layout: layOut(links, options) }
+  }
+  return laidOut.layout
+}
+
+function keyOf({ from, to }: Link): string {
+  return JSON.stringify([from, to])
 }
 
 function arrowHead(id: string): SVGMarkerElement {
@@ -73,10 +101,19 @@ function labelTexts({ lately }: Way): readonly (readonly [kind: string, text: st
   if (requests === 0) return [['quiet', 'quiet']]
   return [
     ['rate', perSecond(requests)],
-    ...(p50 === undefined ? [] : [['time', `p50 ${quantile(p50)} · p99 ${quantile(p99)}`] as const]),
+    ...(p50 === undefined ? [] : timeTexts(`p50 ${quantile(p50)}`, `p99 ${quantile(p99)}`)),
     ...(refusedPerSecond > 0 ? [['refused', `${perSecond(refusedPerSecond)} refused`] as const] : []),
     ...(failedPerSecond > 0 ? [['failed', `${perSecond(failedPerSecond)} failed`] as const] : []),
   ]
+}
+
+function timeTexts(p50: string, p99: string): readonly (readonly [kind: string, text: string])[] {
+  return narrow.matches
+    ? [
+        ['time', p50],
+        ['time', p99],
+      ]
+    : [['time', `${p50} · ${p99}`]]
 }
 
 function quantile(value: Quantile | undefined): string {

@@ -55,6 +55,7 @@ export function layOut<T extends Link>(links: readonly T[], options: LayoutOptio
   const nodes = new Map(
     [...layers].map(([name, layer]) => [name, add(2 * layer, extentOf(options.node))] as const),
   )
+  const ends = new Set(nodes.values())
   const chains = links.map((link) => {
     const [from, to] = [nodes.get(link.from) as Item, nodes.get(link.to) as Item]
     const passes = layersBetween(from.layer, to.layer)
@@ -65,6 +66,11 @@ export function layOut<T extends Link>(links: readonly T[], options: LayoutOptio
     join(chain)
     return { link, chain, label: between[labelAt] as Item }
   })
+  const labels = new Set(chains.map(({ label }) => label))
+  const sizeOf = (item: Item): Size => {
+    if (ends.has(item)) return options.node
+    return labels.has(item) ? options.label : nothing
+  }
   const length = arrange(items)
   const middle = middles(Math.max(0, ...items.map(({ layer }) => layer)), options)
   const placeOf = (item: Item, size: Size): Place => {
@@ -79,15 +85,14 @@ export function layOut<T extends Link>(links: readonly T[], options: LayoutOptio
       link,
       label: placeOf(label, options.label),
       path: pathOf(
-        chain.map((item, i) =>
-          placeOf(item, i === 0 || i === chain.length - 1 ? options.node : options.label),
-        ),
+        chain.map((item) => placeOf(item, sizeOf(item))),
         isRight,
       ),
     })),
   }
 }
 
+const nothing: Size = { width: 0, height: 0 }
 const passExtent = 10
 const gap = 14
 const margin = 4
@@ -108,26 +113,56 @@ function join(chain: readonly Item[]): void {
   }
 }
 
-/** Puts each item near those it is joined to. @returns how long the longest layer is. */
+/** Puts each item near those it is joined to, so that few lines cross. @returns how long the longest layer is. */
 function arrange(items: readonly Item[]): number {
   const layers = [...Map.groupBy(items, ({ layer }) => layer)]
     .sort(([a], [b]) => a - b)
     .map(([, members]) => members)
-  for (const members of layers) spread(members, 0)
-  for (let round = 0; round < rounds; round++) {
-    for (const members of round % 2 === 0 ? layers : layers.toReversed()) {
-      const wanted = new Map(members.map((item) => [item, wantedPlace(item)]))
-      members.sort((a, b) => (wanted.get(a) ?? 0) - (wanted.get(b) ?? 0))
-      const mean = average(members.map((item) => wanted.get(item) ?? 0))
-      placeNear(members, wanted, mean)
-    }
+  const joined = items.flatMap((item) =>
+    item.neighbours.flatMap((next) => (next.layer > item.layer ? [[item, next] as const] : [])),
+  )
+  let best: { crossings: number; at: readonly number[] } = { crossings: Infinity, at: [] }
+  for (let start = 0; start < starts; start++) {
+    for (const members of layers) spread(turned(members, start))
+    for (let round = 0; round < rounds; round++) settle(round % 2 === 0 ? layers : layers.toReversed())
+    const crossings = crossingsOf(joined)
+    if (crossings < best.crossings) best = { crossings, at: items.map(({ at }) => at) }
   }
-  const start = Math.min(...items.map(({ at, extent }) => at - extent / 2)) - margin
-  for (const item of items) item.at -= start
+  for (const [i, at] of best.at.entries()) (items[i] as Item).at = at
+  const first = Math.min(...items.map(({ at, extent }) => at - extent / 2)) - margin
+  for (const item of items) item.at -= first
   return Math.max(0, ...items.map(({ at, extent }) => at + extent / 2)) + margin
 }
 
-const rounds = 12
+/** What comes out depends on where it began. */
+const starts = 6
+const rounds = 24
+
+/** Every other time backwards, and begun elsewhere: other orders without chance. */
+function turned(members: readonly Item[], start: number): readonly Item[] {
+  const shift = Math.floor(start / 2) % members.length
+  const shifted = [...members.slice(shift), ...members.slice(0, shift)]
+  return start % 2 === 0 ? shifted : shifted.toReversed()
+}
+
+function settle(layers: readonly Item[][]): void {
+  for (const members of layers) {
+    const wanted = new Map(members.map((item) => [item, wantedPlace(item)]))
+    members.sort((a, b) => (wanted.get(a) ?? 0) - (wanted.get(b) ?? 0) || a.at - b.at)
+    placeNear(members, wanted, average(members.map((item) => wanted.get(item) ?? 0)))
+  }
+}
+
+/** How many lines cross others. */
+function crossingsOf(joined: readonly (readonly [Item, Item])[]): number {
+  let crossings = 0
+  for (const [i, [a, b]] of joined.entries()) {
+    for (const [c, d] of joined.slice(i + 1)) {
+      if (a.layer === c.layer && (a.at - c.at) * (b.at - d.at) < 0) crossings += 1
+    }
+  }
+  return crossings
+}
 
 function wantedPlace({ neighbours, at }: Item): number {
   return neighbours.length === 0 ? at : average(neighbours.map((each) => each.at))
@@ -144,9 +179,9 @@ function placeNear(members: readonly Item[], wanted: ReadonlyMap<Item, number>, 
   for (const item of members) item.at += shift
 }
 
-function spread(members: readonly Item[], middle: number): void {
+function spread(members: readonly Item[]): void {
   const total = members.reduce((sum, { extent }) => sum + extent + gap, -gap)
-  let at = middle - total / 2
+  let at = -total / 2
   for (const item of members) {
     item.at = at + item.extent / 2
     at += item.extent + gap
@@ -184,7 +219,8 @@ function pathOf(places: readonly Place[], isRight: boolean): string {
   const side = isBack ? -1 : 1
   const points: (readonly [number, number])[] = [borderOf(first, isRight, side, isSelf ? -1 : 0)]
   for (const { x, y, width, height } of places.slice(1, -1)) {
-    if (isSelf) points.push([x, y])
+    // Only beside its words a line is straight.
+    if (isSelf || width === 0) points.push([x, y])
     else if (isRight) points.push([x - (side * width) / 2, y], [x + (side * width) / 2, y])
     else points.push([x, y - (side * height) / 2], [x, y + (side * height) / 2])
   }

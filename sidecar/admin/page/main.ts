@@ -9,6 +9,7 @@ import { Mesh } from './mesh.ts'
 import { fromOf, servicesByAccount, toOf } from './people.ts'
 import type { DecisionEvent, ServiceState } from './protocol.ts'
 import { openQuestion } from './question.ts'
+import { reachScrolled } from './scrolled.ts'
 import { offerServices } from './service-choice.ts'
 import { listen } from './stream.ts'
 import { showConnection, showSummary } from './summary.ts'
@@ -60,6 +61,7 @@ async function start(): Promise<void> {
     },
   })
   isListening = false
+  showConnection('not connected: there is no token that counts', false)
 }
 
 /** Once for all that comes together. */
@@ -82,6 +84,7 @@ function render(): void {
   offerServices('file-service', states)
   meshFile.render(states)
   showUnsent(states)
+  reachScrolled()
 }
 
 function showUnsent(states: readonly ServiceState[]): void {

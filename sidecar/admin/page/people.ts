@@ -58,7 +58,5 @@ function callerBoxes({ caller, chain, outcome }: DecisionEvent, services: Servic
 
 function accountBox(account: string, services: ServiceByAccount): Box {
   const service = services.get(account)
-  return service === undefined
-    ? { name: account, role: 'service account' }
-    : { name: service, role: `account ${account}` }
+  return service === undefined ? { name: account, role: 'service account' } : { name: service, role: account }
 }

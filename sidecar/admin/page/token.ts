@@ -13,14 +13,14 @@ export interface Token {
 export function openToken(onToken: () => void): Token {
   const form = byId('token-form', HTMLFormElement)
   const field = byId('token', HTMLInputElement)
-  const main = byId('main')
+  const parts = byId('parts')
   takeFromAddress()
   const use = (value: string) => {
     sessionStorage.setItem(key, value)
     say(byId('token-problem'), '')
     field.value = ''
     form.hidden = true
-    main.hidden = false
+    parts.hidden = false
     onToken()
   }
   form.addEventListener('submit', (event) => {
@@ -42,7 +42,7 @@ export function openToken(onToken: () => void): Token {
       sessionStorage.removeItem(key)
       say(byId('token-problem'), more ?? '')
       form.hidden = false
-      main.hidden = true
+      parts.hidden = true
       if (isFirst) field.focus()
     },
   }

@@ -17,12 +17,10 @@ function keyRow({ kind, of, id, state, words, age, services }: KeyLine): HTMLTab
   return element(
     'tr',
     {},
-    element('th', { scope: 'row' }, of),
+    element('th', { scope: 'row' }, of, ' ', element('code', {}, id)),
     element('td', {}, kind),
-    element('td', { class: `until ${state}` }, words),
-    element('td', {}, age),
+    element('td', {}, element('span', { class: `until ${state}` }, words), ' ', element('small', {}, age)),
     element('td', {}, services.join(', ')),
-    element('td', { class: 'id' }, element('code', {}, id)),
   )
 }
 
