@@ -25,6 +25,7 @@ test: check unit ## Format, types, lint, import rules, and every test.
 check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/oxfmt --check .
 	$(BIN)/tsc -p .
+	$(BIN)/tsc -p sidecar/admin/page
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
 unit: build $(APPS) ## Every test.
