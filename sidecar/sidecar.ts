@@ -308,6 +308,7 @@ function adminSubject(
   controls: AdminControls,
 ): AdminSubject {
   const { runtime, revoking } = parts
+  const source = { ...controls, startedAtMs: controls.now() }
   return {
     config: () => describeConfig(configuration.current.snapshot.mesh),
     keys: () => describeKeys(configuration.current, runtime.revocations),
@@ -318,7 +319,7 @@ function adminSubject(
     shutdown: () => controls.onShutdown(),
     judge: (asked) => judgeToken(asked, runtime),
     events: {
-      state: (unsentDecisions) => describeState(parts, configuration, controls, unsentDecisions),
+      state: (unsentDecisions) => describeState(parts, configuration, source, unsentDecisions),
       recent: () => runtime.recorder.recent(),
       watch: (watcher) => runtime.recorder.watch(watcher),
     },

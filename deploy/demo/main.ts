@@ -8,6 +8,7 @@ import { issueCertificates } from './certificates.ts'
 import { drawing, thingsToTry } from './guide.ts'
 import { startPomerium } from './pomerium.ts'
 import { heading } from './print.ts'
+import { openObservatory } from './observatory.ts'
 import { createProcesses, type Processes } from './processes.ts'
 import { waitUntilListening, waitUntilReady } from './ready.ts'
 import { isRedisInstalled, startRedis } from './redis.ts'
@@ -88,7 +89,9 @@ async function show(folder: string, processes: Processes, interrupted: Promise<n
     startService(processes, topology, API, Ledger),
     startService(processes, topology, Ledger, undefined),
   ])
+  const observatory = await openObservatory(Object.values(topology.services))
   console.log(`${heading('What runs here')}\n${drawing(topology, redis)}`)
+  console.log(`\n  All of it on one page: ${observatory.address}`)
 
   const chainsRight = await showChains(topology, staff)
   const sourcesRight = await showSources(topology, Object.keys(staff).length)

@@ -12,20 +12,26 @@ export interface Stated {
   readonly traffic: Traffic
 }
 
+export interface StateSource {
+  readonly notReady: () => readonly string[]
+  readonly now: () => number
+  /** Milliseconds since the epoch; the same in all states of one start. */
+  readonly startedAtMs: number
+}
+
 export function describeState(
   { runtime, traffic }: Stated,
   configuration: Configuration,
-  { notReady, now }: { notReady: () => readonly string[]; now: () => number },
+  { notReady, now, startedAtMs }: StateSource,
   unsentDecisions: number,
 ): ServiceState {
   const { mesh } = configuration.current.snapshot
-  const atMs = now()
   return {
     service: mesh.service,
     version,
     mode: mesh.mode,
-    atMs,
-    startedAtMs: Math.round(atMs - process.uptime() * 1000),
+    atMs: now(),
+    startedAtMs,
     notReady: notReady(),
     edges: traffic.edges(),
     bounds: edgeBounds,
