@@ -99,3 +99,17 @@ export class Refusal extends Error {
     this.detail = options.detail
   }
 }
+
+/** Unless the refusal says otherwise: `route_not_found` is 421 where the request would come to the sidecar itself. */
+export function statusOf(code: RefusalCode): number {
+  return statusByCode[code]
+}
+
+export function isRefusalCode(text: string): text is RefusalCode {
+  return Object.hasOwn(statusByCode, text)
+}
+
+/** What the caller is told: what to do, and where there is more to read. */
+export function publicMessage({ message, code }: Refusal): string {
+  return `${message} More: onbehalf explain ${code}`
+}

@@ -2,29 +2,51 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { createAuthority, issueAccount } from '../ca.ts'
 import type { Certified } from '../ca.ts'
 import { CredentialFault } from '../credential/files.ts'
 import { exitStatus } from './io.ts'
 import type { Io } from './io.ts'
+import { readOptions, type Options } from './options.ts'
 
 const usage = `Usage:
-  onbehalf ca init --issuer NAME [--out DIR] [--days N] [--force]
-  onbehalf ca issue ACCOUNT [--ca DIR] [--out DIR] [--name FILE] [--issuer NAME] [--days N] [--dns NAME]... [--force]
+  onbehalf ca init --issuer NAME [options]      makes the root of a mesh: ca.pem, and ca-key.pem, which only you may read
+  onbehalf ca issue ACCOUNT [options]           makes a key for an account and certifies it
 
 Makes the certificates of a mesh, for laptops and tests. In production use what
 issues certificates already: cert-manager, SPIRE, step-ca.
+Each has a --help of its own.
 
-ca init    makes the root of a mesh: ca.pem, and ca-key.pem, which only you may read
+Example:
+  onbehalf ca init --issuer mesh.example.com
+  onbehalf ca issue api-access --dns app.example.com
+
+Exit status: 0 done, 2 wrong use, or files that do not serve.
+`
+
+const exitWords = `
+Exit status: 0 done, 2 wrong use, or files that do not serve.
+`
+
+const usages: Readonly<Record<string, string>> = {
+  init: `Usage: onbehalf ca init --issuer NAME [--out DIR] [--days N] [--force]
+
+Makes the root of a mesh: ca.pem, and ca-key.pem, which only you may read.
+
+Options:
   --issuer NAME   mesh.issuer of the mesh file
   --out DIR       where to write (default: here)
   --days N        how long it is valid (default: 3650)
   --force         overwrite what is there
+  -h, --help      this text
 
-  Example: onbehalf ca init --issuer mesh.example.com
+Example: onbehalf ca init --issuer mesh.example.com
+${exitWords}`,
+  issue: `Usage: onbehalf ca issue ACCOUNT [--ca DIR] [--out DIR] [--name FILE] [--issuer NAME] [--days N] [--dns NAME]... [--force]
 
-ca issue   makes a key for an account and certifies it
+Makes a key for an account and certifies it.
+
+Options:
   --ca DIR        where ca.pem and ca-key.pem are (default: here)
   --out DIR       where to write (default: here)
   --name FILE     writes FILE.pem and FILE-key.pem (default: the account, with - for /)
@@ -32,9 +54,11 @@ ca issue   makes a key for an account and certifies it
   --days N        how long it is valid (default: 90)
   --dns NAME      a host that the certificate is for as well; may be repeated
   --force         overwrite what is there
+  -h, --help      this text
 
-  Example: onbehalf ca issue api-access --dns app.example.com
-`
+Example: onbehalf ca issue api-access --dns app.example.com
+${exitWords}`,
+}
 
 const caName = 'ca'
 const maxDays = 36_500
@@ -61,7 +85,7 @@ export async function ca(args: string[], io: Io): Promise<number> {
 async function runAction(args: string[], io: Io): Promise<void> {
   const [action, ...rest] = args
   if (args.includes('--help') || args.includes('-h')) {
-    io.stdout.write(usage)
+    io.stdout.write(usages[action ?? ''] ?? usage)
     return
   }
   if (action === 'init') return init(rest, io)
@@ -126,11 +150,9 @@ async function issue(args: string[], io: Io): Promise<void> {
   )
 }
 
-type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>
-
 function parse<const T extends Options>(args: string[], options: T) {
   try {
-    return parseArgs({ args, options, allowPositionals: true, strict: true })
+    return readOptions(args, options, true)
   } catch (error) {
     throw new UsageFault((error as Error).message)
   }

@@ -1,4 +1,6 @@
 // The command line: finds the command, runs it, and turns what it returns into the exit status.
+import { didYouMean } from '../../shared/config/suggest.ts'
+import type { Completed } from './completion.ts'
 import type { Io } from './io.ts'
 import { exitStatus } from './io.ts'
 import { version } from '../version.ts'
@@ -7,6 +9,8 @@ type Command = (args: string[], io: Io) => Promise<number>
 
 interface Entry {
   readonly summary: string
+  /** Its own commands. */
+  readonly commands?: readonly string[]
   /** Loaded when it is asked for, so that `run` never pays for what makes certificates or schemas. */
   readonly load: () => Promise<Command>
 }
@@ -25,8 +29,13 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'print the JSON Schema of the mesh file, for editors',
     load: async () => (await import('./schema.ts')).schema,
   },
-  ca: { summary: 'make certificates for laptops and tests', load: async () => (await import('./ca.ts')).ca },
+  ca: {
+    summary: 'make certificates for laptops and tests',
+    commands: ['init', 'issue'],
+    load: async () => (await import('./ca.ts')).ca,
+  },
   token: {
+    commands: ['inspect', 'verify', 'mint'],
     summary: 'mint, inspect and verify tokens: why is this one refused?',
     load: async () => (await import('./token.ts')).token,
   },
@@ -46,9 +55,25 @@ const commands: Readonly<Record<string, Entry>> = {
     summary: 'show how many sessions a running sidecar keeps',
     load: async () => (await import('./sessions.ts')).sessions,
   },
+  config: {
+    summary: 'show the mesh file as a running sidecar has it in effect',
+    load: async () => (await import('./config.ts')).config,
+  },
+  drain: {
+    summary: 'let a running sidecar serve what is under way, and take nothing new',
+    load: async () => (await import('./drain.ts')).drain,
+  },
   revoke: {
     summary: 'refuse a session, a subject, a token or a key from now on, in the whole mesh',
     load: async () => (await import('./revoke.ts')).revoke,
+  },
+  completion: {
+    summary: 'print a script that completes all this in bash or zsh',
+    commands: ['bash', 'zsh'],
+    load: async () => {
+      const { completion } = await import('./completion.ts')
+      return (args, io) => completion(args, io, describeCommands)
+    },
   },
 }
 
@@ -75,11 +100,41 @@ export async function main(args: string[], io: Io): Promise<number> {
   }
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined
   if (entry === undefined) {
-    io.stderr.write(
-      `onbehalf: there is no command "${name}"; there is: ${Object.keys(commands).join(', ')}\n`,
-    )
+    const names = Object.keys(commands)
+    const meant = didYouMean(name, names) || `; there is: ${names.join(', ')}`
+    io.stderr.write(`onbehalf: there is no command "${name}"${meant}\nSee onbehalf --help.\n`)
     return exitStatus.wrong
   }
   const command = await entry.load()
   return command(rest, io)
+}
+
+/** As the help of each says. A command with commands of its own has its options behind those. */
+export async function describeCommands(): Promise<readonly Completed[]> {
+  const described: Completed[] = []
+  for (const [name, { commands: own = [] }] of Object.entries(commands)) {
+    for (const sub of own) {
+      const options = optionsIn(await helpOf([name, sub]))
+      described.push({ name: `${name} ${sub}`, words: [], options })
+    }
+    described.push({
+      name,
+      words: own,
+      options: own.length > 0 ? ['--help'] : optionsIn(await helpOf([name])),
+    })
+  }
+  const names = Object.keys(commands)
+  return [...described, { name: '', words: names, options: ['--help', '--version'] }]
+}
+
+async function helpOf(words: readonly string[]): Promise<string> {
+  const written: string[] = []
+  const output = { write: (text: string) => void written.push(text) }
+  await main([...words, '--help'], { stdout: output, stderr: output, env: {}, cwd: '/' })
+  return written.join('')
+}
+
+/** Lines that begin with an option say what it is. */
+function optionsIn(help: string): string[] {
+  return [...help.matchAll(/^ +(?:-\w, )?(--[a-z][\w-]*)/gm)].map((match) => match[1] as string)
 }

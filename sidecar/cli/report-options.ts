@@ -1,5 +1,5 @@
 // The options of a command that reads a mesh file and reports: which file, and whether as JSON.
-import { parseArgs } from 'node:util'
+import { readOptions } from './options.ts'
 import { meshOptions, type MeshFlag } from '../mesh-file.ts'
 
 export interface ReportOptions extends Partial<Record<MeshFlag, string | undefined>> {
@@ -7,17 +7,16 @@ export interface ReportOptions extends Partial<Record<MeshFlag, string | undefin
   readonly output?: string | undefined
 }
 
+const reportOptions = {
+  ...meshOptions,
+  output: { type: 'string', short: 'o' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
 /** The options, or what is wrong with the arguments. */
 export function readReportOptions(args: string[]): ReportOptions | string {
   try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        ...meshOptions,
-        output: { type: 'string', short: 'o' },
-        help: { type: 'boolean', short: 'h' },
-      },
-    })
+    const { values } = readOptions(args, reportOptions, false)
     if (values.output !== undefined && values.output !== 'json') return '-o: must be json.'
     return values
   } catch (error) {

@@ -1,20 +1,24 @@
 // `onbehalf run`: a sidecar in the foreground, until a signal ends it.
 import { readFile } from 'node:fs/promises'
-import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { ConfigurationFault, type MeshReading } from '../configuration.ts'
 import { describeMeshOptions, meshOptions, readMesh, type MeshQuestion } from '../mesh-file.ts'
 import { startSidecar, type Sidecar } from '../sidecar.ts'
 import { exitStatus, type Io } from './io.ts'
+import { readOptions } from './options.ts'
 
 const help = `Usage: onbehalf run [--config FILE] [--service NAME] [options]
 
 Runs the sidecar of one service in the foreground.
 
-${describeMeshOptions()}
+Options (and the variables that stand for them):
+${describeMeshOptions()}  -h, --help          This text.
+
 SIGHUP reloads the mesh file; SIGTERM and SIGINT drain and stop, a second SIGINT stops at once.
 
 Example: onbehalf run --config mesh.yaml --service App
+
+Exit status: 0 stopped as it was told to, 2 wrong use or configuration, or an address that cannot be bound.
 `
 
 export async function run(args: string[], io: Io): Promise<number> {
@@ -61,9 +65,9 @@ type Flags = MeshQuestion['flags']
 function readFlags(args: string[], io: Io): Flags | undefined {
   try {
     const options = { ...meshOptions, help: { type: 'boolean', short: 'h' } } as const
-    return parseArgs({ args, options, strict: true }).values
+    return readOptions(args, options, false).values
   } catch (error) {
-    io.stderr.write(`onbehalf run: ${(error as Error).message}\n`)
+    io.stderr.write(`onbehalf run: ${(error as Error).message}\nSee onbehalf run --help.\n`)
     return undefined
   }
 }

@@ -1,6 +1,6 @@
 // `onbehalf schema`: the JSON Schema of the mesh file, for completion and checks in editors.
-import { parseArgs } from 'node:util'
 import { exitStatus, type Io } from './io.ts'
+import { readOptions } from './options.ts'
 
 const usage = `Usage: onbehalf schema
 
@@ -10,19 +10,24 @@ Example:
   onbehalf schema > onbehalf.schema.json
 and as the first line of the mesh file:
   # yaml-language-server: $schema=onbehalf.schema.json
+
+Options:
+  -h, --help          This text.
+
+Exit status: 0 done, 2 wrong use.
 `
 
 /** @returns 0, or 2 for wrong use. */
 export async function schema(args: string[], io: Io): Promise<number> {
   try {
-    const { values } = parseArgs({ args, options: { help: { type: 'boolean', short: 'h' } } })
+    const { values } = readOptions(args, { help: { type: 'boolean', short: 'h' } }, false)
     if (values.help === true) {
       io.stdout.write(usage)
       return exitStatus.done
     }
   } catch (error) {
     io.stderr.write(
-      `${error instanceof Error ? error.message : String(error)}\nSee onbehalf schema --help.\n`,
+      `onbehalf schema: ${error instanceof Error ? error.message : String(error)}\nSee onbehalf schema --help.\n`,
     )
     return exitStatus.wrong
   }

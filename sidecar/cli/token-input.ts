@@ -1,11 +1,11 @@
 // What the token commands are given: tokens from an argument, a file or standard input, and a time to ask about.
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
 import { formatProblem } from '../../shared/config/problem.ts'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { readMesh, type MeshQuestion } from '../mesh-file.ts'
 import { exitStatus, type Io } from './io.ts'
+import { readOptions, type Options } from './options.ts'
 
 /** Standard input, opened only where a token is read from it. */
 export type OpenInput = () => AsyncIterable<string | Uint8Array> & { readonly isTTY?: boolean }
@@ -33,12 +33,10 @@ export class ConfigurationLines extends Error {
   }
 }
 
-type Options = NonNullable<NonNullable<Parameters<typeof parseArgs>[0]>['options']>
-
 /** `parseArgs` of node:util. @throws {UsageFault} */
 export function parse<const T extends Options>(args: string[], options: T) {
   try {
-    return parseArgs({ args, options, allowPositionals: true, strict: true })
+    return readOptions(args, options, true)
   } catch (error) {
     throw new UsageFault((error as Error).message)
   }

@@ -24,7 +24,7 @@ Exit status: 0 valid, warnings included; 2 not valid.
 export async function validate(args: string[], io: Io): Promise<number> {
   const options = readReportOptions(args)
   if (typeof options === 'string') {
-    io.stderr.write(`${options}\nSee onbehalf validate --help.\n`)
+    io.stderr.write(`onbehalf validate: ${options}\nSee onbehalf validate --help.\n`)
     return exitStatus.wrong
   }
   if (options.help === true) {

@@ -1,5 +1,5 @@
 // Refusals as gRPC has them: status 200, and what happened in the trailers (gRPC over HTTP/2, "Trailers-Only").
-import type { Refusal, RefusalCode } from '../../shared/errors.ts'
+import { publicMessage, type Refusal, type RefusalCode } from '../../shared/errors.ts'
 
 /** `application/grpc`, with or without a message format; not gRPC-Web, whose trailers are in the body. */
 export function isGrpc(contentType: string): boolean {
@@ -35,7 +35,7 @@ export function grpcStatusOf(refusal: Refusal): string[] {
     'grpc-status',
     String(status),
     'grpc-message',
-    encodeMessage(refusal.message),
+    encodeMessage(publicMessage(refusal)),
   ]
 }
 

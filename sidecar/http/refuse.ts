@@ -1,13 +1,14 @@
 // Answers a refused request: the code for programs, the message for people, nothing of the request itself.
 import { STATUS_CODES } from 'node:http'
-import type { Refusal } from '../../shared/errors.ts'
+import { publicMessage, type Refusal } from '../../shared/errors.ts'
 import { headerValues } from '../../shared/head.ts'
 import { headerNames } from '../../shared/headers/names.ts'
 import { grpcStatusOf, isGrpc } from './grpc.ts'
 import type { Incoming } from './incoming.ts'
 
 function bodyOf(refusal: Refusal, requestId: string): string {
-  return `${JSON.stringify({ error: refusal.code, message: refusal.message, request_id: requestId })}\n`
+  const message = publicMessage(refusal)
+  return `${JSON.stringify({ error: refusal.code, message, request_id: requestId })}\n`
 }
 
 /** What tells ours from the app's. */

@@ -238,8 +238,8 @@ describe('onbehalf ca', () => {
   test('shows an example of each action on --help', async () => {
     for (const args of [['--help'], ['-h'], ['init', '--help'], ['issue', 'x', '--help']]) {
       const said = await runWell(...args)
-      assert.match(said, /Example: onbehalf ca init --issuer mesh\.example\.com/)
-      assert.match(said, /Example: onbehalf ca issue api-access/)
+      if (args[0] !== 'issue') assert.match(said, /onbehalf ca init --issuer mesh\.example\.com/)
+      if (args[0] !== 'init') assert.match(said, /onbehalf ca issue api-access --dns/)
     }
     assert.deepEqual(await readdir(directory), [])
   })

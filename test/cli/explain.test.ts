@@ -55,10 +55,10 @@ test('by its trace, a request and the call that it caused: who, which source, an
     const { status, stdout, stderr } = await ask(mesh, id)
     assert.equal(status, 0, stderr)
     const [inbound = '', outbound = ''] = stdout.split('\n\n')
-    assert.match(inbound, /^inbound GET test\.invalid\/ allowed\n/)
+    assert.match(inbound, /^App: inbound GET test\.invalid\/ allowed\n/)
     assert.match(inbound, /route +App\n +caller +user pomerium\/alice-id\n +original user +none\n/)
     const requestId = /request +(\S+)/.exec(inbound)?.[1]
-    assert.match(outbound, /^outbound GET api\.localhost\.pomerium\.io\/accounts allowed\n/)
+    assert.match(outbound, /^App: outbound GET api\.localhost\.pomerium\.io\/accounts allowed\n/)
     assert.match(outbound, /original user +user pomerium\/alice-id\n/)
     assert.ok(
       outbound.includes(`carried        handle: user pomerium/alice-id, of request ${requestId}\n`),
@@ -141,8 +141,8 @@ test('a request that was refused before its route was known is not said to go wi
   const mesh = await startMesh(t, { run: ['App'] })
   await send({ port: mesh.sidecars.App.inbound, headers: ['traceparent', traceparent] })
   const { stdout } = await ask(mesh, traceId)
-  assert.match(stdout, /^inbound GET test\.invalid\/ refused: assertion_missing\n/)
-  assert.doesNotMatch(stdout, / route /)
+  assert.match(stdout, /^App: inbound GET test\.invalid\/ refused: assertion_missing\n/)
+  assert.doesNotMatch(stdout, /^  route /m)
 })
 
 test('nothing that a token says moves the terminal, or looks like a line of ours', async (t) => {

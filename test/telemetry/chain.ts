@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { issueCertificates } from '../../deploy/demo/certificates.ts'
 import { exchange, type Answer } from '../../deploy/demo/exchange.ts'
-import { startPomerium } from '../../deploy/demo/pomerium.ts'
+import { startPomerium, type Pomerium } from '../../deploy/demo/pomerium.ts'
 import { createProcesses, type Started } from '../../deploy/demo/processes.ts'
 import { waitUntilListening, waitUntilReady } from '../../deploy/demo/ready.ts'
 import { layOut, type ServiceName, type Topology } from '../../deploy/demo/topology.ts'
@@ -31,6 +31,7 @@ export interface ChainOptions {
 
 export interface Chain {
   readonly topology: Topology
+  readonly pomerium: Pomerium
   readonly sidecars: Readonly<Partial<Record<ServiceName, Started>>>
   /** As a browser with a session at Pomerium. */
   ask(user: 'alice' | 'mallory', headers?: readonly (readonly [string, string])[]): Promise<Answer>
@@ -92,6 +93,7 @@ export async function startChain(t: TestContext, options: ChainOptions): Promise
   )
   return {
     topology,
+    pomerium,
     sidecars: Object.fromEntries(started),
     ask: (user, headers = []) =>
       exchange({

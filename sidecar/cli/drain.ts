@@ -1,0 +1,59 @@
+// `onbehalf drain`: a running sidecar serves what is under way to its end, and takes nothing new.
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Mesh } from '../../shared/config/mesh.ts'
+import { describeMeshOptions, meshOptions } from '../mesh-file.ts'
+import { AdminFault, askAdmin } from './admin-client.ts'
+import { exitStatus, type Io } from './io.ts'
+import { parse, readSoundMesh, runCommand, UsageFault } from './token-input.ts'
+
+const usage = `Usage: onbehalf drain [--config FILE] [--service NAME] [--wait]
+
+Tells the running sidecar of a service to drain, as SIGTERM does: /ready answers 503, open connections are served on
+and then closed, and after timeouts.drain_delay new requests are refused (draining). It does not end the process.
+
+Example: onbehalf drain --config mesh.yaml --service App --wait
+
+Options (and the variables that stand for them):
+${describeMeshOptions()}  --wait              Until nothing is under way any more, or timeouts.drain is over.
+  -h, --help          This text.
+
+Exit status: 0 done; 1 no sidecar answers, or something is still under way; 2 wrong use or configuration.
+`
+
+const askAgainMs = 200
+
+/** @returns the exit status. */
+export function drain(args: string[], io: Io): Promise<number> {
+  const run = async () => {
+    const { values, positionals } = parse(args, { ...meshOptions, wait: { type: 'boolean', default: false } })
+    if (positionals.length > 0) throw new UsageFault(`"${positionals[0]}" is one word too many`)
+    const { wait, ...flags } = values
+    const mesh = await readSoundMesh(flags, io, 'trust')
+    try {
+      await askAdmin(mesh, io.env, '/drain', '')
+      io.stdout.write(`the sidecar of ${mesh.service} drains\n`)
+      return wait ? await untilIdle(mesh, io) : exitStatus.done
+    } catch (error) {
+      if (!(error instanceof AdminFault)) throw error
+      io.stderr.write(`onbehalf drain: ${error.message}\n`)
+      return exitStatus.no
+    }
+  }
+  return runCommand('drain', { usage, run }, args, io, () => process.stdin)
+}
+
+async function untilIdle(mesh: Mesh, io: Io): Promise<number> {
+  const deadline = performance.now() + mesh.timeouts.drainMs + mesh.timeouts.drainDelayMs
+  for (;;) {
+    const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
+    if (active === 0) {
+      io.stdout.write('nothing is under way any more\n')
+      return exitStatus.done
+    }
+    if (performance.now() > deadline) {
+      io.stderr.write(`onbehalf drain: ${active} requests are still under way\n`)
+      return exitStatus.no
+    }
+    await pause(askAgainMs)
+  }
+}

@@ -1,0 +1,71 @@
+// Every command says by --help how it is used, with an example and its exit statuses, and takes what it names.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describeCommands, main } from '../../sidecar/cli/main.ts'
+
+async function run(args: readonly string[]) {
+  const written = { stdout: '', stderr: '' }
+  const stdout = { write: (text: string) => void (written.stdout += text) }
+  const stderr = { write: (text: string) => void (written.stderr += text) }
+  const status = await main([...args], { stdout, stderr, env: {}, cwd: '/' })
+  return { status, ...written }
+}
+
+const commands = await describeCommands()
+const wordsOf = (name: string) => (name === '' ? [] : name.split(' '))
+
+test('all commands are there', () => {
+  const names = commands.map(({ name }) => name)
+  for (const name of [
+    'run',
+    'check',
+    'explain',
+    'config',
+    'drain',
+    'token verify',
+    'ca issue',
+    'completion bash',
+  ])
+    assert.ok(names.includes(name), name)
+})
+
+for (const { name, options } of commands) {
+  const command = `onbehalf ${name}`.trim()
+  test(`${command} --help has an example, exit statuses, and its options`, async () => {
+    const { status, stdout, stderr } = await run([...wordsOf(name), '--help'])
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /^Usage:/m)
+    assert.match(stdout, /^Exit status: 0 /m)
+    if (name !== '') assert.match(stdout, /^ *Examples?:/m)
+    assert.ok(options.includes('--help'), stdout)
+  })
+
+  for (const option of options.filter((each) => name !== '' && each !== '--help')) {
+    test(`${command} takes ${option}, and not what looks like it`, async () => {
+      const misspelt = `${option.slice(0, -2)}${option.at(-1)}${option.at(-2)}x`
+      const wrong = await run([...wordsOf(name), misspelt])
+      assert.equal(wrong.status, 2)
+      assert.match(wrong.stderr, new RegExp(`there is no option ${misspelt}`))
+      assert.match(wrong.stderr, /^See onbehalf .*--help\.$/m)
+      // Whatever else is missing, it is not the option that is unknown.
+      const right = await run([...wordsOf(name), option, '/nowhere'])
+      assert.doesNotMatch(right.stderr, /there is no option/)
+    })
+  }
+}
+
+test('a misspelt command and a misspelt option are told what was probably meant', async () => {
+  assert.match((await run(['chekc'])).stderr, /there is no command "chekc"; did you mean "check"\?/)
+  assert.match(
+    (await run(['check', '--cofnig', 'x'])).stderr,
+    /there is no option --cofnig; did you mean "--config"\?/,
+  )
+  assert.match((await run(['token', 'verfy'])).stderr, /"verfy" is none of inspect, verify, mint/)
+  assert.match((await run(['run', '--config'])).stderr, /--config needs a value/)
+})
+
+test('without a command the usage is printed, and that is wrong use', async () => {
+  const { status, stdout } = await run([])
+  assert.equal(status, 2)
+  assert.match(stdout, /^Usage: onbehalf <command>/m)
+})
