@@ -31,13 +31,15 @@ export interface Seen {
 export interface SeenOptions extends BrowserContextOptions {
   /** Where it is opened; as `run` says it, where nothing else is said. */
   readonly at?: (server: StandIn) => string
+  /** Whether the clock of the page goes only as the test says. */
+  readonly clock?: boolean
   /** What the console may say: answers that are no 2xx, and connections that break, are named there. */
   readonly mayFail?: RegExp
 }
 
 /** Opens the page in a browser of its own, with whatever the test needs. */
 export async function openPage(t: TestContext, options: SeenOptions = {}): Promise<Seen> {
-  const { at = ({ url }: StandIn) => url, mayFail, ...context } = options
+  const { at = ({ url }: StandIn) => url, mayFail, clock = false, ...context } = options
   const server = await startStandIn()
   const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
   const said: string[] = []
@@ -50,6 +52,7 @@ export async function openPage(t: TestContext, options: SeenOptions = {}): Promi
   })
   const page = await (await browser.newContext(context)).newPage()
   page.setDefaultTimeout(20_000)
+  if (clock) await page.clock.install()
   page.on('console', (message) => {
     if (mayFail?.test(message.text()) !== true) said.push(`${message.type()}: ${message.text()}`)
   })

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { keyLines } from '../../sidecar/admin/page/key-rows.ts'
 import { callsOf, causesOf } from '../../sidecar/admin/page/links.ts'
 import { chainOf, fromOf, servicesByAccount, toOf } from '../../sidecar/admin/page/people.ts'
+import { pauseAfter } from '../../sidecar/admin/page/pauses.ts'
 import type { KeyRow } from '../../sidecar/admin/page/protocol.ts'
 import { isWanted, maxRecent, withDecision } from '../../sidecar/admin/page/recent.ts'
 import { EventReader } from '../../sidecar/admin/page/sse.ts'
@@ -167,6 +168,10 @@ test('events are read whatever way they are cut', () => {
   ]
   assert.deepEqual(whole, expected)
   assert.deepEqual(pieces, expected)
+})
+
+test('each pause is longer than the one before, up to five seconds', () => {
+  assert.deepEqual([0, 1, 2, 3, 4, 5, 2_000].map(pauseAfter), [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000])
 })
 
 test('numbers are as long as people need them', () => {

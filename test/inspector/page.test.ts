@@ -176,21 +176,53 @@ test('it asks again where the token is wrong, and takes one from a new address',
   assert.equal(page.url(), `${server.origin}/`)
 })
 
+/** What it says of its connection may be gone before anybody looks. */
+async function listenToConnection(page: Page): Promise<void> {
+  await page.evaluate(`
+    globalThis.heard = []
+    const place = document.querySelector('#connection')
+    new MutationObserver(() => heard.push(place.textContent)).observe(place, { childList: true })
+  `)
+}
+
 test('when the stream breaks it says so, and connects again', { skip }, async (t) => {
   const { page, server } = await openConnected(t, { mayFail: /ERR_INCOMPLETE_CHUNKED_ENCODING/ })
   const way = makeWay()
   server.sendState(makeState('App'))
   server.sendDecision(...way)
   await rows(page).nth(4).waitFor()
+  await listenToConnection(page)
   server.breakStreams()
-  await showsText(page, '#connection', /not connected: .* Tries again in 0\.3 s\. What is shown is of \d/)
   await eventually(async () => server.opened() === 2)
   await connected(page)
+  const [lost = '', again] = (await page.evaluate('heard')) as string[]
+  assert.match(lost, /^not connected: .* Tries again in 0\.3 s\. What is shown is of \d/)
+  assert.equal(again, 'connected')
   // What is told once more is no other decision.
   server.sendDecision(...way, makeDecision({ path: '/again' }))
   await rows(page).nth(5).waitFor()
   assert.match(await rows(page).first().innerText(), /\/again/)
   assert.equal(await rows(page).count(), 6)
+})
+
+test('a stream that says nothing for too long is left for another', { skip }, async (t) => {
+  const { page, server } = await openConnected(t, { clock: true })
+  await page.clock.runFor(5_000)
+  server.sendState(makeState('App'))
+  await eventually(async () => {
+    await page.clock.runFor(50)
+    return (await page.title()) === 'App · Onbehalf'
+  })
+  assert.equal(server.opened(), 1)
+  await listenToConnection(page)
+  await page.clock.runFor(16_000)
+  await showsText(page, '#services', /App nothing heard for \d+ s/)
+  await eventually(async () => {
+    await page.clock.runFor(50)
+    return server.opened() === 2
+  })
+  const [lost = ''] = (await page.evaluate('heard')) as string[]
+  assert.match(lost, /^not connected: nothing was heard for too long/)
 })
 
 test('a bad token is explained, and not kept', { skip }, async (t) => {
