@@ -64,6 +64,7 @@ test('a cause that is not in the list is named, and not made up', () => {
   // Of another service the same id is another request.
   const other = { ...atApp, service: 'API' }
   assert.equal(causesOf(toApi, [other])[0]?.decision, undefined)
+  assert.deepEqual(callsOf(other, [toApi]), [])
 })
 
 test('the last 200 decisions are kept, newest first, each once', () => {

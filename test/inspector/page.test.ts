@@ -203,6 +203,7 @@ test('when the stream breaks it says so, and connects again', { skip }, async (t
   await rows(page).nth(5).waitFor()
   assert.match(await rows(page).first().innerText(), /\/again/)
   assert.equal(await rows(page).count(), 6)
+  await showsText(page, '#decisions-state', /^6 decisions/)
 })
 
 test('a stream that says nothing for too long is left for another', { skip }, async (t) => {
@@ -398,6 +399,10 @@ for (const width of [390, 320]) {
     await page.getByText('All that was recorded').click()
     await showsText(page, '#file-text', /read/)
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), width)
+    for (const place of ['#decisions', '#detail', '#services', '#warnings']) {
+      const isCut = `(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector('${place}'))`
+      assert.equal(await page.evaluate(isCut), false, place)
+    }
     // From the top downwards instead.
     const [users, ledger] = await Promise.all(
       ['users', 'Ledger'].map((name) => page.locator('#graph .node', { hasText: name }).boundingBox()),

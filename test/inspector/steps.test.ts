@@ -94,7 +94,7 @@ test('all that was verified on the way is said to have passed, with what was fou
 
 test('a user whose way is not shown is not said to be verified', () => {
   const [, , , step] = stepsOf(refused('evidence_missing'))
-  assert.deepEqual([step?.name, step?.verdict], ['original user', 'none'])
+  assert.deepEqual(step, { name: 'original user', verdict: 'none', note: 'no user counts without evidence' })
 })
 
 test('that a user is required is said when the policy has allowed the caller', () => {
