@@ -17,7 +17,7 @@ const minScale = 0.85
 
 export function showGraph(ways: readonly Way[], states: readonly ServiceState[]): void {
   byId('no-ways').hidden = ways.length > 0
-  byId('ways').hidden = ways.length === 0
+  for (const id of ['ways', 'ways-note']) byId(id).hidden = ways.length === 0
   fill(byId('graph'), ...(ways.length === 0 ? [] : [drawGraph(ways, states)]))
   replaceIfOther(byId('way-rows'), ways.map(tableRow))
 }
