@@ -41,9 +41,11 @@ export function makeState(service: string, second = 0, changes: Partial<ServiceS
 
 const accounts = { App: 'api-access', API: 'ledger-access' } as const
 
+/** As keys are judged by the clock of the browser. */
+const nowMs = Date.now()
+
 /** The demo's mesh, so many seconds after its start, as busy as the tenth of it is. */
 export function makeMesh(second: number): readonly ServiceState[] {
-  const nowMs = Date.now()
   const until = (ms: number) => new Date(nowMs + ms).toISOString()
   const busy = (from: string, to: string, direction: Edge['direction'], each: number, refused = 0): Edge => {
     const requests = each * second

@@ -6,7 +6,6 @@ import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import type { TestContext } from 'node:test'
 import type { DecisionEvent, ServiceState } from '../../sidecar/admin/page/protocol.ts'
 
 const folder = join(import.meta.dirname, '../../sidecar/admin/page')
@@ -42,6 +41,7 @@ export interface StandIn {
   sendDecision(...decisions: readonly DecisionEvent[]): void
   /** Ends every stream that is open. */
   breakStreams(): void
+  close(): void
 }
 
 /** What `POST /token` says of the token that is no token. */
@@ -51,7 +51,7 @@ export const badTokenAnswer = {
   lines: ['it has 1 part: a JWT has 3', 'nothing else can be read of it'],
 }
 
-export async function startStandIn(t: TestContext): Promise<StandIn> {
+export async function startStandIn(): Promise<StandIn> {
   const streams = new Set<ServerResponse>()
   const asked: unknown[] = []
   let opened = 0
@@ -82,10 +82,6 @@ export async function startStandIn(t: TestContext): Promise<StandIn> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  t.after(() => {
-    server.close()
-    server.closeAllConnections()
-  })
   const send = (name: string, all: readonly unknown[]) => {
     const events = all.map((each) => `event: ${name}\ndata: ${JSON.stringify(each)}\n\n`).join('')
     for (const stream of streams) stream.write(events)
@@ -99,6 +95,10 @@ export async function startStandIn(t: TestContext): Promise<StandIn> {
     sendDecision: (...decisions) => send('decision', decisions),
     breakStreams() {
       for (const stream of streams) stream.destroy()
+    },
+    close() {
+      server.close()
+      server.closeAllConnections()
     },
   }
 }

@@ -17,7 +17,7 @@ const minScale = 0.85
 
 export function showGraph(ways: readonly Way[], states: readonly ServiceState[]): void {
   byId('no-ways').hidden = ways.length > 0
-  byId('ways').hidden = ways.length === 0
+  for (const id of ['ways', 'ways-note']) byId(id).hidden = ways.length === 0
   fill(byId('graph'), ...(ways.length === 0 ? [] : [drawGraph(ways, states)]))
   replaceIfOther(byId('way-rows'), ways.map(tableRow))
 }
@@ -79,8 +79,10 @@ function drawLine({ link, path }: Line<Way>): SVGPathElement {
   return drawing('path', { d: path, class: `line ${id}-line`, 'marker-end': `url(#${id})` })
 }
 
-function drawLabel({ link, label: { x, y, width } }: Line<Way>): SVGGElement {
+function drawLabel({ link, label: { x, y, width: most } }: Line<Way>): SVGGElement {
   const texts = labelTexts(link)
+  const longest = Math.max(...texts.map(([, text]) => text.length))
+  const width = Math.min(most, longest * letterWidth + 8)
   const height = texts.length * lineHeight + 4
   return drawing(
     'g',
@@ -94,9 +96,11 @@ function drawLabel({ link, label: { x, y, width } }: Line<Way>): SVGGElement {
 }
 
 const lineHeight = 14
+/** About; it only clears the line behind the words. */
+const letterWidth = 6.5
 
 function labelTexts({ lately }: Way): readonly (readonly [kind: string, text: string])[] {
-  if (lately === undefined) return [['quiet', 'not known yet']]
+  if (lately === undefined) return [['quiet', 'not known']]
   const { perSecond: requests, refusedPerSecond, failedPerSecond, p50, p99 } = lately
   if (requests === 0) return [['quiet', 'quiet']]
   return [

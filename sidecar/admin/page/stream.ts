@@ -1,5 +1,6 @@
 // Keeps the stream of events: connects, reads, and connects again when it ends.
 import { ask } from './ask.ts'
+import { pauseAfter } from './pauses.ts'
 import type { DecisionEvent, ServiceState } from './protocol.ts'
 import { EventReader, type ServerEvent } from './sse.ts'
 import type { Token } from './token.ts'
@@ -12,23 +13,21 @@ export interface Listener {
   onLost(why: string, againMs: number): void
 }
 
-const maxPauseMs = 5_000
-
 /** A sidecar says something each second: one that says nothing for so long is gone, whatever the connection says. */
 const silenceMs = 15_000
 
 /** Until there is no token that could be tried. */
 export async function listen(token: Token, listener: Listener): Promise<void> {
-  let pauseMs = 250
+  let inVain = 0
   for (;;) {
     const { why, heard } = await listenOnce(token, listener)
     if (why === undefined) return
-    pauseMs = heard ? 250 : pauseMs
+    inVain = heard ? 0 : inVain + 1
+    const pauseMs = pauseAfter(inVain)
     listener.onLost(why, pauseMs)
     await new Promise((resolve) => {
       setTimeout(resolve, pauseMs)
     })
-    pauseMs = Math.min(maxPauseMs, pauseMs * 2)
   }
 }
 

@@ -50,10 +50,20 @@ export function openToken(onToken: () => void): Token {
 
 /** What the address holds stays neither in the history nor on the screen. */
 function takeFromAddress(): string | undefined {
-  const value = new URLSearchParams(location.hash.slice(1)).get('token') ?? undefined
-  if (value === undefined) return undefined
+  const given = /^#token=(.*)$/.exec(location.hash)?.[1]
+  if (given === undefined) return undefined
   history.replaceState(null, '', location.pathname + location.search)
+  const value = decoded(given)
   if (value === '') return undefined
   sessionStorage.setItem(key, value)
   return value
+}
+
+/** A plus sign is one, and what is no encoding is the token itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
