@@ -91,5 +91,5 @@ async function sayWhereAdminIs(sidecar: Sidecar, io: Io): Promise<void> {
   if (io.stderr.isTTY !== true || admin === undefined) return
   const token = (await readFile(sidecar.adminToken.file, 'utf8')).trim()
   const host = admin.family === 'IPv6' ? `[${admin.address}]` : admin.address
-  io.stderr.write(`inspector: http://${host}:${admin.port}/#token=${token}\n`)
+  io.stderr.write(`inspector: http://${host}:${admin.port}/#token=${encodeURIComponent(token)}\n`)
 }

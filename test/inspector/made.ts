@@ -117,6 +117,8 @@ export function makeDecision(changes: Partial<DecisionEvent> = {}): DecisionEven
   return {
     requestId: `request-${decisions}`,
     traceId: '0af7651916cd43dd8448eb211c80319c',
+    spanId: undefined,
+    isSampled: true,
     direction: 'inbound',
     atMs: startedAtMs + decisions * 100,
     service: 'App',
@@ -126,6 +128,8 @@ export function makeDecision(changes: Partial<DecisionEvent> = {}): DecisionEven
     reason: 'allow: domain is companydomain.com',
     detail: undefined,
     method: 'GET',
+    protocol: { scheme: 'http', version: '1.1' },
+    port: undefined,
     host: 'app.localhost.pomerium.io',
     path: '/',
     route: 'App',

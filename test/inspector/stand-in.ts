@@ -1,33 +1,13 @@
 // Serves the page in the place of a sidecar, and says what the test wants said.
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { stripTypeScriptTypes } from 'node:module'
 import type { AddressInfo } from 'node:net'
-import { extname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { pageFiles } from '../../sidecar/admin/page-files.ts'
 import type { DecisionEvent, ServiceState } from '../../sidecar/admin/page/protocol.ts'
+import { pageHeaders } from '../../sidecar/admin/security-headers.ts'
 
-const folder = join(import.meta.dirname, '../../sidecar/admin/page')
 export const rightToken = 'a-token-that-nobody-else-has-4711'
-
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-].join('; ')
-
-const types: Readonly<Record<string, string>> = {
-  '.html': 'text/html; charset=utf-8',
-  '.css': 'text/css; charset=utf-8',
-  '.ts': 'text/javascript; charset=utf-8',
-}
 
 export interface StandIn {
   readonly origin: string
@@ -61,8 +41,9 @@ export async function startStandIn(): Promise<StandIn> {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in')
-    if (pathname === '/' || pathname.startsWith('/page/')) {
-      await sendFile(response, pathname === '/' ? 'index.html' : pathname.slice('/page/'.length))
+    const file = pageFiles()[pathname]
+    if (file !== undefined) {
+      response.writeHead(200, { ...pageHeaders, 'content-type': file.type }).end(file.text)
     } else if (request.headers.authorization !== `Bearer ${rightToken}`) {
       sendJson(response, 401, { message: 'Send the admin token: the content of /run/App.admin-token.' })
     } else if (pathname === '/events') {
@@ -101,17 +82,6 @@ export async function startStandIn(): Promise<StandIn> {
       server.closeAllConnections()
     },
   }
-}
-
-async function sendFile(response: ServerResponse, name: string): Promise<void> {
-  const content = await readFile(join(folder, name), 'utf8')
-  const extension = extname(name)
-  response.writeHead(200, {
-    'content-type': types[extension],
-    'content-security-policy': policy,
-    'x-content-type-options': 'nosniff',
-  })
-  response.end(extension === '.ts' ? stripTypeScriptTypes(content) : content)
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -41,6 +41,7 @@ export interface Chain {
 
 const users = {
   alice: { sub: 'user-1', email: 'alice@companydomain.com', name: 'Alice' },
+  bob: { sub: 'user-2', email: 'bob@companydomain.com', name: 'Bob' },
   mallory: { sub: 'user-3', email: 'mallory@elsewhere.com', name: 'Mallory' },
 }
 const order: readonly ServiceName[] = ['App', 'API', 'Ledger']
