@@ -5,7 +5,7 @@ BIN := node_modules/.bin
 NODE := $(BIN)/node
 BUNDLE := dist/onbehalf.cjs
 APPS := test/apps/node_modules/.installed
-CLIENTS := curl=curl openssl=openssl wget=wget python3=python3 chromium=chromium h2load=nghttp2-client
+CLIENTS := curl=curl openssl=openssl wget=wget python3=python3 chromium=chromium h2load=nghttp2-client promtool=prometheus
 STORES := redis-server=redis-server
 NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
 SOURCES := $(shell find sidecar shared deploy/preload deploy/bundle -type f) package.json

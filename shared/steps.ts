@@ -1,6 +1,16 @@
-// The steps of a decision and what came of each: for spans, metrics and people, derived from its one record.
+// The steps of a decision and what came of each, derived from its one record: for spans, metrics, the page and people.
 import type { Decision, RecordedPrincipal } from './decision.ts'
 import type { RefusalCode } from './errors.ts'
+
+/** `absent`: there was nothing of the kind. `not_reached`: an earlier step refused. */
+export type StepResult = 'passed' | 'refused' | 'absent' | 'not_reached'
+
+export interface Step {
+  readonly name: StepName
+  readonly result: StepResult
+  /** What was found; of the refused step, its code. */
+  readonly found: string
+}
 
 export type StepName =
   | 'request'
@@ -10,87 +20,131 @@ export type StepName =
   | 'original_user'
   | 'evidence'
   | 'policy'
-  | 'cause'
   | 'session'
+  | 'cause'
   | 'credential'
 
-export interface Step {
-  readonly name: StepName
-  /** `absent`: there was nothing of the kind, and nothing needed it. */
-  readonly result: 'passed' | 'refused' | 'absent'
-  /** Of the refused step. */
-  readonly code?: RefusalCode
-  /** What was found, in words. */
-  readonly found: string
-}
-
-/** Those that were reached, in their order; a refused one is the last. */
 export function stepsOf(decision: Decision): readonly Step[] {
-  const all = decision.direction === 'inbound' ? inboundSteps(decision) : outboundSteps(decision)
-  const { code } = decision
-  if (code === undefined) return all
-  const name = refusingStep(decision, code)
-  const at = all.findIndex((step) => step.name === name)
-  // Whatever is none of them refuses before them.
-  return [
-    ...all.slice(0, Math.max(at, 0)),
-    { name, result: 'refused', code, found: decision.detail ?? decision.reason },
-  ]
+  const names = decision.direction === 'inbound' ? inboundNames : outboundNames
+  const refusing = refusingStep(decision)
+  const all = refusing === undefined || names.includes(refusing) ? names : [refusing, ...names]
+  const end = refusing === undefined ? all.length : all.indexOf(refusing)
+  return all.map((name, i) => {
+    if (i === end) return { name, result: 'refused', found: decision.code ?? '' }
+    if (i > end) return after(decision, name)
+    return before(decision, name, refusing)
+  })
 }
 
-/** Which step refuses with a code; in what came first, if several do. */
-function refusingStep({ direction, caller }: Decision, code: RefusalCode): StepName {
-  const [, name] = byPrefix.find(([prefix]) => code.startsWith(prefix)) ?? []
-  if (name !== undefined) return name
-  if (code === 'keys_unavailable') return caller === undefined ? 'assertion' : 'original_user'
-  if (code === 'session_unavailable') return direction === 'inbound' ? 'session' : 'cause'
-  return 'request'
+function before(decision: Decision, name: StepName, refusing: StepName | undefined): Step {
+  // A user whose way is not shown is not recorded, so nothing can be said of one.
+  if (name === 'original_user' && refusing === 'evidence') {
+    return { name, result: 'absent', found: 'no user counts without evidence' }
+  }
+  const found = foundBy(decision, name)
+  return { name, result: found === undefined ? 'absent' : 'passed', found: found ?? absent[name] ?? '' }
 }
 
-const byPrefix: readonly (readonly [prefix: string, step: StepName])[] = [
-  ['client_certificate_', 'certificate'],
-  ['assertion_', 'assertion'],
-  ['original_user_lost', 'cause'],
-  ['original_user_ambiguous', 'cause'],
-  ['original_user_', 'original_user'],
-  ['evidence_', 'evidence'],
-  ['policy_', 'policy'],
-  ['route_', 'route'],
-  ['call_', 'route'],
-  ['egress_', 'route'],
-  ['credential_', 'credential'],
+const inboundNames: readonly StepName[] = [
+  'certificate',
+  'assertion',
+  'route',
+  'original_user',
+  'evidence',
+  'policy',
+  'session',
 ]
+const outboundNames: readonly StepName[] = ['route', 'cause', 'credential']
 
-function inboundSteps({ certificate, caller, route, originalUser, chain, reason }: Decision): Step[] {
-  return [
-    given('certificate', certificate, 'none was shown'),
-    given('assertion', caller && describePrincipal(caller), 'none came'),
-    given('route', route, 'none'),
-    given('original_user', originalUser && describePrincipal(originalUser), 'none came'),
-    given('evidence', chain?.join(', '), 'none came'),
-    { name: 'policy', result: 'passed', found: reason },
-    { name: 'session', result: 'passed', found: 'kept' },
-  ]
+/** That an original user is required is said last, when all that there is was verified. */
+function after(decision: Decision, name: StepName): Step {
+  const isLast = decision.direction === 'inbound' && decision.code === 'original_user_required'
+  if (!isLast) return { name, result: 'not_reached', found: '' }
+  if (name === 'session') return { name, result: 'not_reached', found: '' }
+  return name === 'policy'
+    ? { name, result: 'passed', found: 'it allows this caller' }
+    : { name, result: 'absent', found: absent[name] ?? '' }
 }
 
-function outboundSteps({ route, sources, cause, originalUser, reason }: Decision): Step[] {
-  if (route === undefined) return [{ name: 'route', result: 'absent', found: reason }]
-  const carried = sources?.map(({ name, says }) => `${name} says ${says}`).join(', ')
-  return [
-    { name: 'route', result: 'passed', found: route },
-    given('cause', cause === undefined || cause === 'none' ? undefined : carried, 'the app carried nothing'),
-    given('original_user', originalUser && describePrincipal(originalUser), 'none goes along'),
-    { name: 'credential', result: 'passed', found: 'attached' },
-  ]
+function refusingStep({ code, direction, caller, outcome }: Decision): StepName | undefined {
+  if (outcome !== 'refused' || code === undefined) return undefined
+  const isInbound = direction === 'inbound'
+  if (code.startsWith('client_certificate_')) return 'certificate'
+  if (code.startsWith('assertion_')) return 'assertion'
+  if (code.startsWith('original_user_')) return isInbound ? 'original_user' : 'cause'
+  if (code.startsWith('evidence_')) return 'evidence'
+  // Keys are asked for where a token is verified: the caller's before the user's.
+  if (code === 'keys_unavailable') return keysStep(isInbound, caller !== undefined)
+  if (code === 'session_unavailable') return isInbound ? 'session' : 'cause'
+  return stepByCode[code] ?? 'request'
 }
 
-function given(name: StepName, found: string | undefined, otherwise: string): Step {
-  return found === undefined
-    ? { name, result: 'absent', found: otherwise }
-    : { name, result: 'passed', found }
+function keysStep(isInbound: boolean, isCallerKnown: boolean): StepName {
+  if (!isInbound) return 'credential'
+  return isCallerKnown ? 'original_user' : 'assertion'
 }
 
-export function describePrincipal({ kind, issuer, subject }: RecordedPrincipal): string {
-  if (kind === 'anonymous') return 'anonymous'
-  return `${kind === 'user' ? 'user' : 'service account'} ${issuer}/${subject}`
+const stepByCode: Readonly<Partial<Record<RefusalCode, StepName>>> = {
+  route_not_found: 'route',
+  call_not_allowed: 'route',
+  egress_denied: 'route',
+  policy_denied: 'policy',
+  credential_unavailable: 'credential',
+}
+
+/** In words, what is not there where a step had nothing to verify. */
+const absent: Readonly<Partial<Record<StepName, string>>> = {
+  certificate: 'the connection showed none that counts',
+  assertion: 'the request brought none',
+  route: 'none names this host: no identity goes along',
+  original_user: 'the request names none',
+  evidence: 'none was needed',
+  cause: 'nobody asked: the call carries no user',
+  credential: 'no identity goes along',
+}
+
+/** What a step that did not refuse has found; undefined where it had nothing to look at. */
+function foundBy(decision: Decision, name: StepName): string | undefined {
+  switch (name) {
+    case 'certificate':
+      return decision.certificate
+    case 'assertion':
+      return decision.caller && whoIs(decision.caller)
+    case 'original_user':
+      return decision.originalUser && whoIs(decision.originalUser)
+    case 'route':
+      return decision.route
+    case 'evidence':
+      return decision.chain && `by way of ${decision.chain.join(', ')}`
+    case 'policy':
+      return decision.outcome === 'allowed' ? decision.reason : 'it allows this caller'
+    case 'session':
+      return 'kept, for the calls that the app makes for it'
+    case 'cause':
+      return foundCause(decision)
+    case 'credential':
+      return decision.route === undefined ? undefined : 'the service account’s own'
+    default:
+      return ''
+  }
+}
+
+function foundCause({ cause, source, sources, originalUser }: Decision): string | undefined {
+  if (sources === undefined) return undefined
+  switch (cause) {
+    case 'user':
+      return `${originalUser === undefined ? 'a user' : whoIs(originalUser)}, as ${source} says`
+    case 'own':
+      return `a service account’s own call, as ${source} says`
+    case 'nobody':
+      return `a request about nobody, as ${source} says`
+    default:
+      return 'the app carried nothing: a call of its own'
+  }
+}
+
+const kinds = { user: 'user', service_account: 'service account', anonymous: 'nobody' } as const
+
+function whoIs({ kind, issuer, subject }: RecordedPrincipal): string {
+  return `${kinds[kind]} ${subject} of ${issuer}`
 }

@@ -1,8 +1,9 @@
 // `GET /events`: the state of the sidecar each second, and its decisions as they are made, as server-sent events.
 import type { ServerResponse } from 'node:http'
 import type { Decision } from '../../shared/decision.ts'
+import { stepsOf } from '../../shared/steps.ts'
 import { securityHeaders } from './security-headers.ts'
-import type { ServiceState } from './page/protocol.ts'
+import type { DecisionEvent, ServiceState } from './page/protocol.ts'
 
 export interface EventSource {
   /** @param unsentDecisions of this stream. */
@@ -20,6 +21,10 @@ const maxBacklog = 100
 /** What a page does not take is not kept for it. */
 const maxQueuedBytes = 1024 * 1024
 const maxStreams = 8
+
+function eventOf(decision: Decision): DecisionEvent {
+  return { ...decision, steps: stepsOf(decision) }
+}
 
 export class EventStreams {
   readonly #source: EventSource
@@ -46,9 +51,10 @@ export class EventStreams {
       send('state', this.#source.state(unsent))
     }
     tick()
-    for (const decision of this.#source.recent().slice(0, maxBacklog).reverse()) send('decision', decision)
+    for (const decision of this.#source.recent().slice(0, maxBacklog).reverse())
+      send('decision', eventOf(decision))
     const endWatch = this.#source.watch((decision) => {
-      if (sentInSecond++ >= maxDecisionsPerSecond || !send('decision', decision)) unsent++
+      if (sentInSecond++ >= maxDecisionsPerSecond || !send('decision', eventOf(decision))) unsent++
     })
     const timer = setInterval(tick, intervalMs)
     response.once('close', () => {

@@ -1,5 +1,6 @@
 // A row of what `onbehalf check` found, and the table of them.
 import { asLine } from '../telemetry/log.ts'
+import type { Colour, Paint } from './terminal.ts'
 import { escapeTreacherous } from './token-words.ts'
 
 /** `info` is neither good nor bad. */
@@ -23,13 +24,15 @@ export function rowsFor(check: string) {
 
 const labels: Readonly<Record<RowStatus, string>> = { ok: 'ok', info: '-', warn: 'warn', fail: 'FAIL' }
 
-export function formatRows(rows: readonly Row[]): string {
+const colours: Readonly<Partial<Record<RowStatus, Colour>>> = { ok: 'green', warn: 'yellow', fail: 'red' }
+
+export function formatRows(rows: readonly Row[], paint: Paint = (text) => text): string {
   const width = Math.max(...rows.map(({ check }) => check.length))
-  return (
-    rows
-      .map(({ status, check, message }) => `${labels[status].padEnd(4)}  ${check.padEnd(width)}  ${message}`)
+  return rows
+    .map(({ status, check, message }) => {
+      const label = paint(labels[status].padEnd(4), colours[status] ?? 'dim')
       // A value must not look like another row, or tell a terminal what to do.
-      .map((row) => escapeTreacherous(asLine(row)))
-      .join('')
-  )
+      return `${label}  ${escapeTreacherous(asLine(`${check.padEnd(width)}  ${message}`))}`
+    })
+    .join('')
 }

@@ -8,7 +8,8 @@ const about = `Shows the mesh file as the running sidecar of a service has it in
 what it was started with, with every default. Secrets are in files, and only their names are here. What is on disk
 and not in effect, onbehalf validate says.`
 
+const toText = (answer: unknown) => escapeTreacherous(stringify(answer, { lineWidth: 0 }))
+
 export function config(args: string[], io: Io): Promise<number> {
-  const toText = (answer: unknown) => escapeTreacherous(stringify(answer, { lineWidth: 0 }))
   return show({ name: 'config', about, target: '/config', toText }, args, io)
 }

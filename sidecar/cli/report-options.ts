@@ -1,5 +1,5 @@
 // The options of a command that reads a mesh file and reports: which file, and whether as JSON.
-import { readOptions } from './options.ts'
+import { readOptions, type Options } from './options.ts'
 import { meshOptions, type MeshFlag } from '../mesh-file.ts'
 
 export interface ReportOptions extends Partial<Record<MeshFlag, string | undefined>> {
@@ -14,11 +14,14 @@ const reportOptions = {
 } as const
 
 /** The options, or what is wrong with the arguments. */
-export function readReportOptions(args: string[]): ReportOptions | string {
+export function readReportOptions<const More extends Options = {}>(
+  args: string[],
+  more?: More,
+): (ReportOptions & Partial<Record<keyof More, string>>) | string {
   try {
-    const { values } = readOptions(args, reportOptions, false)
+    const { values } = readOptions(args, { ...reportOptions, ...more }, false)
     if (values.output !== undefined && values.output !== 'json') return '-o: must be json.'
-    return values
+    return values as ReportOptions & Partial<Record<keyof More, string>>
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -127,9 +127,10 @@ function countVerifications(
   counter: ReturnType<typeof countersOf>['verifications'],
   decision: Decision,
 ): void {
-  for (const { name, result, code = '' } of stepsOf(decision)) {
-    if (result === 'absent' || !verified.has(name)) continue
-    counter.add({ of: name, result: result === 'passed' ? 'verified' : withoutPrefix(code, name) })
+  for (const { name, result, found } of stepsOf(decision)) {
+    if (!verified.has(name)) continue
+    if (result === 'passed') counter.add({ of: name, result: 'verified' })
+    if (result === 'refused') counter.add({ of: name, result: withoutPrefix(found, name) })
   }
 }
 

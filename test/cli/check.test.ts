@@ -4,11 +4,13 @@ import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 import { checkCertificate } from '../../sidecar/cli/check-local.ts'
 import { formatRows } from '../../sidecar/cli/check-row.ts'
+import { paintFor, Progress } from '../../sidecar/cli/terminal.ts'
 import { parseRoots, readAccountCredential } from '../../sidecar/credential/files.ts'
 import { createMinter } from '../../sidecar/credential/minter.ts'
 import { freePort } from '../support/redis.ts'
@@ -210,4 +212,90 @@ test('no value can look like another row', () => {
   const text = formatRows([{ status: 'fail', check: 'app', message: 'a\nok    app   fine\u001b[2J' }])
   assert.equal(text.trimEnd().split('\n').length, 1)
   assert.equal(text.includes('\u001b'), false)
+})
+
+const outside = Object.values(networkInterfaces())
+  .flatMap((addresses) => addresses ?? [])
+  .find(({ internal, address }) => !internal && !address.startsWith('fe80:'))
+
+/** An app that takes connections at these addresses, and the row about the way around the sidecar. */
+async function aroundWith(t: TestContext, host: string): Promise<string> {
+  const app = createServer((socket) => socket.destroy())
+  app.listen(0, host)
+  await once(app, 'listening')
+  t.after(() => app.close())
+  const mesh = await checkedMesh(t)
+  const { port } = app.address() as AddressInfo
+  const args = ['--config', mesh.meshFile, '--service', 'App', '--app', `http://127.0.0.1:${port}`]
+  const { status, stdout } = await runCheck(mesh.folder, args)
+  assert.equal(status, 0, stdout)
+  return stdout.split('\n').find((line) => / around /.test(line)) ?? ''
+}
+
+const noOutside = outside === undefined ? 'this machine has no address but loopback' : false
+test(
+  'an app that takes connections from others is warned of, with what to do',
+  { skip: noOutside },
+  async (t) => {
+    const row = await aroundWith(t, '0.0.0.0')
+    assert.match(
+      row,
+      /^warn {2}around .* the app takes connections at [^ ]+:\d+.* Let the app listen on 127\.0\.0\.1 alone/,
+    )
+  },
+)
+
+test('an app that takes connections of this machine alone is well', async (t) => {
+  assert.match(await aroundWith(t, '127.0.0.1'), /^ok {4}around /)
+})
+
+test('an app on another machine cannot be behind its sidecar alone', async (t) => {
+  const mesh = await checkedMesh(t)
+  const args = ['--config', mesh.meshFile, '--service', 'App', '--app', 'http://192.0.2.1:8080']
+  const { stdout } = await runCheck(mesh.folder, args)
+  assert.match(stdout, /^warn {2}around .* the app at 192\.0\.2\.1:8080 is on no loopback address/m)
+})
+
+test('--wait asks again until nothing fails', async (t) => {
+  const mesh = await checkedMesh(t)
+  const port = await freePort()
+  const args = ['--config', mesh.meshFile, '--service', 'App', '--app', `http://127.0.0.1:${port}`]
+  assert.equal((await runCheck(mesh.folder, args)).status, 1)
+  const waiting = runCheck(mesh.folder, [...args, '--wait', '30'])
+  const app = createServer((socket) => socket.destroy())
+  app.listen(port, '127.0.0.1')
+  await once(app, 'listening')
+  t.after(() => app.close())
+  assert.equal((await waiting).status, 0)
+  assert.match(
+    (await runCheck(mesh.folder, [...args, '--wait', 'long'])).stderr,
+    /--wait: must be whole seconds/,
+  )
+})
+
+test('colours are for terminals alone, and not where they are not wanted', () => {
+  const painted = (isTTY: boolean, env: NodeJS.ProcessEnv) =>
+    paintFor({ isTTY, write: () => undefined }, { env })('ok', 'green')
+  assert.equal(painted(true, {}), '\u001b[32mok\u001b[0m')
+  for (const [isTTY, env] of [
+    [false, {}],
+    [true, { NO_COLOR: '1' }],
+    [true, { TERM: 'dumb' }],
+  ] as const) {
+    assert.equal(painted(isTTY, env), 'ok')
+  }
+})
+
+test('what takes longer than a second is named on a terminal, and nowhere else', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const written: string[] = []
+  for (const isTTY of [true, false]) {
+    const progress = new Progress({ isTTY, write: (text) => written.push(text) })
+    void progress.during('store', new Promise(() => undefined))
+    t.mock.timers.tick(999)
+    assert.deepEqual(written, [])
+    t.mock.timers.tick(1)
+    assert.deepEqual(written.splice(0), isTTY ? ['still asking: store\n'] : [])
+    progress.end()
+  }
 })

@@ -46,7 +46,7 @@ const wrong: readonly (readonly [args: readonly string[], words: RegExp])[] = [
   [['--session', 's', '--for', '0s'], /--for: "0s" is no time/],
   [['--session', 's', '-o', 'yaml'], /-o: must be json/],
   [['--session', 's', '--redis-user', 'x'], /the mesh file names no Redis \(store: memory\)/],
-  [['--unknown'], /Unknown option '--unknown'/],
+  [['--unknown'], /there is no option --unknown/],
 ]
 for (const [args, words] of wrong) {
   test(`${JSON.stringify(args)} is wrong use, and nothing is revoked`, async (t) => {

@@ -46,7 +46,8 @@ for (const row of refusalRows) {
     const verdict = await verdictIn(mesh, service, ...args)
     const answer = await answerOf(mesh, row, sent)
     const { refusal } = verdict
-    assert.deepEqual({ status: refusal?.status, code: refusal?.code, message: refusal?.message }, answer)
+    const message = `${refusal?.message} More: onbehalf explain ${refusal?.code}`
+    assert.deepEqual({ status: refusal?.status, code: refusal?.code, message }, answer)
     assert.equal(refusal?.code, row.code)
     assert.deepEqual([verdict.answer, verdict.status], ['refused', 1])
     assert.match(Object.values(refusal ?? {}).join(' | '), row.says)

@@ -1,4 +1,6 @@
 // Made states and decisions of a mesh of three services, for tests of the page.
+import type { Decision } from '../../shared/decision.ts'
+import { stepsOf } from '../../shared/steps.ts'
 import type { DecisionEvent, Edge, ServiceState } from '../../sidecar/admin/page/protocol.ts'
 
 const startedAtMs = Date.UTC(2026, 0, 15, 12)
@@ -112,9 +114,9 @@ export function makeMesh(second: number): readonly ServiceState[] {
 
 let decisions = 0
 
-export function makeDecision(changes: Partial<DecisionEvent> = {}): DecisionEvent {
+export function makeDecision(changes: Partial<Decision> = {}): DecisionEvent {
   decisions += 1
-  return {
+  const decision: Decision = {
     requestId: `request-${decisions}`,
     traceId: '0af7651916cd43dd8448eb211c80319c',
     spanId: undefined,
@@ -144,6 +146,7 @@ export function makeDecision(changes: Partial<DecisionEvent> = {}): DecisionEven
     sources: undefined,
     ...changes,
   }
+  return { ...decision, steps: stepsOf(decision) }
 }
 
 export const alice = { issuer: 'pomerium', subject: 'alice', kind: 'user' } as const

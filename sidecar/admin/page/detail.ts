@@ -5,7 +5,6 @@ import { callsOf, causesOf } from './links.ts'
 import { chainOf, fromOf, toOf, type ServiceByAccount } from './people.ts'
 import type { DecisionEvent } from './protocol.ts'
 import { idOf } from './recent.ts'
-import { stepsOf, type Step } from './steps.ts'
 import { clock, shellWord } from './words.ts'
 
 export interface DetailOptions {
@@ -45,7 +44,7 @@ export class Detail {
       verdictLine(decision),
       chainList(decision, services),
       element('h3', {}, 'Steps'),
-      element('ol', { class: 'steps' }, ...stepsOf(decision).map(stepItem)),
+      element('ol', { class: 'steps' }, ...decision.steps.map(stepItem)),
       reasonPart(decision),
       this.#links,
       element('h3', {}, 'Ids'),
@@ -129,21 +128,23 @@ function chainList(decision: DecisionEvent, services: ServiceByAccount): HTMLEle
   return element('ol', { class: 'chain', 'aria-label': 'The chain' }, ...boxes)
 }
 
-const marks: Readonly<Record<Step['verdict'], string>> = {
+type Step = DecisionEvent['steps'][number]
+
+const marks: Readonly<Record<Step['result'], string>> = {
   passed: '✓',
   refused: '✗',
-  none: '–',
-  'not reached': '·',
+  absent: '–',
+  not_reached: '·',
 }
 
-function stepItem({ name, verdict, note }: Step): HTMLLIElement {
+function stepItem({ name, result, found }: Step): HTMLLIElement {
   return element(
     'li',
-    { class: verdict.replace(' ', '-') },
-    element('span', { class: 'mark', 'aria-hidden': 'true' }, marks[verdict]),
-    element('span', { class: 'step' }, name),
-    element('span', { class: 'word' }, verdict),
-    element('span', { class: 'note' }, note),
+    { class: result.replace('_', '-') },
+    element('span', { class: 'mark', 'aria-hidden': 'true' }, marks[result]),
+    element('span', { class: 'step' }, name.replace('_', ' ')),
+    element('span', { class: 'word' }, result === 'absent' ? 'none' : result.replace('_', ' ')),
+    element('span', { class: 'note' }, found),
   )
 }
 

@@ -1,5 +1,6 @@
 // What the page is told: one shape for a sidecar by itself, and for several whose events were put together.
 import type { Decision } from '../../../shared/decision.ts'
+import type { Step } from '../../../shared/steps.ts'
 import type { Edge } from '../../telemetry/traffic.ts'
 
 export type { Edge }
@@ -44,4 +45,6 @@ export interface ServiceState {
 }
 
 /** Event `decision`. */
-export type DecisionEvent = Decision
+export interface DecisionEvent extends Decision {
+  readonly steps: readonly Step[]
+}

@@ -94,9 +94,10 @@ function endSpan(span: Span, ended: Ended): void {
     ...identityAttributes(ended),
     'error.type': type,
   })
-  for (const { name, result, code } of stepsOf(decision)) {
-    if (result !== 'absent')
-      span.addEvent(`onbehalf.${name}`, { 'onbehalf.result': result, 'onbehalf.code': code }, decision.atMs)
+  for (const { name, result, found } of stepsOf(decision)) {
+    if (result !== 'passed' && result !== 'refused') continue
+    const code = result === 'refused' ? found : undefined
+    span.addEvent(`onbehalf.${name}`, { 'onbehalf.result': result, 'onbehalf.code': code }, decision.atMs)
   }
   if (type !== undefined)
     span.setStatus({ code: SpanStatusCode.ERROR, message: ending.code ?? decision.code ?? '' })

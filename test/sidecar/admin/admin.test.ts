@@ -7,6 +7,7 @@ import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
 import type { AdminToken } from '../../../sidecar/admin/token.ts'
 import { defaultRevocationSeconds } from '../../../shared/revocation.ts'
 import type { Revoked } from '../../../sidecar/revoking.ts'
+import { stepsOf } from '../../../shared/steps.ts'
 import type { Decision } from '../../../shared/decision.ts'
 import type { ServiceState } from '../../../sidecar/admin/page/protocol.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -17,6 +18,7 @@ const token: AdminToken = {
   matches: (presented) => presented === 'right',
   remove: async () => undefined,
 }
+const made = { requestId: 'r1', direction: 'inbound' } as Decision
 const state = { service: 'API', unsentDecisions: 0 } as ServiceState
 const withToken = ['Authorization', 'Bearer right']
 
@@ -47,7 +49,7 @@ async function startAdmin(t: TestContext, revoked: Revoked = { kind: 'local' }):
       recent: () => [],
       watch: (watcher) => {
         told.push('watched')
-        watcher({ requestId: 'r1' } as Decision)
+        watcher(made)
         return () => told.push('no longer watched')
       },
     },
@@ -391,7 +393,7 @@ test('events are a state, then decisions as they are made, for who has the token
   const { events } = await readEvents(port, 2)
   assert.deepEqual(events, [
     `event: state\ndata: ${JSON.stringify(state)}`,
-    'event: decision\ndata: {"requestId":"r1"}',
+    `event: decision\ndata: ${JSON.stringify({ ...made, steps: stepsOf(made) })}`,
   ])
   await eventually(async () => told.some((each) => each === 'no longer watched'))
 })
