@@ -404,10 +404,9 @@ for (const width of [390, 320]) {
       assert.equal(await page.evaluate(isCut), false, place)
     }
     // From the top downwards instead.
-    const [users, ledger] = await Promise.all(
-      ['users', 'Ledger'].map((name) => page.locator('#graph .node', { hasText: name }).boundingBox()),
-    )
-    assert.ok(users && ledger && users.y < ledger.y)
+    const isBelow = `(([users, ledger]) => users < ledger)(['users', 'Ledger'].map((name) => [...document.querySelectorAll('#graph .node')]
+      .find((node) => node.textContent.includes(name)).getBoundingClientRect().y))`
+    assert.equal(await page.evaluate(isBelow), true)
   })
 }
 
