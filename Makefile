@@ -11,7 +11,7 @@ NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
 SOURCES := $(shell find sidecar shared deploy/preload deploy/bundle -type f) package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build unit soak bench agents clean
+.PHONY: help demo test check format build unit soak bench agents screenshots clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -41,6 +41,10 @@ bench: build ## CPU per request beside nginx and HAProxy, and how soon a revocat
 
 agents: build $(APPS) ## Real apps under real agents, the whole matrix, into the table of deploy/propagation/README.md.
 	$(NODE) test/agents/main.ts
+
+screenshots: build ## The inspector page over the demo's traffic, for the README.
+	test/packages.sh chromium=chromium
+	$(NODE) --test test/inspector/screenshots.ts
 
 format: node_modules/.installed ## Rewrite the sources in the one format.
 	$(BIN)/oxfmt .

@@ -75,3 +75,24 @@ export async function openConnected(t: TestContext, options: SeenOptions = {}): 
 export async function connected(page: Page): Promise<void> {
   await page.getByText('connected', { exact: true }).waitFor()
 }
+
+/** Opens an address of something real, in a browser of its own. @param mayFail what the console may say. */
+export async function browse(t: TestContext, address: string, mayFail = /^$/): Promise<Page> {
+  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  const said: string[] = []
+  t.after(async () => {
+    const faults = [...said]
+    await browser.close()
+    assert.deepEqual(faults, [])
+  })
+  const page = await browser.newPage()
+  page.setDefaultTimeout(20_000)
+  page.on('console', (message) => {
+    // The test may end what the page listens to.
+    const isEnd = /ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION/.test(message.text())
+    if (!isEnd && !mayFail.test(message.text())) said.push(`${message.type()}: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => said.push(`error: ${error.message}`))
+  await page.goto(address)
+  return page
+}

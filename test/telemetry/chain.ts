@@ -34,7 +34,7 @@ export interface Chain {
   readonly pomerium: Pomerium
   readonly sidecars: Readonly<Partial<Record<ServiceName, Started>>>
   /** As a browser with a session at Pomerium. */
-  ask(user: 'alice' | 'mallory', headers?: readonly (readonly [string, string])[]): Promise<Answer>
+  ask(user: keyof typeof users, headers?: readonly (readonly [string, string])[]): Promise<Answer>
   /** Sends all sidecars SIGTERM and waits until they are gone. */
   stop(): Promise<void>
 }
