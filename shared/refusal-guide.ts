@@ -161,7 +161,7 @@ export const refusalGuide: Readonly<Record<RefusalCode, RefusalAdvice>> = {
   original_user_audience: {
     means: 'The user came in by a route whose users are not accepted here.',
     causes:
-      'accept_for of the called route leaves the entry route out, or the token is for a host that no route of the file has.',
+      'The accept_for of the called route leaves the entry route out, or the token is for a host that no route of the file has.',
     change: 'Add the entry route to accept_for of the called route, if its users should get here.',
   },
   original_user_expired: {
@@ -241,7 +241,7 @@ export const refusalGuide: Readonly<Record<RefusalCode, RefusalAdvice>> = {
   call_not_allowed: {
     means: 'The route is not among those that this service may call.',
     causes:
-      'calls of the service leaves it out; or the app opens a tunnel (CONNECT, https:// by the proxy) to a host of the mesh, in which nothing can be attached.',
+      'The calls of the service leave it out; or the app opens a tunnel (CONNECT, https:// by the proxy) to a host of the mesh, in which nothing can be attached.',
     change:
       'Add the route to calls, or call it by http://: the sidecar makes it TLS where the route says so.',
   },

@@ -273,9 +273,10 @@ test('--wait asks again until nothing fails', async (t) => {
   )
 })
 
+const painted = (isTTY: boolean, env: NodeJS.ProcessEnv) =>
+  paintFor({ isTTY, write: () => undefined }, { env })('ok', 'green')
+
 test('colours are for terminals alone, and not where they are not wanted', () => {
-  const painted = (isTTY: boolean, env: NodeJS.ProcessEnv) =>
-    paintFor({ isTTY, write: () => undefined }, { env })('ok', 'green')
   assert.equal(painted(true, {}), '\u001b[32mok\u001b[0m')
   for (const [isTTY, env] of [
     [false, {}],

@@ -4,18 +4,20 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { referencePage } from '../../deploy/guides/reference.ts'
 import { blocksOf, fileNameOf, play, skip } from './ground.ts'
 
 const root = join(import.meta.dirname, '../..')
 const folder = join(root, 'deploy/guides')
-const guides = (await readdir(folder)).filter((name) => name.endsWith('.md') && name !== 'refusals.md')
+const made = new Set(['refusals.md', 'reference.md'])
+const guides = (await readdir(folder)).filter((name) => name.endsWith('.md') && !made.has(name))
 /** No network here: the keys that Pomerium publishes lie beside the mesh file. */
 const publishedKeys = /https:\/\/authenticate\.localhost\.pomerium\.io\S*jwks\.json/g
 
 test('there is a guide for each task that the README names', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const named = [...readme.matchAll(/\(deploy\/guides\/([\w-]+\.md)\)/g)].map((match) => match[1] as string)
-  assert.deepEqual(new Set([...named, 'refusals.md']), new Set([...guides, 'refusals.md']))
+  assert.deepEqual(new Set(named), new Set([...guides, ...made]))
 })
 
 for (const name of guides) {
@@ -38,6 +40,8 @@ for (const name of guides) {
   })
 }
 
+const isRun = (line: string) => line.includes('-- run ')
+
 test('the README: beside your own services', { skip }, async (t) => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
   const section = readme.slice(
@@ -45,10 +49,9 @@ test('the README: beside your own services', { skip }, async (t) => {
     readme.indexOf('## What happens to a request'),
   )
   const blocks = blocksOf(section.replaceAll(publishedKeys, 'jwks.json'))
-  const [mesh] = blocks.filter(({ language }) => language === 'yaml')
+  const mesh = blocks.find(({ language }) => language === 'yaml')
   const [first = '', ...rest] = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text)
   // The sidecars of both services, not in the foreground, and before anything is asked of them.
-  const isRun = (line: string) => line.includes('-- run ')
   const lines = first.split('\n')
   const runs = lines.filter(isRun).flatMap((line) => {
     const command = line.replace(/ *#.*/, '')
@@ -66,4 +69,9 @@ test('the README: beside your own services', { skip }, async (t) => {
   })
   assert.equal(status, 0, output)
   assert.match(output, /evidence_missing/)
+})
+
+test('the reference is that of the schema', async () => {
+  const reference = await readFile(join(folder, 'reference.md'), 'utf8')
+  assert.equal(reference, await referencePage(), 'run: node deploy/guides/reference.ts')
 })

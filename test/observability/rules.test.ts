@@ -1,13 +1,15 @@
 // Alerts and dashboard, by the real promtool; and what they name is what a sidecar shows.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { send } from '../support/client.ts'
 import { hosts, startMesh } from '../support/mesh.ts'
 import { startRedis } from '../support/redis.ts'
+import { blocksOf } from '../guides/ground.ts'
 
 const folder = join(import.meta.dirname, '../../deploy/observability')
 const read = (name: string) => readFile(join(folder, name), 'utf8')
@@ -52,6 +54,19 @@ for (const args of [
   })
 }
 
+test('the scrape configuration of the README is one for Prometheus', { skip }, async (t) => {
+  const [block] = blocksOf(await read('README.md'))
+  const scratch = await mkdtemp(join(tmpdir(), 'onbehalf-prometheus-'))
+  t.after(() => rm(scratch, { recursive: true, force: true }))
+  await writeFile(join(scratch, 'prometheus.yaml'), block?.text ?? '')
+  await copyFile(join(folder, 'rules.yaml'), join(scratch, 'rules.yaml'))
+  const { status, stdout, stderr } = spawnSync('promtool', ['check', 'config', 'prometheus.yaml'], {
+    cwd: scratch,
+    encoding: 'utf8',
+  })
+  assert.equal(status, 0, stdout + stderr)
+})
+
 test('of each alert there is a case in which it fires and one in which it does not, and a paragraph', async () => {
   const { tests } = parse(await read('rules.test.yaml')) as RuleTests
   const cases = tests.flatMap((each) => each.alert_rule_test)
@@ -62,7 +77,11 @@ test('of each alert there is a case in which it fires and one in which it does n
   )
   for (const { alert, annotations } of rules) {
     const own = cases.filter(({ alertname }) => alertname === alert)
-    assert.deepEqual(own.map(({ exp_alerts: alerts }) => alerts.length).toSorted(), [0, 1], alert)
+    assert.deepEqual(
+      own.map(({ exp_alerts: alerts }) => alerts.length).toSorted((a, b) => a - b),
+      [0, 1],
+      alert,
+    )
     assert.equal(annotations.runbook, `deploy/observability/README.md#${alert.toLowerCase()}`)
   }
 })

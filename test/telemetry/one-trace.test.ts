@@ -58,9 +58,14 @@ test('through apps under an OpenTelemetry agent, whose spans lie between', async
   const env = exporting(collector)
   const chain = await startChain(t, { apps: 'agent', env, appEnv: env })
   assert.match((await chain.ask('alice', traced)).body, /Ledger:alice@/)
-  await hasCome(collector, 10, /./)
-  const ours = collector.spans.filter((span) => span.traceId === traceId)
-  assert.deepEqual(wayBack(ours, serverAt(ours, 'Ledger-app')), [
+  // The agents make spans of their own beside, and each exports at its own time.
+  const ofTrace = () => collector.spans.filter((span) => span.traceId === traceId)
+  const isWhole = () => {
+    const last = serverAt(ofTrace(), 'Ledger-app')
+    return last !== undefined && wayBack(ofTrace(), last).at(-1) === userSpan
+  }
+  await eventually(async () => isWhole(), 30_000)
+  assert.deepEqual(wayBack(ofTrace(), serverAt(ofTrace(), 'Ledger-app')), [
     'Ledger-app server',
     'Ledger server',
     'API client',

@@ -174,7 +174,7 @@ test('overrides win over the file, and a faulty one is reported under its own na
     overrides,
   })
   assert.equal(mesh.app?.port, 9000)
-  assert.deepEqual(mesh.log, { level: 'debug', format: 'auto', access: 'json' })
+  assert.deepEqual(mesh.log, { level: 'debug', format: 'auto', access: 'json', linesPerSecond: 100 })
   const faulty = load(minimal, { overrides: [{ path: ['app'], value: '8080', source: '--app' }] })
   assert.equal(faulty.mesh, undefined)
   assert.ok(faulty.problems.some((problem) => formatProblem(problem).startsWith('--app: Must be a URL')))
