@@ -29,9 +29,7 @@ let files: PageFiles | undefined
 
 /** From the sources. A module of the page keeps its name, by which the others import it. */
 export function readPageFiles(folder = join(import.meta.dirname, 'page')): PageFiles {
-  const names = readdirSync(folder).filter(
-    (name) => Object.hasOwn(types, extensionOf(name)) && name !== 'tsconfig.json',
-  )
+  const names = readdirSync(folder).filter((name) => Object.hasOwn(types, extensionOf(name)))
   return Object.fromEntries(
     names.map((name) => {
       const extension = extensionOf(name)

@@ -14,7 +14,7 @@ and then closed, and after timeouts.drain_delay new requests are refused (draini
 Example: onbehalf drain --config mesh.yaml --service App --wait
 
 Options (and the variables that stand for them):
-${describeMeshOptions()}  --wait              Until nothing is under way any more, or timeouts.drain is over.
+${describeMeshOptions()}  --wait              Until no request to the app is under way any more, or timeouts.drain is over.
   -h, --help          This text.
 
 Exit status: 0 done; 1 no sidecar answers, or something is still under way; 2 wrong use or configuration.
@@ -47,7 +47,7 @@ async function untilIdle(mesh: Mesh, io: Io): Promise<number> {
   for (;;) {
     const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
     if (active === 0) {
-      io.stdout.write('nothing is under way any more\n')
+      io.stdout.write('no request to the app is under way any more\n')
       return exitStatus.done
     }
     if (performance.now() > deadline) {

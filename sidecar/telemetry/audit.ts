@@ -82,7 +82,9 @@ class AuditStream {
       this.#onDropped()
       return
     }
-    this.#stream.write(line)
+    this.#stream.write(line, (error) => {
+      if (error) this.#onDropped()
+    })
   }
 
   reopen(): void {
@@ -108,7 +110,6 @@ class AuditStream {
         ? createWriteStream(this.#settings.file, { flags: 'a', mode: 0o600 })
         : createWriteStream('', { fd: this.#settings.to === 'stdout' ? 1 : 2, autoClose: false })
     stream.on('error', (error) => {
-      this.#onDropped()
       if (this.#stream !== stream) return
       this.#stream = undefined
       this.#failedAtMs = performance.now()

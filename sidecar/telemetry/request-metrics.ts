@@ -123,10 +123,22 @@ function isShed(code: string): boolean {
 
 const verified: ReadonlySet<Step['name']> = new Set(['certificate', 'assertion', 'original_user', 'evidence'])
 
-function countVerifications(
-  counter: ReturnType<typeof countersOf>['verifications'],
-  decision: Decision,
-): void {
+type Verifications = ReturnType<typeof countersOf>['verifications']
+
+function countVerifications(counter: Verifications, decision: Decision): void {
+  if (decision.outcome === 'allowed') countVerified(counter, decision)
+  else countRefused(counter, decision)
+}
+
+/** What is there was verified; without the steps, for this is done for each request. */
+function countVerified(counter: Verifications, { certificate, caller, originalUser, chain }: Decision): void {
+  const found = { certificate, assertion: caller, original_user: originalUser, evidence: chain }
+  for (const [of, what] of Object.entries(found)) {
+    if (what !== undefined) counter.add({ of, result: 'verified' })
+  }
+}
+
+function countRefused(counter: Verifications, decision: Decision): void {
   for (const { name, result, found } of stepsOf(decision)) {
     if (!verified.has(name)) continue
     if (result === 'passed') counter.add({ of: name, result: 'verified' })

@@ -25,7 +25,7 @@ test('a sidecar that is told to drain is no longer ready, and the command waits 
   assert.equal((await send({ port: probes, target: '/ready' })).status, 200)
   const { status, stdout, stderr } = await run(mesh, ['drain', '--wait'])
   assert.deepEqual([status, stderr], [0, ''])
-  assert.equal(stdout, 'the sidecar of App drains\nnothing is under way any more\n')
+  assert.equal(stdout, 'the sidecar of App drains\nno request to the app is under way any more\n')
   const ready = await send({ port: probes, target: '/ready' })
   assert.deepEqual([ready.status, ready.body], [503, 'not ready: draining\n'])
 })
