@@ -16,7 +16,7 @@ import { onbehalf, startChain } from '../telemetry/chain.ts'
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 
 test('each attack of the demo, and a chain of calls from its entry to its end', async (t) => {
-  const chain = await startChain(t, { apps: 'preload' })
+  const chain = await startChain(t, { apps: 'preload', hasStrangers: true })
   const { topology, pomerium } = chain
   const { folder, meshFile, meshIssuer, services } = topology
   const explain = async (...args: readonly string[]) => {

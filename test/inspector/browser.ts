@@ -2,8 +2,14 @@
 import assert from 'node:assert/strict'
 import { delimiter, join } from 'node:path'
 import { accessSync, constants } from 'node:fs'
-import type { TestContext } from 'node:test'
-import { chromium, type BrowserContextOptions, type Page } from 'playwright-core'
+import { after, type TestContext } from 'node:test'
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Page,
+} from 'playwright-core'
 import { startStandIn, type StandIn } from './stand-in.ts'
 
 const executablePath = (process.env['PATH'] ?? '')
@@ -37,20 +43,29 @@ export interface SeenOptions extends BrowserContextOptions {
   readonly mayFail?: RegExp
 }
 
-/** Opens the page in a browser of its own, with whatever the test needs. */
+/** One for all tests of a file, each in a context of its own: to start one takes longer than most tests. */
+let browser: Promise<Browser> | undefined
+after(async () => (await browser)?.close())
+
+async function newContext(options: BrowserContextOptions): Promise<BrowserContext> {
+  browser ??= chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  return (await browser).newContext(options)
+}
+
+/** Opens the page with whatever the test needs. */
 export async function openPage(t: TestContext, options: SeenOptions = {}): Promise<Seen> {
   const { at = ({ url }: StandIn) => url, mayFail, clock = false, ...context } = options
   const server = await startStandIn()
-  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  const opened = await newContext(context)
   const said: string[] = []
   t.after(async () => {
     // What the end of the server makes the page say is no fault of it.
     const faults = [...said]
-    await browser.close()
+    await opened.close()
     server.close()
     assert.deepEqual(faults, [])
   })
-  const page = await (await browser.newContext(context)).newPage()
+  const page = await opened.newPage()
   page.setDefaultTimeout(20_000)
   if (clock) await page.clock.install()
   page.on('console', (message) => {
@@ -76,16 +91,16 @@ export async function connected(page: Page): Promise<void> {
   await page.getByText('connected', { exact: true }).waitFor()
 }
 
-/** Opens an address of something real, in a browser of its own. @param mayFail what the console may say. */
+/** Opens an address of something real. @param mayFail what the console may say. */
 export async function browse(t: TestContext, address: string, mayFail = /^$/): Promise<Page> {
-  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: ['--no-sandbox'] })
+  const opened = await newContext({})
   const said: string[] = []
   t.after(async () => {
     const faults = [...said]
-    await browser.close()
+    await opened.close()
     assert.deepEqual(faults, [])
   })
-  const page = await browser.newPage()
+  const page = await opened.newPage()
   page.setDefaultTimeout(20_000)
   page.on('console', (message) => {
     // The test may end what the page listens to.

@@ -47,6 +47,7 @@ const dashboard = JSON.parse(await read('dashboard.json')) as Dashboard
 for (const args of [
   ['check', 'rules', 'rules.yaml'],
   ['test', 'rules', 'rules.test.yaml'],
+  ['test', 'rules', 'rules.days.test.yaml'],
 ]) {
   test(`promtool ${args.join(' ')}`, { skip }, () => {
     const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: folder, encoding: 'utf8' })
@@ -68,8 +69,10 @@ test('the scrape configuration of the README is one for Prometheus', { skip }, a
 })
 
 test('of each alert there is a case in which it fires and one in which it does not, and a paragraph', async () => {
-  const { tests } = parse(await read('rules.test.yaml')) as RuleTests
-  const cases = tests.flatMap((each) => each.alert_rule_test)
+  const files = await Promise.all(['rules.test.yaml', 'rules.days.test.yaml'].map(read))
+  const cases = files.flatMap((text) =>
+    (parse(text) as RuleTests).tests.flatMap((each) => each.alert_rule_test),
+  )
   const headings = [...(await read('README.md')).matchAll(/^### (\w+)$/gm)].map((match) => match[1] as string)
   assert.deepEqual(
     rules.map(({ alert }) => alert),

@@ -191,7 +191,8 @@ function meshObject(
   }
 }
 
-async function certify(folder: string) {
+/** Writes the root of the mesh, and the certificates of both accounts, into the folder. */
+export async function certify(folder: string) {
   const nowMs = Date.now()
   // Old enough to have issued what has expired since.
   const dayMs = 86_400_000

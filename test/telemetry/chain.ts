@@ -8,6 +8,7 @@ import { exchange, type Answer } from '../../deploy/demo/exchange.ts'
 import { startPomerium, type Pomerium } from '../../deploy/demo/pomerium.ts'
 import { createProcesses, type Started } from '../../deploy/demo/processes.ts'
 import { waitUntilListening, waitUntilReady } from '../../deploy/demo/ready.ts'
+import { certify } from '../support/mesh.ts'
 import { layOut, type ServiceName, type Topology } from '../../deploy/demo/topology.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -25,6 +26,8 @@ export interface ChainOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Of all apps. */
   readonly appEnv?: Readonly<Record<string, string>>
+  /** Whether there are certificates by an authority that nobody trusts, as the demo has them. */
+  readonly hasStrangers?: boolean
   /** Default: all three. */
   readonly services?: readonly ServiceName[]
 }
@@ -54,7 +57,8 @@ export async function startChain(t: TestContext, options: ChainOptions): Promise
     await rm(folder, { recursive: true, force: true })
   })
   const topology = await layOut(folder)
-  await issueCertificates({ processes, onbehalf, topology })
+  if (options.hasStrangers === true) await issueCertificates({ processes, onbehalf, topology })
+  else await certify(folder)
   const { services, pomeriumPort } = topology
   const routes = Object.fromEntries(
     Object.values(services).map(({ host, inboundPort }) => [

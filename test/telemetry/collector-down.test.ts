@@ -8,7 +8,7 @@ import { freePort } from '../support/redis.ts'
 import { send } from '../support/client.ts'
 import { startChain, type Chain } from './chain.ts'
 
-const requests = 3_000
+const requests = 2_500
 const atOnce = 32
 
 /** Answers nobody, and closes nothing. */
@@ -67,7 +67,7 @@ test('every request is served, memory is as without telemetry, and the sidecar s
       const chain = await startChain(each, { apps: 'preload', services: ['App'], env })
       const added = await load(chain)
       each.diagnostic(`${added.toFixed(0)} MiB were added, ${without.toFixed(0)} without telemetry`)
-      // Its queue takes 2,048 spans, of some kilobytes each; all three thousand were begun.
+      // Its queue takes 2,048 spans, of some kilobytes each; more were begun.
       assert.ok(added - without < 60, `${added} MiB were added, ${without} without telemetry`)
       const stoppingMs = performance.now()
       await chain.stop()
