@@ -66,7 +66,7 @@ interface UserEntry {
 const handleBytes = 16
 
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
-const overheadBytes = 2_200
+const overheadBytes = 3_000
 
 /** What evidence costs beside its links and its path, which are there twice and once; and what each link costs. */
 const evidenceOverheadBytes = 800

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
 import { verifyToken } from '../../shared/assertion/verify.ts'
+import { readTraceParent } from '../../shared/headers/trace-context.ts'
 import type { Snapshot } from '../../shared/trust.ts'
 import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
 import { clockMs } from '../support/certificates.ts'
@@ -46,6 +47,13 @@ function comeIn(i: number, snapshot: Snapshot) {
   })
 }
 
+/** As it is read of a request. */
+function traceOf(i: number) {
+  const id = (length: number) => String(i + 1).padStart(length, '0')
+  const trace = readTraceParent(['traceparent', `00-${id(32)}-${id(16)}-01`])
+  return trace === undefined ? {} : { trace }
+}
+
 test(`${count} live sessions: their memory is what is counted, and is free again when they have ended`, (t) => {
   let nowMs = clockMs
   const sessions = new Sessions({
@@ -59,7 +67,8 @@ test(`${count} live sessions: their memory is what is counted, and is free again
     let snapshot = snapshotOf()
     for (let i = 0; i < howMany; i++) {
       if (i % 1_000 === 0) snapshot = snapshotOf()
-      kept.push(sessions.keep(comeIn(i, snapshot), undefined, { requestId: crypto.randomUUID() }))
+      const origin = { requestId: crypto.randomUUID(), ...traceOf(i) }
+      kept.push(sessions.keep(comeIn(i, snapshot), undefined, origin))
     }
     return kept
   }
