@@ -152,7 +152,7 @@ test('beyond limits.concurrent_requests a request is overloaded, and afterwards 
 })
 
 test('when sessions under way fill their memory, a request is session_unavailable', async (t) => {
-  const mesh = await startMesh(t, { run: ['App'], settings: { limits: { session_bytes: '3KiB' } } })
+  const mesh = await startMesh(t, { run: ['App'], settings: { limits: { session_bytes: '5KiB' } } })
   const arrived = Promise.withResolvers<void>()
   const release = Promise.withResolvers<void>()
   mesh.apps.App.handler = async (_request, response) => {
