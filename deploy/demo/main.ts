@@ -91,7 +91,8 @@ async function show(folder: string, processes: Processes, interrupted: Promise<n
   ])
   const observatory = await openObservatory(Object.values(topology.services))
   console.log(`${heading('What runs here')}\n${drawing(topology, redis)}`)
-  console.log(`\n  All of it on one page: ${observatory.address}`)
+  // Of a demo that ends by itself there is nothing to open.
+  if (!unattended) console.log(`\n  All of it on one page: ${observatory.address}`)
 
   const chainsRight = await showChains(topology, staff)
   const sourcesRight = await showSources(topology, Object.keys(staff).length)
