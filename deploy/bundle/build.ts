@@ -41,7 +41,7 @@ async function buildSidecar(): Promise<void> {
     ...common,
     target: 'node26',
     outfile: dist('onbehalf.cjs'),
-    entryPoints: [path.join(root, 'sidecar/cli/onbehalf.ts')],
+    entryPoints: [path.join(root, 'deploy/cli/onbehalf.ts')],
     plugins: [apart],
     define: {
       ...common.define,

@@ -7,15 +7,19 @@ import { version } from '../version.ts'
 
 type Command = (args: string[], io: Io) => Promise<number>
 
-interface Entry {
+/** What `main` knows, by name. */
+export type Commands = Readonly<Record<string, CommandEntry>>
+
+export interface CommandEntry {
   readonly summary: string
   /** Its own commands. */
   readonly commands?: readonly string[]
   /** Loaded when it is asked for, so that `run` never pays for what makes certificates or schemas. */
-  readonly load: () => Promise<Command>
+  readonly load: (all: Commands) => Promise<Command>
 }
 
-const commands: Readonly<Record<string, Entry>> = {
+/** Those that concern a sidecar and its mesh. */
+export const sidecarCommands: Commands = {
   run: { summary: 'run the sidecar', load: async () => (await import('./run.ts')).run },
   validate: {
     summary: 'check a mesh file and say what it means, opening nothing',
@@ -70,14 +74,16 @@ const commands: Readonly<Record<string, Entry>> = {
   completion: {
     summary: 'print a script that completes all this in bash or zsh',
     commands: ['bash', 'zsh'],
-    load: async () => {
+    load: async (all) => {
       const { completion } = await import('./completion.ts')
-      return (args, io) => completion(args, io, describeCommands)
+      return (args, io) => completion(args, io, () => describeCommands(all))
     },
   },
 }
 
-const usage = `onbehalf: a service always knows which service calls it, and on whose behalf
+const usage = (
+  commands: Commands,
+) => `onbehalf: a service always knows which service calls it, and on whose behalf
 
 Usage: onbehalf <command> [options]      onbehalf <command> --help
 
@@ -88,10 +94,10 @@ ${Object.entries(commands)
 Exit status: 0 done, 1 the answer is no, 2 wrong use or configuration.
 `
 
-export async function main(args: string[], io: Io): Promise<number> {
+export async function main(args: string[], io: Io, commands: Commands = sidecarCommands): Promise<number> {
   const [name, ...rest] = args
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    io.stdout.write(usage)
+    io.stdout.write(usage(commands))
     return name === undefined ? exitStatus.wrong : exitStatus.done
   }
   if (name === '--version' || name === 'version') {
@@ -105,32 +111,32 @@ export async function main(args: string[], io: Io): Promise<number> {
     io.stderr.write(`onbehalf: there is no command "${name}"${meant}\nSee onbehalf --help.\n`)
     return exitStatus.wrong
   }
-  const command = await entry.load()
+  const command = await entry.load(commands)
   return command(rest, io)
 }
 
 /** As the help of each says. A command with commands of its own has its options behind those. */
-export async function describeCommands(): Promise<readonly Completed[]> {
+export async function describeCommands(commands: Commands): Promise<readonly Completed[]> {
   const described: Completed[] = []
   for (const [name, { commands: own = [] }] of Object.entries(commands)) {
     for (const sub of own) {
-      const options = optionsIn(await helpOf([name, sub]))
+      const options = optionsIn(await helpOf([name, sub], commands))
       described.push({ name: `${name} ${sub}`, words: [], options })
     }
     described.push({
       name,
       words: own,
-      options: own.length > 0 ? ['--help'] : optionsIn(await helpOf([name])),
+      options: own.length > 0 ? ['--help'] : optionsIn(await helpOf([name], commands)),
     })
   }
   const names = Object.keys(commands)
   return [...described, { name: '', words: names, options: ['--help', '--version'] }]
 }
 
-async function helpOf(words: readonly string[]): Promise<string> {
+async function helpOf(words: readonly string[], commands: Commands): Promise<string> {
   const written: string[] = []
   const output = { write: (text: string) => void written.push(text) }
-  await main([...words, '--help'], { stdout: output, stderr: output, env: {}, cwd: '/' })
+  await main([...words, '--help'], { stdout: output, stderr: output, env: {}, cwd: '/' }, commands)
   return written.join('')
 }
 

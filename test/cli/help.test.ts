@@ -1,17 +1,18 @@
 // Every command says by --help how it is used, with an example and its exit statuses, and takes what it names.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { commands as known } from '../../deploy/cli/commands.ts'
 import { describeCommands, main } from '../../sidecar/cli/main.ts'
 
 async function run(args: readonly string[]) {
   const written = { stdout: '', stderr: '' }
   const stdout = { write: (text: string) => void (written.stdout += text) }
   const stderr = { write: (text: string) => void (written.stderr += text) }
-  const status = await main([...args], { stdout, stderr, env: {}, cwd: '/' })
+  const status = await main([...args], { stdout, stderr, env: {}, cwd: '/' }, known)
   return { status, ...written }
 }
 
-const commands = await describeCommands()
+const commands = await describeCommands(known)
 const wordsOf = (name: string) => (name === '' ? [] : name.split(' '))
 
 test('all commands are there', () => {

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
 
-const program = join(import.meta.dirname, '../../sidecar/cli/onbehalf.ts')
+const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 
 async function meshFile(t: TestContext, change: (text: string) => string = (text) => text): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'onbehalf-run-'))

@@ -8,7 +8,7 @@ import { certificateTimeWords, span, timeWords } from '../../sidecar/cli/token-w
 import { userToken } from '../support/tokens.ts'
 import { runToken } from './token-run.ts'
 
-const program = join(import.meta.dirname, '../../sidecar/cli/onbehalf.ts')
+const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 
 const run = (input: string) =>
   spawnSync(process.execPath, [program, 'token', 'inspect'], { input, encoding: 'utf8' })

@@ -1,0 +1,234 @@
+// The annotations of a pod that say how it is injected: each with its values, its default and its check.
+import { didYouMean } from '../../../shared/config/suggest.ts'
+import { prefix } from './names.ts'
+import type { CertificateSource } from './settings.ts'
+
+/** What a value means, or what is wrong with it. */
+type Reading<T> = { readonly value: T } | { readonly wrong: string }
+
+interface Annotation<T> {
+  readonly values: string
+  readonly default: string
+  readonly about: string
+  readonly read: (text: string) => Reading<T>
+}
+
+const right = <T>(value: T): Reading<T> => ({ value })
+const wrong = (why: string): Reading<never> => ({ wrong: why })
+
+function oneOf<const T extends string>(...words: readonly T[]) {
+  return (text: string): Reading<T> => {
+    const found = words.find((word) => word === text)
+    return found === undefined ? wrong(`is none of ${words.join(', ')}`) : right(found)
+  }
+}
+
+const flag = (text: string): Reading<boolean> => {
+  if (text !== 'true' && text !== 'false') return wrong('is neither true nor false')
+  return right(text === 'true')
+}
+
+const matching = (pattern: RegExp, what: string) => (text: string) =>
+  pattern.test(text) ? right(text) : wrong(`is no ${what}`)
+
+function listOf<T>(read: (item: string) => Reading<T>) {
+  return (text: string): Reading<readonly T[]> => {
+    const values: T[] = []
+    for (const item of text.split(',')) {
+      const reading = read(item.trim())
+      if ('wrong' in reading) return wrong(`"${item.trim()}" ${reading.wrong}`)
+      values.push(reading.value)
+    }
+    return right(values)
+  }
+}
+
+const port = (text: string): Reading<number> => {
+  const number = Number(text)
+  const isPort = /^[1-9]\d{0,4}$/.test(text) && number <= 65_535
+  return isPort ? right(number) : wrong('is no port from 1 to 65535')
+}
+
+/** Of Secrets and ConfigMaps: a DNS subdomain (RFC 1123). */
+const objectName = matching(
+  /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
+  'name of an object',
+)
+const quantity = matching(/^[1-9]\d*(\.\d+)?(m|k|Ki|M|Mi|G|Gi)?$/, 'quantity, such as 100m or 64Mi')
+const range = matching(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'address or network')
+
+const seconds = (text: string): Reading<number> => {
+  const number = /^(0|[1-9]\d{0,3})s$/.exec(text)?.[1]
+  return number === undefined ? wrong('is no time such as 5s') : right(Number(number))
+}
+
+export function readCertificate(text: string): Reading<CertificateSource> {
+  if (text === 'none' || text === 'spiffe') return right({ kind: text })
+  const name = /^secret\/(.+)$/.exec(text)?.[1]
+  if (name === undefined) return wrong('is none of none, spiffe, secret/NAME')
+  const reading = objectName(name)
+  return 'wrong' in reading ? reading : right({ kind: 'secret', name })
+}
+
+/** The one table: the reference in the documentation is made of it. */
+export const annotations = {
+  inject: {
+    values: '`true`, `false`',
+    default: "the namespace's label `onbehalf.dev/inject: enabled`",
+    about: 'Whether this pod gets a sidecar.',
+    read: flag,
+  },
+  service: {
+    values: 'a service of the mesh file',
+    default: 'the label `app.kubernetes.io/name`',
+    about: 'Which service the pod is of.',
+    read: matching(/^[^\p{C}]{1,253}$/u, 'name of a service'),
+  },
+  'app-port': {
+    values: 'a port, or the name of a container port',
+    default: 'the only TCP port that the containers declare; without one, `app` of the mesh file',
+    about: 'Where the app listens.',
+    read: matching(/^([1-9]\d{0,4}|(?=.{1,15}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'port and no name of one'),
+  },
+  intercept: {
+    values: '`redirect`, `none`',
+    default: '`redirect`, unless the injector was told otherwise',
+    about:
+      'Whether the pod’s connections are redirected to the sidecar. `none` needs no capability, for namespaces under the restricted Pod Security Standard: then callers call port 15006, and the app is given `HTTP_PROXY`.',
+    read: oneOf('redirect', 'none'),
+  },
+  sidecar: {
+    values: '`native`, `classic`',
+    default: '`native`, unless the injector was told otherwise',
+    about: '`classic` for clusters before 1.29.',
+    read: oneOf('native', 'classic'),
+  },
+  mesh: {
+    values: 'a ConfigMap',
+    default: '`onbehalf-mesh`, unless the injector was told otherwise',
+    about: 'Holds `mesh.yaml` and the files that it names.',
+    read: objectName,
+  },
+  certificate: {
+    values: '`spiffe`, `secret/NAME`, `none`',
+    default: '`none`, unless the injector was told otherwise',
+    about:
+      'The certificate of the service account: by cert-manager’s csi-driver-spiffe (the account is then `ns/NAMESPACE/sa/SERVICEACCOUNT`), or a Secret with `tls.crt` and `tls.key`.',
+    read: readCertificate,
+  },
+  secrets: {
+    values: 'Secrets, separated by commas',
+    default: '',
+    about:
+      'Mounted for the sidecar alone at `/etc/onbehalf/secrets/NAME`, for files that the mesh file names.',
+    read: listOf(objectName),
+  },
+  'token-audience': {
+    values: 'an audience',
+    default: '',
+    about:
+      'Gives the sidecar a token of the pod’s Kubernetes service account for this audience, as `credential.token_file` for routes with `via: pomerium`.',
+    read: matching(/^[\x21-\x7e]{1,253}$/, 'audience'),
+  },
+  preload: {
+    values: '`true`, `false`, or containers, separated by commas',
+    default: '`false`',
+    about: 'Gives Node apps the preload that carries the user, by `NODE_OPTIONS`: all containers, or these.',
+    read: matching(/^[a-z0-9]([-a-z0-9, ]*[a-z0-9])?$/, 'list of containers'),
+  },
+  proxy: {
+    values: '`true`, `false`',
+    default: '`true` where `intercept` is `none`, else `false`',
+    about:
+      'Sets `HTTP_PROXY`, `http_proxy`, `NO_PROXY`, `no_proxy` and `NODE_USE_ENV_PROXY` in the app’s containers, where they are not set.',
+    read: flag,
+  },
+  'rewrite-probes': {
+    values: '`true`, `false`',
+    default: '`true`',
+    about:
+      'Lets the sidecar ask the app’s HTTP, gRPC and TCP probes and HTTP hooks, since the kubelet has no assertion.',
+    read: flag,
+  },
+  'hold-app': {
+    values: '`true`, `false`',
+    default: '`true`',
+    about: 'Keeps containers that have no `preStop` hook until the sidecar has drained.',
+    read: flag,
+  },
+  'drain-delay': {
+    values: 'seconds, such as `5s`',
+    default: '`5s`',
+    about: 'For so long new connections are still taken when the pod is told to end: until all callers know.',
+    read: seconds,
+  },
+  'exclude-inbound-ports': {
+    values: 'ports, separated by commas',
+    default: '',
+    about: 'Reached around the sidecar, unverified.',
+    read: listOf(port),
+  },
+  'exclude-outbound-ports': {
+    values: 'ports, separated by commas',
+    default: '',
+    about: 'Called around the sidecar.',
+    read: listOf(port),
+  },
+  'exclude-outbound-ranges': {
+    values: 'addresses and networks, separated by commas',
+    default: '',
+    about: 'Called around the sidecar.',
+    read: listOf(range),
+  },
+  'ipv4-only': {
+    values: '`true`, `false`',
+    default: '`false`',
+    about:
+      'Leaves IPv6 alone, for nodes whose kernel has no IPv6 NAT: where the pod has IPv6, it then goes around the sidecar.',
+    read: flag,
+  },
+  'log-level': {
+    values: '`debug`, `info`, `warn`, `error`',
+    default: 'that of the mesh file',
+    about: 'What the sidecar logs.',
+    read: oneOf('debug', 'info', 'warn', 'error'),
+  },
+  'cpu-request': { values: 'a quantity', default: '`50m`', about: 'Of the sidecar.', read: quantity },
+  'cpu-limit': { values: 'a quantity', default: '', about: 'Of the sidecar.', read: quantity },
+  'memory-request': { values: 'a quantity', default: '`96Mi`', about: 'Of the sidecar.', read: quantity },
+  'memory-limit': { values: 'a quantity', default: '`256Mi`', about: 'Of the sidecar.', read: quantity },
+} as const satisfies Record<string, Annotation<unknown>>
+
+type Table = typeof annotations
+export type AnnotationName = keyof Table
+type ValueOf<Name extends AnnotationName> = Table[Name]['read'] extends (text: string) => Reading<infer T>
+  ? T
+  : never
+
+/** What a pod's annotations ask for. */
+export type Wishes = { readonly [Name in AnnotationName]?: ValueOf<Name> }
+
+/** Ours among a pod's annotations. One that is unknown is wrong: a misspelt one would otherwise be lost in silence. */
+export function readAnnotations(given: Readonly<Record<string, unknown>>): {
+  readonly wishes: Wishes
+  readonly problems: readonly string[]
+} {
+  const wishes: Record<string, unknown> = {}
+  const problems: string[] = []
+  const names = Object.keys(annotations)
+  for (const [key, text] of Object.entries(given)) {
+    const name = key.slice(prefix.length)
+    if (!key.startsWith(prefix) || name === 'injected') continue
+    if (!Object.hasOwn(annotations, name)) {
+      problems.push(`annotation ${key}: is not known${didYouMean(name, names)}`)
+      continue
+    }
+    const reading =
+      typeof text === 'string'
+        ? annotations[name as AnnotationName].read(text)
+        : wrong('is no text: put it in quotes')
+    if ('wrong' in reading) problems.push(`annotation ${key}: ${JSON.stringify(text)} ${reading.wrong}`)
+    else wishes[name] = reading.value
+  }
+  return { wishes, problems }
+}

@@ -1,0 +1,166 @@
+// What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
+import { addToApp } from './app-containers.ts'
+import type { Wishes } from './annotations.ts'
+import { pointer, type Operation } from './patch.ts'
+import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
+import { rewriteProbes, type Questions } from './probes.ts'
+import { redirectContainer } from './redirect-container.ts'
+import type { Settings } from './settings.ts'
+import { drainSeconds, sidecarContainer } from './sidecar-container.ts'
+import { telemetryVariables } from './telemetry-variables.ts'
+import { volumesFor } from './volumes.ts'
+
+export interface Plan extends Pick<Settings, 'sidecar' | 'intercept'> {
+  readonly version: string
+  readonly sidecarContainer: Container
+  readonly redirect: Container | undefined
+  readonly volumes: ReturnType<typeof volumesFor>
+  readonly appOperations: readonly Operation[]
+  readonly warnings: readonly string[]
+  readonly problems: readonly string[]
+}
+
+export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wishes: Wishes): Plan {
+  const intercept = wishes.intercept ?? settings.intercept
+  const form = wishes.sidecar ?? settings.sidecar
+  const certificate = wishes.certificate ?? settings.certificate
+  const service = wishes.service ?? metadata?.labels?.['app.kubernetes.io/name']
+  const preloaded = preloadedContainers(spec, wishes)
+  const app = findAppPort(spec, wishes)
+  const probes = wishes['rewrite-probes'] === false ? noProbes : rewriteAll(spec, wishes)
+  const telemetry = telemetryVariables(spec.containers, settings.environment)
+  const volumes = volumesFor({
+    mesh: wishes.mesh ?? settings.mesh,
+    certificate,
+    secrets: wishes.secrets ?? [],
+    tokenAudience: wishes['token-audience'],
+    preload: preloaded.names.size > 0,
+  })
+  const additions = spec.containers.flatMap((container, i) =>
+    addToApp(container, pointer('spec', 'containers', i), {
+      preload: preloaded.names.has(container.name),
+      proxy: wishes.proxy ?? intercept === 'none',
+      hold: wishes['hold-app'] ?? true,
+    }),
+  )
+  return {
+    sidecar: form,
+    intercept,
+    version: settings.version,
+    sidecarContainer: sidecarContainer({
+      image: settings.image,
+      form,
+      service: service ?? '',
+      appPort: app.port,
+      hasCertificate: certificate.kind !== 'none',
+      wishes,
+      spec,
+      questions: probes.questions,
+      telemetry: telemetry.variables,
+      mounts: volumes.map(({ mount }) => mount),
+      preload: preloaded.names.size > 0,
+    }),
+    redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes) : undefined,
+    volumes,
+    appOperations: [...probes.operations, ...additions],
+    warnings: [...telemetry.warnings, ...app.warnings, ...preloaded.warnings, ...graceWarnings(spec, wishes)],
+    problems: [
+      ...(service === undefined
+        ? ['annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name']
+        : []),
+      ...app.problems,
+      ...preloaded.problems,
+      ...probes.problems,
+    ],
+  }
+}
+
+const noProbes = { operations: [], questions: {}, problems: [] }
+
+function rewriteAll(spec: PodSpec, wishes: Wishes) {
+  const excluded: ReadonlySet<number> = new Set(wishes['exclude-inbound-ports'] ?? [])
+  const lists = [
+    ['initContainers', spec.initContainers ?? []],
+    ['containers', spec.containers],
+  ] as const
+  const rewritten = lists.flatMap(([key, containers]) =>
+    containers.map((container, i) => rewriteProbes(container, pointer('spec', key, i), excluded)),
+  )
+  const questions: Questions = Object.assign({}, ...rewritten.map((each) => each.questions)) as Questions
+  return {
+    questions,
+    operations: rewritten.flatMap(({ operations }) => operations),
+    problems: rewritten.flatMap(({ problems }) => problems),
+  }
+}
+
+interface Found {
+  readonly warnings: readonly string[]
+  readonly problems: readonly string[]
+}
+
+function findAppPort(spec: PodSpec, wishes: Wishes): Found & { readonly port: number | undefined } {
+  const declared = spec.containers
+    .flatMap(({ ports }) => ports ?? [])
+    .filter(({ protocol }) => protocol === undefined || protocol === 'TCP')
+  const wish = wishes['app-port']
+  if (wish !== undefined) return wishedPort(wish, declared)
+  if (declared.length === 1) return { port: declared[0]?.containerPort, warnings: [], problems: [] }
+  const why = declared.length === 0 ? 'no container declares a port' : 'the containers declare several ports'
+  return {
+    port: undefined,
+    warnings: [`${why}: the mesh file must say where the app listens, or annotation onbehalf.dev/app-port`],
+    problems: [],
+  }
+}
+
+function wishedPort(
+  wish: string,
+  declared: readonly { readonly name?: string; readonly containerPort: number }[],
+) {
+  const port = /^\d+$/.test(wish) ? Number(wish) : declared.find(({ name }) => name === wish)?.containerPort
+  const isPort = port !== undefined && port <= 65_535
+  const problems = isPort ? [] : [`annotation onbehalf.dev/app-port: no container declares a port "${wish}"`]
+  return { port: isPort ? port : undefined, warnings: [], problems }
+}
+
+function preloadedContainers(
+  spec: PodSpec,
+  { preload = 'false' }: Wishes,
+): Found & { readonly names: ReadonlySet<string> } {
+  const existing = spec.containers.map(({ name }) => name)
+  const asked =
+    preload === 'false' ? [] : preload === 'true' ? existing : preload.split(',').map((name) => name.trim())
+  const names = new Set(asked)
+  const chosen = spec.containers.filter(({ name }) => names.has(name))
+  return {
+    names,
+    warnings: chosen
+      .filter((container) => container.envFrom?.length !== undefined && nodeOptions(container) === undefined)
+      .map(
+        ({ name }) => `container ${name}: a NODE_OPTIONS that comes by envFrom is replaced by the preload's`,
+      ),
+    problems: [
+      ...asked
+        .filter((name) => !existing.includes(name))
+        .map((name) => `annotation onbehalf.dev/preload: there is no container "${name}"`),
+      ...chosen
+        .filter((container) => nodeOptions(container)?.valueFrom !== undefined)
+        .map(
+          ({ name }) =>
+            `container ${name}: NODE_OPTIONS comes from elsewhere, so the preload cannot be added to it`,
+        ),
+    ],
+  }
+}
+
+function nodeOptions({ env }: Container): EnvironmentVariable | undefined {
+  return env?.find(({ name }) => name === 'NODE_OPTIONS')
+}
+
+function graceWarnings(spec: PodSpec, wishes: Wishes): string[] {
+  const delay = wishes['drain-delay'] ?? 5
+  return drainSeconds(spec, delay) > 1
+    ? []
+    : [`terminationGracePeriodSeconds: leaves no time to drain after onbehalf.dev/drain-delay (${delay}s)`]
+}

@@ -1,0 +1,101 @@
+// Why a pod cannot be injected, and what of it weakens the injection.
+import { ports, redirectName, sidecarName, sidecarUid } from './names.ts'
+import type { Container, PodSpec } from './pod.ts'
+import type { Intercept, SidecarForm } from './settings.ts'
+
+export interface Manner {
+  readonly intercept: Intercept
+  readonly sidecar: SidecarForm
+}
+
+const otherMeshes: ReadonlySet<string> = new Set([
+  'istio-proxy',
+  'linkerd-proxy',
+  'consul-dataplane',
+  'kuma-sidecar',
+])
+
+/** All of them, so that nobody mends one after the other. */
+export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
+  const all = allContainers(spec)
+  return [
+    ...(spec.hostNetwork === true
+      ? ['hostNetwork: the rules and the ports of the sidecar would be those of the node']
+      : []),
+    ...(spec.os?.name === 'windows' ? ['os: the sidecar runs on Linux'] : []),
+    ...clashingNames(spec, all),
+    ...all.flatMap(clashingPorts),
+    ...clashingUsers(spec, all, manner),
+    ...(manner.intercept === 'redirect' ? otherRedirections(all) : []),
+    ...(manner.sidecar === 'classic' && spec.restartPolicy !== undefined && spec.restartPolicy !== 'Always'
+      ? [
+          `restartPolicy ${spec.restartPolicy}: beside a classic sidecar the pod would never end; native sidecars let it`,
+        ]
+      : []),
+  ]
+}
+
+/** What the injection cannot mend. */
+export function warningsAbout(spec: PodSpec, { intercept }: Manner): string[] {
+  const able = allContainers(spec)
+    .filter(canChangeRules)
+    .map(({ name }) => name)
+  return [
+    ...(intercept === 'redirect' && able.length > 0
+      ? [`${able.join(', ')}: may change the redirection (privileged, or NET_ADMIN)`]
+      : []),
+    ...(spec.shareProcessNamespace === true
+      ? ['shareProcessNamespace: a container that runs as root can read the sidecar’s key']
+      : []),
+  ]
+}
+
+function allContainers({ containers, initContainers }: PodSpec): readonly Container[] {
+  return [...(initContainers ?? []), ...containers]
+}
+
+function clashingNames({ volumes }: PodSpec, all: readonly Container[]): string[] {
+  const taken = all.filter(({ name }) => name === sidecarName || name === redirectName)
+  const volume = volumes?.find(({ name }) =>
+    /^onbehalf-(mesh|run|certificate|token|preload|secret-\d+)$/.test(name),
+  )
+  return [
+    ...taken.map(({ name }) => `a container is called ${name} already`),
+    ...(volume === undefined ? [] : [`a volume is called ${volume.name} already`]),
+  ]
+}
+
+function clashingPorts({ name, ports: declared }: Container): string[] {
+  const own: ReadonlySet<number> = new Set(Object.values(ports))
+  return (declared ?? [])
+    .filter(({ containerPort }) => own.has(containerPort))
+    .map(({ containerPort }) => `container ${name}: port ${containerPort} is one of the sidecar's own`)
+}
+
+/** Whoever runs as the sidecar's user is not redirected. */
+function clashingUsers(spec: PodSpec, all: readonly Container[], { intercept }: Manner): string[] {
+  if (intercept !== 'redirect') return []
+  const why = `is the sidecar's own user, whose connections go around the sidecar`
+  return [
+    ...(spec.securityContext?.runAsUser === sidecarUid
+      ? [`securityContext: runAsUser ${sidecarUid} ${why}`]
+      : []),
+    ...all
+      .filter(({ securityContext }) => securityContext?.runAsUser === sidecarUid)
+      .map(({ name }) => `container ${name}: runAsUser ${sidecarUid} ${why}`),
+  ]
+}
+
+function otherRedirections(all: readonly Container[]): string[] {
+  return all
+    .filter(({ name }) => otherMeshes.has(name))
+    .map(({ name }) => `${name} redirects the pod's connections already: use onbehalf.dev/intercept: none`)
+}
+
+function canChangeRules({ securityContext }: Container): boolean {
+  const added = securityContext?.capabilities?.add ?? []
+  return (
+    securityContext?.privileged === true ||
+    added.some((name) => /^(CAP_)?(NET_ADMIN|SYS_ADMIN)$|^ALL$/.test(name))
+  )
+}

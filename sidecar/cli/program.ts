@@ -1,0 +1,30 @@
+// The process around `main`: its arguments, its streams and its exit status.
+import { main, type Commands } from './main.ts'
+
+const oldestNode = 26
+const lastMs = 500
+
+export function runProgram(commands: Commands): void {
+  const { stdout, stderr, env } = process
+  if (Number.parseInt(process.versions.node, 10) < oldestNode) {
+    stderr.write(
+      `onbehalf: needs Node ${oldestNode} or later, this is ${process.versions.node}. From a checkout: npm run -s onbehalf -- …\n`,
+    )
+    process.exit(2)
+  }
+
+  // Whoever reads our output may stop reading, as in `onbehalf schema | head`.
+  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+
+  main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }, commands).then(
+    (status) => {
+      process.exitCode = status
+      // Whatever is still open, such as a connection to a collector that hangs, holds nobody up.
+      setTimeout(() => process.exit(), lastMs).unref()
+    },
+    (error: unknown) => {
+      stderr.write(`onbehalf: ${error instanceof Error ? error.message : 'failed'}\n`)
+      process.exitCode = 2
+    },
+  )
+}
