@@ -1,8 +1,9 @@
 // The listeners of one sidecar: which server stands at which address.
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { Mesh } from '../shared/config/mesh.ts'
+import { isIP, type AddressInfo } from 'node:net'
+import { isIpv6Only } from '../shared/config/address.ts'
+import type { ListenAddress, Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
 import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
@@ -14,6 +15,7 @@ import { Http2Server } from './http2/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
 import { Reception } from './reception.ts'
+import { describeError, type Log } from './telemetry/log.ts'
 import type { TlsServer } from './tls/server.ts'
 import type { Tunnels } from './tunnel.ts'
 
@@ -101,18 +103,48 @@ function noTls(cause: Error): Refusal {
   return new Refusal('request_malformed', 'TLS was not agreed on.', { cause })
 }
 
-/** @throws {Error} an address cannot be bound. */
-export async function openAll(servers: Servers, mesh: Mesh): Promise<Addresses> {
-  const open = (which: Listener) =>
-    Promise.all(
-      mesh.listen[which].map(async (address, i) => {
-        const server = servers[which][i]
-        return server === undefined ? [] : [await listen(server, address)]
-      }),
-    ).then((lists) => lists.flat())
+/**
+ * An IPv6 address beside others is left out where this machine has no IPv6.
+ * @throws {Error} an address cannot be bound.
+ */
+export async function openAll(servers: Servers, mesh: Mesh, log: Log): Promise<Addresses> {
+  const open = (which: Listener) => openList(which, servers[which], mesh.listen[which], log)
   // The sides last: whoever can connect there is served.
   const [admin, probes] = [await open('admin'), await open('probes')]
   return { admin, probes, outbound: await open('outbound'), inbound: await open('inbound') }
+}
+
+async function openList(
+  which: Listener,
+  servers: readonly Server[],
+  list: readonly ListenAddress[],
+  log: Log,
+): Promise<AddressInfo[]> {
+  const opened = await Promise.allSettled(
+    servers.map((server, i) => {
+      const address = list[i] as ListenAddress
+      return listen(server, address, isIpv6Only(address, list))
+    }),
+  )
+  const failed = opened.flatMap((each, i) =>
+    each.status === 'rejected' ? [{ address: list[i] as ListenAddress, error: each.reason as Error }] : [],
+  )
+  const fatal = failed.find(
+    ({ address, error }) => failed.length === list.length || !lacksIpv6(address, error),
+  )
+  if (fatal !== undefined) throw fatal.error
+  for (const { address, error } of failed) {
+    log.write('warn', 'this machine has no such IPv6 address, so nobody is served there', {
+      listener: which,
+      address: `[${address.host}]:${address.port}`,
+      cause: describeError(error),
+    })
+  }
+  return opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+}
+
+function lacksIpv6({ host }: ListenAddress, { code }: NodeJS.ErrnoException): boolean {
+  return isIP(host) === 6 && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
 }
 
 /** As they stand in the log. */

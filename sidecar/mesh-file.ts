@@ -32,7 +32,26 @@ const meshSettings = {
   'listen-admin': { about: 'Addresses of the admin listener.', path: ['listen', 'admin'], isList: true },
   'listen-probes': { about: 'Addresses of the probes listener.', path: ['listen', 'probes'], isList: true },
   'admin-token-file': { about: 'File with the admin token.', path: ['admin_token_file'], isFile: true },
+  certificate: {
+    about: "File with the account's certificate.",
+    path: ['credential', 'certificate'],
+    isFile: true,
+  },
+  key: { about: 'File with its private key.', path: ['credential', 'key'], isFile: true },
+  'token-file': {
+    about: 'File with the token for routes via Pomerium.',
+    path: ['credential', 'token_file'],
+    isFile: true,
+  },
+  drain: { about: 'For requests under way after SIGTERM, such as 25s.', path: ['timeouts', 'drain'] },
+  'drain-delay': {
+    about: 'How long idle connections stay open after SIGTERM.',
+    path: ['timeouts', 'drain_delay'],
+  },
 } as const satisfies Record<string, MeshSetting>
+
+/** Read from the environment alone, for the injector writes them. */
+const otherVariables = ['ONBEHALF_APP_PROBES', 'ONBEHALF_POD_IP', 'ONBEHALF_PRELOAD_DIR']
 
 export type MeshFlag = keyof typeof meshSettings
 
@@ -87,15 +106,17 @@ export async function readMesh(question: MeshQuestion): Promise<MeshAnswer> {
     return { problems: [problem, ...variableProblems], services: [], policyKinds: new Map(), source }
   }
   const service = given(question, 'service')
+  const overrides = readOverrides(question)
   const loaded = loadMesh({
     file: name,
     text,
     folder: dirname(file),
     ...(service === undefined ? {} : { service: service.value, serviceSource: service.source }),
-    overrides: readOverrides(question),
+    overrides,
   })
-  const unreadable = await findUnreadable(loaded, name, question.files)
-  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, name, question.files)
+  const place = placing(name, loaded, overrides)
+  const unreadable = await findUnreadable(loaded, place, question.files)
+  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, place, question.files)
   const problems = [...variableProblems, ...loaded.problems, ...fileProblems].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   )
@@ -141,7 +162,7 @@ function readOverrides(question: MeshQuestion): Override[] {
 const serviceLink = /_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/
 
 function unknownVariables(env: MeshQuestion['env']): Problem[] {
-  const known = meshFlags.map(variableOf)
+  const known = [...meshFlags.map(variableOf), ...otherVariables]
   return Object.keys(env)
     .filter(
       (variable) =>
@@ -164,26 +185,28 @@ async function readText(file: string): Promise<string | { reason: string }> {
   }
 }
 
+/** Makes the problem of a file: where the mesh file names it, or of the flag or variable that does. */
+type Place = (path: Path, message: string) => Problem
+
+function placing(meshFile: string, { locate }: LoadedMesh, overrides: readonly Override[]): Place {
+  return (path, message) => {
+    const override = overrides.find((each) => each.path.join() === path.join())
+    if (override !== undefined) return outside('error', override.source, message)
+    return { severity: 'error', file: meshFile, ...locate(path), path, message }
+  }
+}
+
 /** Files that the mesh refers to and that are not there, or not for this user. */
 async function findUnreadable(
-  { files, locate }: LoadedMesh,
-  meshFile: string,
+  { files }: LoadedMesh,
+  place: Place,
   needed: MeshQuestion['files'] = 'all',
 ): Promise<Problem[]> {
   const wanted = needed === 'all' ? files : files.filter(({ path }) => isTrustFile(path))
   const checked = await Promise.all(
     wanted.map(async ({ path, file }): Promise<Problem[]> => {
       const reason = await whyUnreadable(file)
-      if (reason === undefined) return []
-      return [
-        {
-          severity: 'error',
-          file: meshFile,
-          ...locate(path),
-          path,
-          message: `Cannot read ${file}: ${reason}.`,
-        },
-      ]
+      return reason === undefined ? [] : [place(path, `Cannot read ${file}: ${reason}.`)]
     }),
   )
   return checked.flat()
@@ -191,15 +214,15 @@ async function findUnreadable(
 
 /** Files that can be read, but hold no certificate, key, token or key set that can be used. */
 async function findUnusable(
-  { mesh, files, locate }: LoadedMesh,
-  meshFile: string,
+  { mesh, files }: LoadedMesh,
+  place: Place,
   needed: MeshQuestion['files'] = 'all',
 ): Promise<Problem[]> {
   if (mesh === undefined) return []
   const { faults } = await (needed === 'all' ? readMaterial(mesh, Date.now) : readTrustMaterial(mesh))
   return faults.map(({ file, message }) => {
     const path = files.find((reference) => reference.file === file)?.path ?? []
-    return { severity: 'error', file: meshFile, ...locate(path), path, message: `${file}: ${message}.` }
+    return place(path, `${file}: ${message}.`)
   })
 }
 

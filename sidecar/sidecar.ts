@@ -114,7 +114,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   try {
     // Before anybody can call: who was revoked before this start is not let in by it.
     await revoking.start()
-    const addresses = await openAll(servers, mesh)
+    const addresses = await openAll(servers, mesh, log)
     isListening = true
     parts.setOwnPorts(
       Object.values(addresses)

@@ -72,6 +72,11 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || (isIP(host) === 6 && canonicalHost(host.toLowerCase()) === '::1')
 }
 
+/** Whether `::` stands beside an IPv4 address of the same port, and so takes no IPv4 connections itself. */
+export function isIpv6Only({ host, port }: ListenAddress, list: readonly ListenAddress[]): boolean {
+  return host === '::' && list.some((other) => other.port === port && isIP(other.host) === 4)
+}
+
 /** As the hosts of requests are read: without brackets and final dot, addresses in their one spelling. */
 function hostOfUrl(hostname: string): string {
   const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname

@@ -1,6 +1,6 @@
 // Makes what concerns one service alone: where it listens, its app, what it attaches and to whose calls.
 import { isIP } from 'node:net'
-import { isLoopback } from './address.ts'
+import { isIpv6Only, isLoopback } from './address.ts'
 import { resolveFile } from './issuer-table.ts'
 import type { Endpoint, ListenAddress, Mesh, Route } from './mesh.ts'
 import type { ProblemSink } from './problem.ts'
@@ -22,9 +22,10 @@ export function checkLoopback(listen: Listen, problems: ProblemSink): void {
 
 /** Refuses two listeners on one port. */
 export function checkPorts(listen: Listen, problems: ProblemSink): void {
-  const seen: { name: string; address: ListenAddress }[] = []
+  const seen: { name: string; address: Claim }[] = []
   for (const name of ['inbound', 'outbound', 'admin', 'probes'] as const) {
-    for (const address of listen[name]) {
+    for (const own of listen[name]) {
+      const address = { ...own, ipv6Only: isIpv6Only(own, listen[name]) }
       const other = seen.find((each) => clashes(each.address, address))
       seen.push({ name, address })
       if (other === undefined) continue
@@ -36,14 +37,20 @@ export function checkPorts(listen: Listen, problems: ProblemSink): void {
   }
 }
 
+interface Claim extends ListenAddress {
+  readonly ipv6Only: boolean
+}
+
 /** One port of one address, or of all addresses. Port 0 is a different one each time. */
-function clashes(a: ListenAddress, b: ListenAddress): boolean {
+function clashes(a: Claim, b: Claim): boolean {
   if (a.port !== b.port || a.port === 0) return false
-  const all = [a, b].find((each) => each.host === '0.0.0.0' || each.host === '::')
-  if (all === undefined) return a.host === b.host
-  // `::` takes the addresses of both families, `0.0.0.0` those of its own.
-  const other = all === a ? b : a
-  return all.host === '::' || isIP(other.host) !== 6
+  return a.host === b.host || takes(a, b) || takes(b, a)
+}
+
+/** `::` takes the addresses of both families where it does not stand beside one of IPv4, `0.0.0.0` those of its own. */
+function takes(all: Claim, other: Claim): boolean {
+  if (all.host === '::') return !all.ipv6Only || isIP(other.host) !== 4
+  return all.host === '0.0.0.0' && isIP(other.host) !== 6
 }
 
 export function checkApp(settings: EffectiveSettings, problems: ProblemSink): void {

@@ -35,7 +35,7 @@ const values: Readonly<Record<string, string>> = {
   'log-format': 'auto json text',
   output: 'json',
 }
-const files = ['config', 'admin-token-file', 'certificates', 'out', 'ca']
+const files = ['config', 'admin-token-file', 'certificate', 'key', 'token-file', 'certificates', 'out', 'ca']
 
 /** @param describe gives what is completed: all of it comes from the help texts, so it is never behind them. */
 export async function completion(

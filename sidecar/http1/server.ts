@@ -160,10 +160,14 @@ function unreadable(error: Error): Refusal | undefined {
 }
 
 /** @throws {Error} the address cannot be bound; the message names it. */
-export async function listen(server: NetServer, address: ListenAddress): Promise<AddressInfo> {
+export async function listen(
+  server: NetServer,
+  { host, port }: ListenAddress,
+  ipv6Only = false,
+): Promise<AddressInfo> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen({ host: address.host, port: address.port }, () => {
+    server.listen({ host, port, ipv6Only }, () => {
       server.off('error', reject)
       resolve()
     })

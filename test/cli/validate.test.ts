@@ -4,6 +4,7 @@ import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { meshOptions, readMesh } from '../../sidecar/mesh-file.ts'
 import { validate } from '../../sidecar/cli/validate.ts'
@@ -181,6 +182,51 @@ test('listening addresses may be several, and a token file is relative to the cu
   assert.equal(mesh.adminTokenFile, join(cwd, 'token'))
 })
 
+test('a credential may come by flags and variables alone, relative to the current folder, and so may the drain', async (t) => {
+  const cwd = await folderWith(t, { 'onbehalf.yaml': oneService })
+  const ca = await createAuthority({ issuer: 'mesh.example.com', days: 1, nowMs: Date.now() })
+  const { certificatePem, keyPem } = await issueAccount({
+    caPem: ca.certificatePem,
+    caKeyPem: ca.keyPem,
+    issuer: undefined,
+    account: 'app',
+    dnsNames: [],
+    days: 1,
+    nowMs: Date.now(),
+  })
+  const files = { 'ca.pem': ca.certificatePem, 'tls.crt': certificatePem, 'tls.key': keyPem, token: 'a.b.c' }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text)
+  await mkdir(join(cwd, 'sub'))
+  const withCa = `${oneService}mesh: {issuer: mesh.example.com, ca: ../ca.pem}\n`
+  await writeFile(join(cwd, 'sub/mesh.yaml'), withCa)
+  const flags = { config: 'sub/mesh.yaml', certificate: 'tls.crt', drain: '25s' }
+  const env = { ONBEHALF_KEY: 'tls.key', ONBEHALF_TOKEN_FILE: 'token', ONBEHALF_DRAIN_DELAY: '5s' }
+  const { mesh, problems } = await readMesh({ flags, env, cwd })
+  assert.deepEqual(problems.map(formatProblem), [])
+  assert.deepEqual(mesh?.credential, {
+    certificateFile: join(cwd, 'tls.crt'),
+    keyFile: join(cwd, 'tls.key'),
+    tokenFile: join(cwd, 'token'),
+  })
+  assert.deepEqual([mesh.timeouts.drainMs, mesh.timeouts.drainDelayMs], [25_000, 5_000])
+})
+
+test('a file that a flag or variable names and that cannot be used is reported as that', async (t) => {
+  const cwd = await folderWith(t, {
+    'onbehalf.yaml': `${oneService}mesh: {issuer: mesh.example.com, ca: ca.pem}\n`,
+    'ca.pem': 'x',
+  })
+  const env = { ONBEHALF_KEY: 'tls.key', ONBEHALF_DRAIN: 'soon' }
+  const { status, stderr } = await runValidate(cwd, ['--certificate', 'tls.crt'], env)
+  assert.equal(status, 2)
+  for (const line of [
+    `--certificate: Cannot read ${join(cwd, 'tls.crt')}: there is no such file.`,
+    `ONBEHALF_KEY: Cannot read ${join(cwd, 'tls.key')}: there is no such file.`,
+  ])
+    assert.ok(stderr.split('\n').includes(line), stderr)
+  assert.match(stderr, /^ONBEHALF_DRAIN: Must be a duration/m)
+})
+
 test('a faulty override is reported as its flag or its variable', async (t) => {
   const cwd = await folderWith(t, { 'onbehalf.yaml': oneService })
   const { stderr, status } = await runValidate(cwd, ['--app', '8080', '--service', 'Ap'], {
@@ -208,6 +254,9 @@ test('a variable that nobody reads is a warning, but not what Kubernetes sets', 
     ONBEHALF_SERVICE_PORT_HTTP: '80',
     ONBEHALF_PORT: 'tcp://10.0.0.1:80',
     ONBEHALF_PORT_80_TCP_ADDR: '10.0.0.1',
+    ONBEHALF_APP_PROBES: '{}',
+    ONBEHALF_POD_IP: '10.1.1.1',
+    ONBEHALF_PRELOAD_DIR: '/opt/onbehalf',
     OTHER: '1',
   }
   const { status, stderr } = await runValidate(cwd, [], env)

@@ -6,6 +6,8 @@ import { text } from 'node:stream/consumers'
 
 export interface Sent {
   readonly port: number
+  /** Where the listener is; default: 127.0.0.1. */
+  readonly hostname?: string
   readonly method?: string
   readonly target?: string
   readonly host?: string
@@ -26,10 +28,19 @@ export interface Answer {
 const deadlineMs = 20_000
 
 export async function send(sent: Sent): Promise<Answer> {
-  const { port, method = 'GET', target = '/', host = 'test.invalid', headers = [], body, agent } = sent
+  const {
+    port,
+    hostname = '127.0.0.1',
+    method = 'GET',
+    target = '/',
+    host = 'test.invalid',
+    headers = [],
+    body,
+    agent,
+  } = sent
   const framing = body === undefined ? [] : ['Content-Length', String(Buffer.byteLength(body))]
   const request = httpRequest({
-    host: '127.0.0.1',
+    host: hostname,
     port,
     method,
     path: target,

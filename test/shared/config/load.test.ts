@@ -240,6 +240,19 @@ services: {App: {app: "http://[::1]:8080", listen: {inbound: ["127.0.0.1:0", "[:
   assert.equal(mesh.app?.host, '::1')
 })
 
+const clashesOf = (listen: string) =>
+  load(`${minimal}services: {App: {app: "http://127.0.0.1:1", listen: ${listen}}}`)
+    .problems.filter(({ severity }) => severity === 'error')
+    .map(({ message }) => message)
+
+test('all addresses of both families may be listened at on one port, but not what another listener has', () => {
+  const both = '["0.0.0.0:7", "[::]:7"]'
+  assert.deepEqual(clashesOf(`{inbound: ${both}, outbound: ["127.0.0.1:8", "[::1]:8"]}`), [])
+  for (const outbound of ['127.0.0.1:7', '"[::1]:7"'])
+    assert.equal(clashesOf(`{inbound: ${both}, outbound: ${outbound}}`).length, 1, outbound)
+  assert.equal(clashesOf('{inbound: "[::]:7", outbound: "127.0.0.1:7"}').length, 1)
+})
+
 test('who may sign links for a service: its accounts, and those of whom it shares its sessions with', () => {
   const text = `${issuers}
 routes:
