@@ -2,7 +2,6 @@
 // header: that the user follows its calls is none of its business.
 import { Agent, createServer, get, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { decodeJwt, decodeProtectedHeader } from 'jose'
 
 export interface AppAnswer {
   readonly service: string
@@ -25,16 +24,17 @@ export interface AssertionForm {
   readonly certificates: number
 }
 
-const { NAME = 'App', PORT, NEXT, HTTP_PROXY, TELL_ASSERTION } = process.env
+const { NAME = 'App', HOST = '127.0.0.1', PORT, NEXT, HTTP_PROXY, TELL_ASSERTION } = process.env
 const agent = new Agent({ keepAlive: true, proxyEnv: { HTTP_PROXY } })
 
 const server = createServer((request, response) => {
+  if (request.url === '/healthz') return void response.end('well\n')
   answer(request).then(
     ({ status, body }) => response.writeHead(status, { 'content-type': 'application/json' }).end(body),
     () => response.writeHead(502).end(),
   )
 })
-server.listen(Number(PORT), '127.0.0.1')
+server.listen(Number(PORT), HOST)
 process.once('SIGTERM', () => server.close())
 
 async function answer(request: IncomingMessage): Promise<{ status: number; body: string }> {
@@ -55,13 +55,21 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
 
 function caller(headers: IncomingHttpHeaders): string {
   const token = headers['x-pomerium-jwt-assertion']
-  return typeof token === 'string' ? (decodeJwt(token).sub ?? '') : ''
+  return typeof token === 'string' ? String(partOf(token, 1)['sub'] ?? '') : ''
+}
+
+/** Verified by the sidecar: it is only read here. */
+function partOf(token: string, index: 0 | 1): Readonly<Record<string, unknown>> {
+  return JSON.parse(Buffer.from(token.split('.')[index] ?? '', 'base64url').toString()) as Record<
+    string,
+    unknown
+  >
 }
 
 function formOfAssertion(headers: IncomingHttpHeaders): AssertionForm {
   const token = String(headers['x-pomerium-jwt-assertion'] ?? '')
-  const { kid = '', x5c = [] } = token === '' ? {} : decodeProtectedHeader(token)
-  return { bytes: token.length, keyId: kid, certificates: x5c.length }
+  const { kid = '', x5c = [] } = token === '' ? {} : partOf(token, 0)
+  return { bytes: token.length, keyId: String(kid), certificates: (x5c as unknown[]).length }
 }
 
 function user(headers: IncomingHttpHeaders): string {

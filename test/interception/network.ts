@@ -49,29 +49,59 @@ export interface Network<Name extends string> {
   close(): Promise<void>
 }
 
+/** A bridge that is the router of its pods. */
+export interface Bridge {
+  /** The namespace of the bridge itself, in which it is every pod's gateway. */
+  readonly router: Pod
+  addPod(name: string): Promise<Pod>
+  removePod(name: string): Promise<void>
+  close(): Promise<void>
+}
+
 /** @param hosts lines of each pod's hosts file. */
 export async function makeNetwork<Name extends string>(
   names: readonly Name[],
   hosts: readonly string[] = [],
 ): Promise<Network<Name>> {
-  const spaces = ['bridge', ...names].map(nameOf)
+  const bridge = await makeBridge('bridge')
+  try {
+    const pods = new Map<string, Pod>()
+    for (const name of names) pods.set(name, await bridge.addPod(name))
+    for (const name of names) await writeHosts(nameOf(name), hosts)
+    return { pods: Object.fromEntries(pods) as Record<Name, Pod>, close: () => bridge.close() }
+  } catch (error) {
+    await bridge.close()
+    throw error
+  }
+}
+
+export async function makeBridge(name: string): Promise<Bridge> {
+  const space = nameOf(name)
+  const spaces = new Set([space])
+  const remove = async (each: string) => {
+    spaces.delete(each)
+    await run('ip', ['netns', 'delete', each]).catch(() => undefined)
+    await rm(join('/etc/netns', each), { recursive: true, force: true })
+  }
   const close = async () => {
-    for (const space of spaces) {
-      await run('ip', ['netns', 'delete', space]).catch(() => undefined)
-      await rm(join('/etc/netns', space), { recursive: true, force: true })
-    }
+    for (const each of [...spaces].toReversed()) await remove(each)
   }
   try {
-    const bridge = nameOf('bridge')
-    await addSpace(bridge)
-    await ip(bridge, 'link add br0 type bridge', 'link set br0 up', ...addressLines('br0', 1))
-    const pods = new Map<string, Pod>()
-    for (const [index, name] of names.entries()) pods.set(name, await addPod(bridge, nameOf(name), index + 2))
-    for (const name of names) await writeHosts(nameOf(name), hosts)
-    return { pods: Object.fromEntries(pods) as Record<Name, Pod>, close }
+    await addSpace(space)
+    await ip(space, 'link add br0 type bridge', 'link set br0 up', ...addressLines('br0', 1))
   } catch (error) {
     await close()
     throw error
+  }
+  let last = 1
+  return {
+    router: podIn(space, addressOf(1)),
+    async addPod(pod) {
+      spaces.add(nameOf(pod))
+      return addPod(space, nameOf(pod), ++last)
+    },
+    removePod: (pod) => remove(nameOf(pod)),
+    close,
   }
 }
 
@@ -112,9 +142,13 @@ async function addPod(bridge: string, space: string, index: number): Promise<Pod
     `route add default via ${gateway.ipv4}`,
     `-6 route add default via ${gateway.ipv6}`,
   )
+  return podIn(space, addressOf(index))
+}
+
+function podIn(space: string, addresses: Pod['addresses']): Pod {
   return {
     name: space,
-    addresses: addressOf(index),
+    addresses,
     async exec(command, ...args) {
       const { stdout } = await run('ip', ['netns', 'exec', space, command, ...args])
       return stdout

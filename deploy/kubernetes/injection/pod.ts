@@ -28,6 +28,7 @@ export interface PodSpec {
 export interface Container {
   readonly name: string
   readonly image?: string
+  readonly command?: readonly string[]
   readonly args?: readonly string[]
   readonly restartPolicy?: string
   readonly ports?: readonly ContainerPort[] | null
