@@ -30,7 +30,7 @@ check: node_modules/.installed ## Format, types and lint.
 
 unit: build $(APPS) ## Every test.
 	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES)
-	$(NODE) --test --test-concurrency=3 'test/**/*.test.ts'
+	NODE_COMPILE_CACHE=$(CURDIR)/node_modules/.cache/compiled $(NODE) --test --test-concurrency=3 --test-timeout=900000 'test/**/*.test.ts'
 
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'

@@ -21,7 +21,7 @@ for (const node of nodes) {
       assert.ok(app.clients.length > 20, String(app.clients.length))
       for (const server of servers) {
         // By one client each, on the first server; else by all clients at once, for time's sake.
-        const isWhole = server === 'http' && (program === 'app.cjs' || outermost.has(node))
+        const isWhole = server === 'http' && outermost.has(node)
         const rows = isSoak || isWhole ? app.clients.map((name) => [name]) : [app.clients]
         for (const clients of rows) {
           const account = await burst(t, { app, upstream, server, clients })

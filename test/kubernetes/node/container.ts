@@ -43,7 +43,10 @@ export async function startContainer(container: Container, place: ContainerPlace
     securityContext?.readOnlyRootFilesystem === true,
   )
   const program = [...(container.command ?? image.entrypoint), ...(container.args ?? [])]
-  const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...environmentOf(container.env ?? [], fields) }
+  const env = {
+    PATH: '/nodejs/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    ...environmentOf(container.env ?? [], fields),
+  }
   const user = privileges(securityContext ?? {}, image.user)
   // Each replaces the one before: the process that is started here is in the end the program itself.
   const child = spawn(

@@ -40,7 +40,7 @@ export function enterScript(
   readOnlyRoot: boolean,
 ): string {
   const all = [
-    ...borrowed.map((path) => ({ from: path, to: path, readOnly: false })),
+    ...borrowed.map((path) => ({ from: path, to: path, readOnly: path !== '/proc' })),
     ...['null', 'zero', 'random', 'urandom'].map((name) => ({
       from: `/dev/${name}`,
       to: `/dev/${name}`,
