@@ -159,12 +159,14 @@ interface Order {
   readonly given: never
 }
 
-process.on('message', async ({ id, what, given }: Order) => {
+async function obey({ id, what, given }: Order): Promise<void> {
   try {
     process.send?.({ id, result: await orders[what](given) })
   } catch (error) {
     process.send?.({ id, failure: String(error) })
   }
-})
+}
+
+process.on('message', (order: Order) => void obey(order))
 process.on('disconnect', () => process.exit())
 process.send?.({ id: 0 })
