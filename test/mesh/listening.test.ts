@@ -55,8 +55,8 @@ test('alone such an address cannot be bound, nor an IPv4 address that is not the
 })
 
 test("the probes listener asks the app's own probes, without an assertion and past its policy", async (t) => {
-  const app = await startApp((request, response) =>
-    response.writeHead(request.url === '/up' ? 200 : 500).end(),
+  const app = await startApp(
+    (request, response) => void response.writeHead(request.url === '/up' ? 200 : 500).end(),
   )
   t.after(() => app.close())
   const probes = {

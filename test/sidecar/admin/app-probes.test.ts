@@ -213,7 +213,7 @@ const healths: Readonly<Record<string, readonly number[]>> = {
   '': [0x08, 1],
   shop: [0x08, 1],
   cart: [0x08, 2],
-  later: [0x12, 2, 0x61, 0x62, 0x1d, 0, 0, 0, 0, 0x08, 0x81, 0x00],
+  later: [0x12, 2, 0x61, 0x62, 0x1d, 0, 0, 0, 0, 0x08, 0x81, 0x00, 0x20, 5],
 }
 
 async function startGrpcHealth(t: TestContext): Promise<number> {
@@ -273,32 +273,40 @@ test('a hook that cannot be run is not answered: to the kubelet any answer means
   await assert.rejects(ask(t, { http: { port } }, { path: hookPath }), /socket hang up|ECONNRESET/)
 })
 
-test('64 probes are under way at most, and one whose asker has left is forgotten', async (t) => {
-  const arrived = Promise.withResolvers<void>()
-  const left = Promise.withResolvers<void>()
-  let open = 0
-  const app = createServer(() => {
-    if (++open === 64) arrived.resolve()
-  })
-  app.on('connection', (socket) => socket.once('close', () => left.resolve()))
-  const { port, counted } = await serving(t, { http: { port: await listening(t, app) }, timeoutSeconds: 30 })
-  const askers = Array.from({ length: 64 }, () => {
-    const request = httpRequest({ port, path: probePath, agent: false }).end()
-    request.on('error', () => undefined)
-    return request
-  })
-  after(() => askers.forEach((asker) => asker.destroy()))
-  await arrived.promise
-  const beyond = await send({ port, target: probePath })
-  assert.deepEqual([beyond.status, beyond.body], [503, '64 probes are under way\n'])
-  askers[0]?.destroy()
-  await left.promise
-  app.removeAllListeners('request')
-  app.on('request', (_request, response) => response.end())
-  assert.equal((await send({ port, target: probePath })).status, 200)
-  const series = (outcome: string) => `onbehalf_app_probes_total{path="${probePath}",outcome="${outcome}"} 1`
-  for (const outcome of ['overloaded', 'success', 'timeout']) assert.ok(counted().includes(series(outcome)))
-})
+test(
+  '64 probes are under way at most, and one whose asker has left is forgotten',
+  { timeout: 10_000 },
+  async (t) => {
+    const arrived = Promise.withResolvers<void>()
+    const left = Promise.withResolvers<void>()
+    let open = 0
+    const app = createServer(() => {
+      if (++open === 64) arrived.resolve()
+    })
+    app.on('connection', (socket) => socket.once('close', () => left.resolve()))
+    const { port, counted } = await serving(t, {
+      http: { port: await listening(t, app) },
+      timeoutSeconds: 300,
+    })
+    const askers = Array.from({ length: 64 }, () => {
+      const request = httpRequest({ port, path: probePath, agent: false }).end()
+      request.on('error', () => undefined)
+      return request
+    })
+    after(() => askers.forEach((asker) => asker.destroy()))
+    await arrived.promise
+    const beyond = await send({ port, target: probePath })
+    assert.deepEqual([beyond.status, beyond.body], [503, '64 probes are under way\n'])
+    askers[0]?.destroy()
+    await left.promise
+    app.removeAllListeners('request')
+    app.on('request', (_request, response) => response.end())
+    assert.equal((await send({ port, target: probePath })).status, 200)
+    const series = (outcome: string) =>
+      `onbehalf_app_probes_total{path="${probePath}",outcome="${outcome}"} 1`
+    for (const outcome of ['overloaded', 'success', 'timeout']) assert.ok(counted().includes(series(outcome)))
+  },
+)
 
 test('paths are whole ones, by GET alone', async (t) => {
   const app = await startApp(t, (_request, response) => void response.end())
