@@ -2,12 +2,13 @@
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
+import { readAppProbes, type AppProbes } from './admin/app-probes.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
 import { judgeToken } from './admin/judge.ts'
 import { describeState } from './admin/state.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { Certificates } from './certificates.ts'
-import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
+import { Configuration, ConfigurationFault, load, type ConfigurationOptions } from './configuration.ts'
 import { drain } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
@@ -67,6 +68,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { mesh } = loaded
   const log = createLog(mesh.log, options.output, options.now)
   const metrics = new Metrics()
+  const appProbes = openAppProbes(options.env, metrics)
   const store = await openStore(mesh.store, { now: options.now, log, events: storeEvents(metrics) })
   const revoking = createRevoking({
     store,
@@ -104,7 +106,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       onDrain: () => void beginDrain(),
     }),
     adminToken: tokenCheck,
-    probes: { notReady, metrics: () => formatPrometheus(metrics.instruments) },
+    probes: {
+      isOpen: () => isListening,
+      notReady,
+      metrics: () => formatPrometheus(metrics.instruments),
+      appProbes,
+    },
   })
   metrics.gauge({ name: 'onbehalf.ready', unit: '', help: 'Whether /ready says so.' }, () => [
     [{}, notReady().length === 0 ? 1 : 0],
@@ -166,6 +173,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     await Promise.all([configuration.close(), opened?.remove(), store.close(), telemetry.close()])
     throw error
   }
+}
+
+/** @throws {ConfigurationFault} the variable cannot be read. */
+function openAppProbes(env: NodeJS.ProcessEnv, metrics: Metrics): AppProbes | undefined {
+  const { probes, problems } = readAppProbes(env, metrics)
+  if (problems.length > 0) throw new ConfigurationFault(problems)
+  return probes
 }
 
 interface Shared {

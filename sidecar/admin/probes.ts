@@ -1,22 +1,39 @@
-// The probes listener: whether the sidecar takes requests, whether it lives, and its metrics.
-import { createServer, type Server, type ServerResponse } from 'node:http'
+// The probes listener: whether the sidecar takes requests, whether it and its app live, and its metrics.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AppProbes } from './app-probes.ts'
 
 export interface ProbeSubject {
+  /** Whether all listeners are open. */
+  isOpen(): boolean
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[]
   metrics(): string
+  readonly appProbes: AppProbes | undefined
 }
 
 export function createProbes(subject: ProbeSubject): Server {
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    const path = (request.url ?? '').replace(/\?.*$/, '')
-    if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'Use GET.\n')
-    else if (path === '/ready') sendReady(response, subject.notReady())
-    else if (path === '/livez') send(response, 200, 'alive\n')
-    else if (path === '/metrics')
-      send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
-    else send(response, 404, 'There is: /ready, /livez, /metrics.\n')
-  })
+  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) =>
+    answer(subject, request, response),
+  )
+}
+
+function answer(subject: ProbeSubject, request: IncomingMessage, response: ServerResponse): void {
+  const { method, url = '' } = request
+  const path = url.replace(/\?.*$/, '')
+  const { appProbes } = subject
+  const isOfApp = appProbes?.has(path) === true
+  if (method !== 'GET' && (method !== 'HEAD' || isOfApp)) send(response, 405, 'Use GET.\n')
+  else if (isOfApp) void appProbes.serve(path, request, response)
+  else if (path === '/ready') sendReady(response, subject.notReady())
+  else if (path === '/livez') sendAlive(response, subject.isOpen())
+  else if (path === '/metrics')
+    send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
+  else send(response, 404, 'There is: /ready, /livez, /metrics.\n')
+}
+
+function sendAlive(response: ServerResponse, isOpen: boolean): void {
+  if (isOpen) send(response, 200, 'alive\n')
+  else send(response, 503, 'the listeners are not open\n')
 }
 
 function sendReady(response: ServerResponse, reasons: readonly string[]): void {

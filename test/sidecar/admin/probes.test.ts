@@ -6,8 +6,13 @@ import { test, type TestContext } from 'node:test'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { send } from '../../support/client.ts'
 
-async function startProbes(t: TestContext, reasons: readonly string[] = []): Promise<number> {
-  const server = createProbes({ notReady: () => reasons, metrics: () => 'a_total 1\n' })
+async function startProbes(t: TestContext, reasons: readonly string[] = [], isOpen = true): Promise<number> {
+  const server = createProbes({
+    isOpen: () => isOpen,
+    notReady: () => reasons,
+    metrics: () => 'a_total 1\n',
+    appProbes: undefined,
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
@@ -29,6 +34,11 @@ test('it says all the reasons why it is not ready', async (t) => {
 
 test('it lives though it is not ready', async (t) => {
   assert.equal((await send({ port: await startProbes(t, ['a']), target: '/livez' })).status, 200)
+})
+
+test('it does not live before all listeners are open', async (t) => {
+  const { status, body } = await send({ port: await startProbes(t, [], false), target: '/livez' })
+  assert.deepEqual([status, body], [503, 'the listeners are not open\n'])
 })
 
 test('metrics are of the text format', async (t) => {
