@@ -11,4 +11,8 @@ export const commands: Commands = {
     summary: 'give a manifest back as it was before inject',
     load: async () => (await import('./uninject.ts')).uninject,
   },
+  injector: {
+    summary: 'run the admission webhook that puts sidecars beside pods',
+    load: async () => (await import('./injector.ts')).injector,
+  },
 }
