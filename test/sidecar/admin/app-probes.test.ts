@@ -188,7 +188,7 @@ test('an app that does not answer in time, or not to the end, is not well', asyn
   const halfway = await startApp(t, (_request, response) => void response.write('half'))
   const frozen = await listening(
     t,
-    createHttp2Server(() => undefined),
+    createHttp2Server((_request, response) => void response.flushHeaders()),
   )
   const late = [503, 'no answer within 1 s\n']
   const probes = [{ http: { port: silent } }, { http: { port: halfway } }, { grpc: { port: frozen } }]
