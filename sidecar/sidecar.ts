@@ -4,12 +4,13 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
 import { readAppProbes, type AppProbes } from './admin/app-probes.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
+import { Drained } from './admin/drained.ts'
 import { judgeToken } from './admin/judge.ts'
 import { describeState } from './admin/state.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { Certificates } from './certificates.ts'
 import { Configuration, ConfigurationFault, load, type ConfigurationOptions } from './configuration.ts'
-import { drain } from './drain.ts'
+import { drainInbound, drainOutbound, overAfter, type Draining } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
@@ -52,7 +53,10 @@ export interface Sidecar {
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[]
   reload(why: string): Promise<void>
-  /** Serves on what is open, refuses what is new; resolves when nothing is under way or `timeouts.drain` is over. */
+  /**
+   * Serves on what is open, refuses what is new; resolves when no request to the app is under way or `timeouts.drain`
+   * is over. The app can still call others.
+   */
   drain(): Promise<void>
   /** Drains, then closes all. */
   stop(): Promise<void>
@@ -94,7 +98,14 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     ...(isListening ? [] : ['the listeners are not open']),
     ...reasonsNotReady(configuration, parts.runtime.revocations, draining.done !== undefined, options.now()),
   ]
-  const beginDrain = () => (draining.done ??= drainAll(parts, { servers, http2 }, configuration, log))
+  const drained = new Drained()
+  const aboutDraining = () => describeDraining(parts, { servers, http2 }, configuration, log)
+  const drainApp = async () => {
+    drained.begin()
+    await drainInbound(aboutDraining())
+    drained.finish(parts.inbound.admission.active)
+  }
+  const beginDrain = () => (draining.done ??= drainApp())
   const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
   let opened: AdminToken | undefined
   const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
@@ -111,6 +122,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       notReady,
       metrics: () => formatPrometheus(metrics.instruments),
       appProbes,
+      drained,
     },
   })
   metrics.gauge({ name: 'onbehalf.ready', unit: '', help: 'Whether /ready says so.' }, () => [
@@ -150,7 +162,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     sweeper.unref()
     let stopped: Promise<void> | undefined
     const stop = async () => {
+      const { timeouts } = configuration.current.snapshot.mesh
+      const late = overAfter(timeouts.drainMs, draining.done === undefined ? timeouts.drainDelayMs : 0)
       await beginDrain()
+      await drainOutbound(aboutDraining(), late)
       clearInterval(sweeper)
       tls.close()
       await closeAll(parts, { servers, http2 }, configuration, adminToken)
@@ -356,22 +371,20 @@ function adminSubject(
 
 type Serving = Pick<ReturnType<typeof makeServers>, 'servers' | 'http2'>
 
-function drainAll(
-  parts: Parts,
+function describeDraining(
+  { inbound, outbound }: Parts,
   { servers, http2 }: Serving,
   configuration: Configuration,
   log: Log,
-): Promise<void> {
-  const { timeouts } = configuration.current.snapshot.mesh
-  const { inbound, outbound } = parts
-  return drain({
+): Draining {
+  return {
     inbound: inbound.admission,
     outbound: outbound.admission,
     inboundServers: servers.inbound,
     inboundHttp2: http2.inbound,
-    timeouts,
+    timeouts: configuration.current.snapshot.mesh.timeouts,
     log,
-  })
+  }
 }
 
 async function closeAll(

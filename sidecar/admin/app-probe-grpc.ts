@@ -51,6 +51,8 @@ async function call(session: ClientHttp2Session, service: string, asking: Asking
     parts.push(part as Buffer)
   }
   await closed
+  // A stream whose session was given up ends as if the app had ended it.
+  asking.signal.throwIfAborted()
   return { headers, trailers, body: Buffer.concat(parts) }
 }
 

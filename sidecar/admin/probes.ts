@@ -1,6 +1,7 @@
 // The probes listener: whether the sidecar takes requests, whether it and its app live, and its metrics.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AppProbes } from './app-probes.ts'
+import type { Drained } from './drained.ts'
 
 export interface ProbeSubject {
   /** Whether all listeners are open. */
@@ -9,6 +10,7 @@ export interface ProbeSubject {
   notReady(): readonly string[]
   metrics(): string
   readonly appProbes: AppProbes | undefined
+  readonly drained: Drained
 }
 
 export function createProbes(subject: ProbeSubject): Server {
@@ -22,13 +24,15 @@ function answer(subject: ProbeSubject, request: IncomingMessage, response: Serve
   const path = url.replace(/\?.*$/, '')
   const { appProbes } = subject
   const isOfApp = appProbes?.has(path) === true
-  if (method !== 'GET' && (method !== 'HEAD' || isOfApp)) send(response, 405, 'Use GET.\n')
+  const takesTime = isOfApp || path === '/drained'
+  if (method !== 'GET' && (method !== 'HEAD' || takesTime)) send(response, 405, 'Use GET.\n')
   else if (isOfApp) void appProbes.serve(path, request, response)
+  else if (path === '/drained') subject.drained.serve(response)
   else if (path === '/ready') sendReady(response, subject.notReady())
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')
     send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
-  else send(response, 404, 'There is: /ready, /livez, /metrics.\n')
+  else send(response, 404, 'There is: /ready, /livez, /drained, /metrics.\n')
 }
 
 function sendAlive(response: ServerResponse, isOpen: boolean): void {

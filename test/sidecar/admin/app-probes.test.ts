@@ -8,6 +8,7 @@ import { type AddressInfo, type Server } from 'node:net'
 import { after, before, test, type TestContext } from 'node:test'
 import { Server as GrpcServer, ServerCredentials, status as grpcStatus } from '@grpc/grpc-js'
 import { AppProbes, readAppProbes } from '../../../sidecar/admin/app-probes.ts'
+import { Drained } from '../../../sidecar/admin/drained.ts'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { Metrics } from '../../../sidecar/telemetry/metrics.ts'
 import { formatPrometheus } from '../../../sidecar/telemetry/prometheus.ts'
@@ -51,7 +52,13 @@ async function serving(t: TestContext, probe: object, { path = probePath, podIp 
   const { probes, problems } = readAppProbes(env, metrics)
   assert.deepEqual(problems, [])
   assert.ok(probes instanceof AppProbes)
-  const subject = { isOpen: () => true, notReady: () => [], metrics: () => '', appProbes: probes }
+  const subject = {
+    isOpen: () => true,
+    notReady: () => [],
+    metrics: () => '',
+    appProbes: probes,
+    drained: new Drained(),
+  }
   const port = await listening(t, createProbes(subject))
   return { port, counted: () => formatPrometheus(metrics.instruments) }
 }
@@ -188,7 +195,7 @@ test('an app that does not answer in time, or not to the end, is not well', asyn
   const halfway = await startApp(t, (_request, response) => void response.write('half'))
   const frozen = await listening(
     t,
-    createHttp2Server(() => undefined),
+    createHttp2Server((_request, response) => response.stream.respond()),
   )
   const late = [503, 'no answer within 1 s\n']
   const probes = [{ http: { port: silent } }, { http: { port: halfway } }, { grpc: { port: frozen } }]

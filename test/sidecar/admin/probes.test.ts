@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { Drained } from '../../../sidecar/admin/drained.ts'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { send } from '../../support/client.ts'
 
@@ -12,6 +13,7 @@ async function startProbes(t: TestContext, reasons: readonly string[] = [], isOp
     notReady: () => reasons,
     metrics: () => 'a_total 1\n',
     appProbes: undefined,
+    drained: new Drained(),
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
