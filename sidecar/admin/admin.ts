@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Decision } from '../../shared/decision.ts'
 import type { LogLevel } from '../../shared/config/mesh.ts'
-import { isLogLevel } from '../telemetry/log.ts'
+import { asLine, isLogLevel } from '../telemetry/log.ts'
 import { EventStreams, type EventSource } from './events.ts'
 import { denyForeign, denyWithoutToken } from './guard.ts'
 import type { AskedToken, Judgement } from './judge.ts'
@@ -112,7 +112,8 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 }
 
 function send(response: ServerResponse, answer: Answer): void {
-  const body = `${JSON.stringify(answer.body, undefined, 2)}\n`
+  // Whoever reads it by curl reads what strangers wrote.
+  const body = JSON.stringify(answer.body, undefined, 2).split('\n').map(asLine).join('')
   response.writeHead(answer.status, { ...securityHeaders, 'content-type': 'application/json; charset=utf-8' })
   response.end(body)
 }

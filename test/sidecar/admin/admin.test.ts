@@ -18,6 +18,7 @@ const token: AdminToken = {
   matches: (presented) => presented === 'right',
   remove: async () => undefined,
 }
+const hostile = 'aud is "\u009b31m\u007f\u2028\u202e"'
 const made = { requestId: 'r1', direction: 'inbound' } as Decision
 const state = { service: 'API', unsentDecisions: 0 } as ServiceState
 const withToken = ['Authorization', 'Bearer right']
@@ -36,7 +37,7 @@ async function startAdmin(t: TestContext, revoked: Revoked = { kind: 'local' }):
     keys: () => ({ what: 'keys' }),
     keySet: () => ({ keys: [] }),
     sessions: () => ({ active: 1 }),
-    decisions: () => [],
+    decisions: () => [{ ...made, detail: hostile }],
     drain: () => told.push('drain'),
     shutdown: () => told.push('shutdown'),
     setLogLevel: (level) => told.push(level),
@@ -92,6 +93,13 @@ for (const [target, body] of Object.entries(open)) {
 test('a query changes nothing', async (t) => {
   const { ask } = await startAdmin(t)
   assert.equal((await ask({ target: '/config?a=b' })).status, 200)
+})
+
+test('no text of a stranger commands the terminal of who asks by curl, and JSON gives it back', async (t) => {
+  const { ask } = await startAdmin(t)
+  const { body } = await ask({ target: '/decisions', headers: withToken })
+  assert.match(body, /^[\n\x20-\x7e]+$/)
+  assert.equal((JSON.parse(body) as Decision[])[0]?.detail, hostile)
 })
 
 const guarded: readonly (readonly [
