@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Decision } from '../../shared/decision.ts'
 import type { LogLevel } from '../../shared/config/mesh.ts'
 import { asLine, isLogLevel } from '../telemetry/log.ts'
+import { boundConnections, requestTimeouts } from './connections.ts'
 import { EventStreams, type EventSource } from './events.ts'
 import { denyForeign, denyWithoutToken } from './guard.ts'
 import type { AskedToken, Judgement } from './judge.ts'
@@ -71,13 +72,16 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
 }
 
 export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
-  const streams = new EventStreams(subject.events)
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
+  const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
+  const server = createServer(options, (request, response) => {
     respond(request, subject, token, streams).then(
       (answer) => (typeof answer === 'function' ? answer(response) : send(response, answer)),
       () => response.destroy(),
     )
   })
+  const { spare } = boundConnections(server)
+  const streams = new EventStreams(subject.events, spare)
+  return server
 }
 
 async function respond(

@@ -1,5 +1,6 @@
 // The probes listener: whether the sidecar takes requests, whether it lives, and its metrics.
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { boundConnections, requestTimeouts } from './connections.ts'
 
 export interface ProbeSubject {
   /** Why it is not ready; empty when it is. */
@@ -8,7 +9,8 @@ export interface ProbeSubject {
 }
 
 export function createProbes(subject: ProbeSubject): Server {
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
+  const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
+  const server = createServer(options, (request, response) => {
     const path = (request.url ?? '').replace(/\?.*$/, '')
     if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'Use GET.\n')
     else if (path === '/ready') sendReady(response, subject.notReady())
@@ -17,6 +19,8 @@ export function createProbes(subject: ProbeSubject): Server {
       send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
     else send(response, 404, 'There is: /ready, /livez, /metrics.\n')
   })
+  boundConnections(server)
+  return server
 }
 
 function sendReady(response: ServerResponse, reasons: readonly string[]): void {

@@ -1,9 +1,10 @@
 // The admin listener answers programs on this machine, and changes something only for who has the token.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
+import { maxConnections } from '../../../sidecar/admin/connections.ts'
 import type { AdminToken } from '../../../sidecar/admin/token.ts'
 import { defaultRevocationSeconds } from '../../../shared/revocation.ts'
 import type { Revoked } from '../../../sidecar/revoking.ts'
@@ -421,4 +422,25 @@ test('so many pages may be open, and no more', async (t) => {
   leaving.abort()
   await eventually(async () => told.filter((each) => each === 'no longer watched').length === 8)
   assert.equal((await readEvents(port, 1)).status, 200)
+})
+
+test('a page that is open stays open, whoever connects', async (t) => {
+  const { port } = await startAdmin(t)
+  const { body } = await fetch(`http://127.0.0.1:${port}/events`, {
+    headers: Object.fromEntries([withToken]),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+  const held = Array.from({ length: maxConnections + 1 }, () =>
+    connect(port, '127.0.0.1').on('error', () => undefined),
+  )
+  t.after(() => held.forEach((socket) => socket.destroy()))
+  await Promise.race(held.map((socket) => once(socket.resume(), 'close')))
+  // The state comes each second.
+  let heard = ''
+  while (heard.split('event: state').length < 3) {
+    const { done, value } = (await reader?.read()) ?? { done: true }
+    assert.equal(done, false)
+    heard += value ?? ''
+  }
 })
