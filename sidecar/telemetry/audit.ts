@@ -6,7 +6,7 @@ import type { AuditSettings } from '../../shared/config/mesh.ts'
 import type { Decision, RecordedPrincipal } from '../../shared/decision.ts'
 import { causesOf } from '../../shared/decision.ts'
 import type { Naming } from '../../shared/pseudonyms.ts'
-import { describeError, type Log } from './log.ts'
+import { asLine, describeError, type Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface Audit {
@@ -46,7 +46,7 @@ export async function openAudit({ settings, metrics, log }: AuditOptions): Promi
   if (settings.to === 'file') await requireWritable(settings.file)
   const stream = new AuditStream(settings, () => dropped.add({}), log)
   return {
-    write: (decision, naming) => stream.write(`${JSON.stringify(auditLine(decision, naming))}\n`),
+    write: (decision, naming) => stream.write(asLine(JSON.stringify(auditLine(decision, naming)))),
     reopen: () => stream.reopen(),
     close: () => stream.close(),
   }

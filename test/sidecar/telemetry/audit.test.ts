@@ -94,6 +94,15 @@ test('a line says who, on whose behalf, to what, with which verdict and why', ()
   })
 })
 
+test('no text of a stranger commands a terminal, and JSON gives it back', async (t) => {
+  const { audit, path, lines } = await open(t)
+  const detail = 'aud is "\u009b31m\u007f\u2028\u202e\u{e0041}"'
+  audit.write({ ...decision('r1'), detail }, plainNaming)
+  await audit.close()
+  assert.match(await readFile(path, 'utf8'), /^[\x20-\x7e]+\n$/)
+  assert.equal((await lines())[0]?.['detail'], detail)
+})
+
 const of = (naming: Naming) => JSON.stringify(auditLine(decision('r1'), naming))
 
 test('a user stands there by a pseudonym, an account by its name', () => {
