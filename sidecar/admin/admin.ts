@@ -79,8 +79,8 @@ export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
       () => response.destroy(),
     )
   })
-  const { spare } = boundConnections(server)
-  const streams = new EventStreams(subject.events, spare)
+  const bounded = boundConnections(server)
+  const streams = new EventStreams(subject.events, (socket) => bounded.spare(socket))
   return server
 }
 
