@@ -21,6 +21,8 @@ export interface AdmissionLimits {
   readonly requestMs: number
   /** After which those under way are cut off, when it ends. */
   readonly farewellMs: number
+  /** So long idle connections stay open in the end: one may just be in use again. */
+  readonly idleMs: number
 }
 
 export const admissionLimits: AdmissionLimits = {
@@ -30,6 +32,7 @@ export const admissionLimits: AdmissionLimits = {
   connections: 1_000,
   requestMs: 10_000,
   farewellMs: 10_000,
+  idleMs: 250,
 }
 
 export interface AdmissionOptions {
@@ -54,15 +57,14 @@ export interface AdmissionServer {
 const minVersion = 'TLSv1.2'
 /** Longer than the 90 s for which an API server keeps a connection: it never meets one that is just being closed. */
 const keepAliveMs = 120_000
-/** So long idle connections stay open in the end: one may just be in use again. */
-const idleMs = 250
 
 /** There is no TLS to agree on until there is a certificate. */
 export function createAdmissionServer(options: AdmissionOptions): AdmissionServer {
   const limits = { ...admissionLimits, ...options.limits }
   const { certificate, answer, onUnfit } = options
   const bodies = new BodyReader(limits.bodyBytes, limits.allBodyBytes)
-  const state = { underWay: 0, isEnding: false, onIdle: () => {} }
+  const underWay = new Set<ServerResponse>()
+  const state = { isEnding: false, onIdle: () => {} }
   const server = createServer(
     {
       minVersion,
@@ -76,12 +78,12 @@ export function createAdmissionServer(options: AdmissionOptions): AdmissionServe
     },
     (request, response) => {
       response.shouldKeepAlive &&= !state.isEnding
-      state.underWay++
+      underWay.add(response)
       response.once('close', () => {
-        state.underWay--
-        if (state.underWay === 0) state.onIdle()
+        underWay.delete(response)
+        if (underWay.size === 0) state.onIdle()
       })
-      if (state.underWay > limits.underWay) refuse(request, response, tooMany, onUnfit)
+      if (underWay.size > limits.underWay) refuse(request, response, tooMany, onUnfit)
       else void serve(request, response, { bodies, answer, onUnfit })
     },
   )
@@ -90,17 +92,21 @@ export function createAdmissionServer(options: AdmissionOptions): AdmissionServe
   if (certificate.current() !== undefined) use()
   server.maxConnections = limits.connections
   server.on('tlsClientError', options.onTlsFailure)
+  const announceEnd = () => {
+    state.isEnding = true
+    for (const response of underWay) response.shouldKeepAlive = false
+  }
   return {
     server,
-    announceEnd: () => (state.isEnding = true),
+    announceEnd,
     async close() {
-      state.isEnding = true
+      announceEnd()
       stopAccepting(server)
       await within(limits.farewellMs, (done) => {
         state.onIdle = done
-        if (state.underWay === 0) done()
+        if (underWay.size === 0) done()
       })
-      await within(idleMs, (done) => server.once('close', done))
+      await within(limits.idleMs, (done) => server.once('close', done))
       server.closeAllConnections()
     },
   }
