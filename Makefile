@@ -8,7 +8,7 @@ APPS := test/apps/node_modules/.installed
 CLIENTS := curl=curl openssl=openssl wget=wget python3=python3 chromium=chromium h2load=nghttp2-client promtool=prometheus
 STORES := redis-server=redis-server
 NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
-SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/preload -type f) package.json
+SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/observability deploy/preload deploy/redis -type f) package.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format build unit soak bench agents screenshots clean
