@@ -28,10 +28,9 @@ build() {
   # Of the folder with the files nothing but these is sent.
   buildah bud -q --isolation chroot --format oci --timestamp "$time" --build-arg BASE="$base" \
     --label org.opencontainers.image.version="$version" --file "$here/$2" --tag "$1:$version" "$folder" >/dev/null
-  # A registry is given it compressed.
-  buildah push -q --disable-compression "$1:$version" "oci:$folder/$1:$version"
+  buildah push -q --compression-format zstd --compression-level 3 "$1:$version" "oci:$folder/$1:$version"
   layers=$(find "$folder/$1/blobs" -type f -size +64k -exec wc -c {} + | awk 'END { print $1 }')
-  echo "$1:$version  $((layers / 1048576)) MiB  $folder/$1"
+  echo "$1:$version  $((layers / 1048576)) MiB compressed  $folder/$1"
 }
 
 build onbehalf Dockerfile

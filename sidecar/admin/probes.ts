@@ -10,7 +10,7 @@ export interface ProbeSubject {
   notReady(): readonly string[]
   metrics(): string
   readonly appProbes: AppProbes | undefined
-  readonly drained: Drained
+  readonly drained: Drained | undefined
 }
 
 export function createProbes(subject: ProbeSubject): Server {
@@ -22,12 +22,13 @@ export function createProbes(subject: ProbeSubject): Server {
 function answer(subject: ProbeSubject, request: IncomingMessage, response: ServerResponse): void {
   const { method, url = '' } = request
   const path = url.replace(/\?.*$/, '')
-  const { appProbes } = subject
+  const { appProbes, drained } = subject
   const isOfApp = appProbes?.has(path) === true
-  const takesTime = isOfApp || path === '/drained'
+  const isDrained = path === '/drained' && drained !== undefined
+  const takesTime = isOfApp || isDrained
   if (method !== 'GET' && (method !== 'HEAD' || takesTime)) send(response, 405, 'Use GET.\n')
   else if (isOfApp) void appProbes.serve(path, request, response)
-  else if (path === '/drained') subject.drained.serve(response)
+  else if (isDrained) drained.serve(response)
   else if (path === '/ready') sendReady(response, subject.notReady())
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')

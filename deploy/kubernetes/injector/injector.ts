@@ -48,6 +48,7 @@ export async function startInjector(options: InjectorOptions): Promise<Injector>
     notReady,
     metrics: () => formatPrometheus(metrics.instruments),
     appProbes: undefined,
+    drained: undefined,
   })
   const opened: Stoppable[] = [probes]
   const close = () => {
