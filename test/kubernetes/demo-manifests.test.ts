@@ -87,17 +87,19 @@ interface Selecting {
   readonly spec: Readonly<Record<string, unknown>>
 }
 
+/** Those whose selector, the first object of their specification, chooses the pods of their own name. */
+function selectingTheirOwn(kind: string): string[] {
+  const found = of(kind) as unknown as readonly Selecting[]
+  return found.flatMap(({ metadata, spec }) => {
+    const selector = JSON.stringify(Object.values(spec).find((value) => typeof value === 'object'))
+    return selector.includes(`"app.kubernetes.io/name":"${metadata.name}"`) ? [metadata.name] : []
+  })
+}
+
 test('each Deployment has a budget for disruptions, a Service and a network policy of its own', () => {
   const names = deployments.map(({ metadata }) => metadata.name)
-  const chosenBy = (kind: string) => {
-    const found = of(kind) as unknown as readonly Selecting[]
-    return found.flatMap(({ metadata, spec }) => {
-      const selector = JSON.stringify(Object.values(spec).find((value) => typeof value === 'object'))
-      return selector.includes(`"app.kubernetes.io/name":"${metadata.name}"`) ? [metadata.name] : []
-    })
-  }
   for (const kind of ['PodDisruptionBudget', 'Service', 'NetworkPolicy'])
-    assert.deepEqual(chosenBy(kind), names, kind)
+    assert.deepEqual(selectingTheirOwn(kind), names, kind)
 })
 
 test('what pods mount is there', () => {
