@@ -29,6 +29,7 @@ import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { revokedFields } from './telemetry/revoked-fields.ts'
 import { upstreamEvents } from './telemetry/upstream-events.ts'
 import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
 import { formatPrometheus } from './telemetry/prometheus.ts'
@@ -52,6 +53,7 @@ export interface Sidecar {
   readonly addresses: Addresses
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[]
+  /** Reads the mesh file and all that it names anew, and opens the file of the audit anew. */
   reload(why: string): Promise<void>
   /**
    * Serves on what is open, refuses what is new; resolves when no request to the app is under way or `timeouts.drain`
@@ -146,7 +148,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       : openAdminToken(tokenFile))
     opened = adminToken
     configuration.onReload(() => {
-      telemetry.audit.reopen()
       tls.use(configuration.current.tls.server)
       void parts.runtime.certificates.publish()
     })
@@ -178,7 +179,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       adminToken,
       addresses,
       notReady,
-      reload: (why) => configuration.reload(why),
+      reload(why) {
+        // A file that was moved away is left whatever the mesh file is worth.
+        telemetry.audit.reopen()
+        return configuration.reload(why)
+      },
       drain: beginDrain,
       stop: () => (stopped ??= stop()),
     }
@@ -363,7 +368,7 @@ function adminSubject(
     async revoke(revocation, forSeconds) {
       const revoked = await revoking.revoke(revocation, forSeconds)
       const { kind: reach, ...more } = revoked
-      log.write('warn', 'revoked', { ...revocation, reach, ...more })
+      log.write('warn', 'revoked', { ...revokedFields(revocation, configuration.current), reach, ...more })
       return revoked
     },
   }

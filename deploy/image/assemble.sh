@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lays out the files of both images: assemble.sh FOLDER BASE. Needs Debian's apt-get and dpkg-deb, and `make build`.
+# Lays out the files of the images: assemble.sh FOLDER BASE [IMAGE]. Needs Debian's apt-get and dpkg-deb, and `make build`.
 # With the BASE scratch the C libraries come along, out of the same Debian packages of which a distroless base is made.
 set -eu
 
@@ -11,17 +11,28 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 unpack() {
   target=$1
   shift
-  mkdir -p "$target" "$folder/packages"
+  download "$@"
+  mkdir -p "$target/var/lib/dpkg/status.d"
   for package in "$@"; do
-    (cd "$folder/packages" && [ -n "$(find . -name "${package}_*.deb")" ] || apt-get download -qq "$package") 2>/dev/null
-    dpkg-deb --fsys-tarfile "$folder/packages/${package}"_*.deb |
+    file=$(find "$folder/packages" -name "${package}_*.deb")
+    dpkg-deb --fsys-tarfile "$file" |
       tar -x -C "$target" --exclude='./usr/share/man' --exclude='./usr/share/locale' --exclude='./usr/share/lintian' \
         --exclude='./usr/lib/*/gconv' --exclude='./usr/share/info' --exclude='./usr/share/bug'
-    mkdir -p "$target/var/lib/dpkg/status.d"
     # By this scanners know what is in it.
-    dpkg-deb --field "$folder/packages/${package}"_*.deb >"$target/var/lib/dpkg/status.d/$package"
+    dpkg-deb --field "$file" >"$target/var/lib/dpkg/status.d/$package"
   done
-  find "$target/usr/share/doc" -type f ! -name copyright -delete 2>/dev/null || true
+  find "$target/usr/share/doc" -type f ! -name copyright -delete
+}
+
+# Those that are not there yet, all at once.
+download() {
+  mkdir -p "$folder/packages"
+  missing=''
+  for package in "$@"; do
+    [ -n "$(find "$folder/packages" -name "${package}_*.deb")" ] || missing="$missing $package"
+  done
+  # shellcheck disable=SC2086
+  [ -z "$missing" ] || (cd "$folder/packages" && apt-get download -qq -o APT::Sandbox::User=root $missing)
 }
 
 # $1: folder
@@ -71,6 +82,5 @@ redirect() {
   install -m 0755 "$root/deploy/interception/redirect.sh" "$root/deploy/image/entry.sh" "$target/"
 }
 
-rm -rf "$folder/sidecar" "$folder/redirect"
-sidecar
-redirect
+case ${3:-both} in onbehalf | both) rm -rf "$folder/sidecar" && sidecar ;; esac
+case ${3:-both} in onbehalf-redirect | both) rm -rf "$folder/redirect" && redirect ;; esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds both images into OCI layouts below FOLDER, without an engine: build.sh FOLDER VERSION [BASE].
+# Builds both images into OCI layouts below FOLDER, without an engine: build.sh FOLDER VERSION [BASE [IMAGE]].
 set -eu
 
 folder=$1
@@ -18,7 +18,8 @@ if [ "$base" != scratch ] && ! buildah pull -q "$base" >/dev/null 2>"$folder/pul
   echo 'built instead on scratch with the C libraries of this Debian (BASE=scratch says so without asking)' >&2
   base=scratch
 fi
-sh "$here/assemble.sh" "$folder" "$base"
+image=${4:-both}
+sh "$here/assemble.sh" "$folder" "$base" "$image"
 # The time of the commit: what is built of it again has the same digest.
 time=${SOURCE_DATE_EPOCH:-$(git -C "$here" log -1 --format=%ct)}
 
@@ -33,6 +34,6 @@ build() {
   echo "$1:$version  $((layers / 1048576)) MiB compressed  $folder/$1"
 }
 
-build onbehalf Dockerfile
-build onbehalf-redirect Dockerfile.redirect
+case $image in onbehalf | both) build onbehalf Dockerfile ;; esac
+case $image in onbehalf-redirect | both) build onbehalf-redirect Dockerfile.redirect ;; esac
 rm -rf "$folder/storage" "$folder/run"

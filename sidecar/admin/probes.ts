@@ -1,6 +1,7 @@
 // The probes listener: whether the sidecar takes requests, whether it and its app live, and its metrics.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AppProbes } from './app-probes.ts'
+import { boundConnections, requestTimeouts } from './connections.ts'
 import type { Drained } from './drained.ts'
 
 export interface ProbeSubject {
@@ -14,9 +15,18 @@ export interface ProbeSubject {
 }
 
 export function createProbes(subject: ProbeSubject): Server {
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) =>
-    answer(subject, request, response),
-  )
+  const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
+  const server = createServer(options, (request, response) => {
+    // Who waits there is counted there.
+    if (isForDrained(subject, request)) bounded.spare(request.socket)
+    answer(subject, request, response)
+  })
+  const bounded = boundConnections(server)
+  return server
+}
+
+function isForDrained({ drained }: ProbeSubject, { url }: IncomingMessage): boolean {
+  return drained !== undefined && url === '/drained'
 }
 
 function answer(subject: ProbeSubject, request: IncomingMessage, response: ServerResponse): void {
@@ -24,11 +34,11 @@ function answer(subject: ProbeSubject, request: IncomingMessage, response: Serve
   const path = url.replace(/\?.*$/, '')
   const { appProbes, drained } = subject
   const isOfApp = appProbes?.has(path) === true
-  const isDrained = path === '/drained' && drained !== undefined
+  const isDrained = isForDrained(subject, request)
   const takesTime = isOfApp || isDrained
   if (method !== 'GET' && (method !== 'HEAD' || takesTime)) send(response, 405, 'Use GET.\n')
   else if (isOfApp) void appProbes.serve(path, request, response)
-  else if (isDrained) drained.serve(response)
+  else if (isDrained) drained?.serve(response)
   else if (path === '/ready') sendReady(response, subject.notReady())
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')

@@ -1,8 +1,9 @@
 // What the probes listener says, to whom it may be: nothing secret, nothing that changes anything.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { maxConnections } from '../../../sidecar/admin/connections.ts'
 import { Drained } from '../../../sidecar/admin/drained.ts'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { send } from '../../support/client.ts'
@@ -64,4 +65,20 @@ test('what is not there is 404', async (t) => {
   const port = await startProbes(t)
   for (const target of ['/', '/healthz', '/ready/', '/config', '/drain'])
     assert.equal((await send({ port, target })).status, 404)
+})
+
+test('whoever holds connections open shuts nobody out: the oldest goes', async (t) => {
+  const port = await startProbes(t)
+  const held: Socket[] = []
+  t.after(() => held.forEach((socket) => socket.destroy()))
+  const hold = async () => {
+    const socket = connect(port, '127.0.0.1').on('error', () => undefined)
+    held.push(socket)
+    await once(socket, 'connect')
+    return socket
+  }
+  const ended = once((await hold()).resume(), 'close', { signal: AbortSignal.timeout(2_000) })
+  for (let i = 0; i < maxConnections; i++) await hold()
+  await ended
+  assert.equal((await send({ port, target: '/livez' })).status, 200)
 })
