@@ -67,7 +67,7 @@ async function ask(
   agent: Agent | false = false,
 ): Promise<Answered> {
   try {
-    const signal = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
     const asking = request({ host, port, path, headers, agent, signal }).end()
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
     return { status: response.statusCode ?? 0, body: await text(response), headers: response.headers }
@@ -137,7 +137,7 @@ const orders = {
   async connect({ host, port, timeoutMs }: Omit<Asked, 'path'>): Promise<boolean> {
     const socket = connect({ host, port })
     try {
-      await once(socket, 'connect', { signal: AbortSignal.timeout(timeoutMs) })
+      await once(socket, 'connect', { signal: AbortSignal.timeout(Math.ceil(timeoutMs)) })
       return true
     } catch {
       return false
