@@ -9,7 +9,7 @@ CLIENTS := curl=curl openssl=openssl wget=wget python3=python3 chromium=chromium
 STORES := redis-server=redis-server
 NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
 IMAGES := buildah=buildah strip=binutils zstd=zstd
-SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/preload -type f) package.json
+SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/observability deploy/preload deploy/redis -type f) package.json
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format build image unit soak bench agents screenshots clean

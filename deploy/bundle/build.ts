@@ -2,6 +2,7 @@
 import { chmod, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPageFiles } from '../../sidecar/admin/page-files.ts'
+import { readManifestFiles } from '../kubernetes/install/manifests.ts'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -49,6 +50,7 @@ async function buildSidecar(): Promise<void> {
     define: {
       ...common.define,
       ONBEHALF_PAGE: JSON.stringify(readPageFiles()),
+      ONBEHALF_MANIFESTS: JSON.stringify(readManifestFiles()),
       'import.meta.dirname': '__dirname',
     },
   })

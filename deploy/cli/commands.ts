@@ -11,6 +11,10 @@ export const commands: Commands = {
     summary: 'give a manifest back as it was before inject',
     load: async () => (await import('./uninject.ts')).uninject,
   },
+  install: {
+    summary: 'print what a cluster needs for sidecars to be injected',
+    load: async () => (await import('./install.ts')).install,
+  },
   injector: {
     summary: 'run the admission webhook that puts sidecars beside pods',
     load: async () => (await import('./injector.ts')).injector,

@@ -43,7 +43,8 @@ function answer(subject: ProbeSubject, request: IncomingMessage, response: Serve
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')
     send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
-  else send(response, 404, 'There is: /ready, /livez, /drained, /metrics.\n')
+  else
+    send(response, 404, `There is: /ready, /livez, ${drained === undefined ? '' : '/drained, '}/metrics.\n`)
 }
 
 function sendAlive(response: ServerResponse, isOpen: boolean): void {
