@@ -18,10 +18,10 @@ export function createProbes(subject: ProbeSubject): Server {
   const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
   const server = createServer(options, (request, response) => {
     // Who waits there is counted there.
-    if (isForDrained(subject, request)) bounded.spare(request.socket)
+    if (isForDrained(subject, request)) spare(request.socket)
     answer(subject, request, response)
   })
-  const bounded = boundConnections(server)
+  const spare = boundConnections(server)
   return server
 }
 
