@@ -54,7 +54,7 @@ build: $(BUNDLE) ## Bundle the sidecar into one file, and the preload into anoth
 
 image: build ## Both container images, without an engine, as OCI layouts in dist/image. BASE=scratch: on no base from a registry. ARCH=arm64: for that, into dist/image/arm64.
 	test/packages.sh $(IMAGES) $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-strip=binutils-aarch64-linux-gnu)
-	ARCH=$(ARCH) deploy/image/build.sh dist/image$(if $(ARCH),/$(ARCH)) $$(sed -n 's/^  "version": "\(.*\)",/\1/p' package.json) $(BASE)
+	@ARCH=$(ARCH) deploy/image/build.sh dist/image$(if $(ARCH),/$(ARCH)) $$(sed -n 's/^  "version": "\(.*\)",/\1/p' package.json) $(BASE)
 
 $(BUNDLE): node_modules/.installed $(SOURCES)
 	npm run -s build

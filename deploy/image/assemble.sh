@@ -118,6 +118,8 @@ sidecar() {
   fi
   # No distroless base has it, and Node needs it.
   unpack "$target" libatomic1
+  # Where the licence of GCC's libraries stands: gcc-12-base, by the name that this Debian gives it.
+  unpack "$target" "$(basename "$(readlink "$target/usr/share/doc/libatomic1")")"
   mkdir -p "$target/nodejs/bin" "$target/onbehalf"
   from=$(find_node "node-linux-$cpu")
   strip=$triplet-strip

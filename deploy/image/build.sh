@@ -31,7 +31,7 @@ require_base() {
 build() {
   rm -rf "${folder:?}/$1"
   # Of the folder with the files nothing but these is sent.
-  buildah bud -q --isolation chroot --format oci --arch "$arch" --timestamp "$time" --build-arg BASE="$3" \
+  buildah bud -q --identity-label=false --isolation chroot --format oci --arch "$arch" --timestamp "$time" --build-arg BASE="$3" \
     --label org.opencontainers.image.version="$version" --label org.opencontainers.image.revision="$revision" \
     --label org.opencontainers.image.base.name="$3" --file "$here/$2" --tag "$1:$version" "$folder" >/dev/null
   buildah push -q --compression-format zstd --compression-level 3 "$1:$version" "oci:$folder/$1:$version"
