@@ -293,6 +293,22 @@ for (const [what, object] of useless)
     assert.ok(!JSON.stringify(replica.lines).includes('PRIVATE'))
   })
 
+test('a Secret that is deleted is made anew, and its authority is named no more', async (t) => {
+  const ground = await startGround(t)
+  const replicas = await Promise.all([ground.replica(), ground.replica()])
+  await Promise.all(replicas.map((replica) => replica.untilReady()))
+  const [before = ''] = bundlesOf(ground)
+  ground.api.delete(secretPath)
+  await eventually(async () => replicas.every(({ lines }) => served(lines) >= 2))
+  const [after = ''] = bundlesOf(ground)
+  assert.equal(pemBlocks(after).length, 1)
+  assert.notEqual(after, before)
+  for (const { address } of replicas) {
+    ground.endpoints.splice(0, 1, address.port)
+    await create(ground)
+  }
+})
+
 test('a Secret that serves is taken as it is', async (t) => {
   const ground = await startGround(t)
   const serving = makeServing(host)

@@ -20,7 +20,7 @@ import {
 } from './admission.ts'
 import { host, podOf, shop, startGround, webhooksPath, type Ground, type Replica } from './injector-ground.ts'
 
-const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 400, underWay: 20 }
+const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 1_000, underWay: 20 }
 const ends: (() => unknown)[] = []
 const file = { after: (end: () => unknown) => void ends.unshift(end) }
 let ground: Ground
