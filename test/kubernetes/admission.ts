@@ -187,13 +187,13 @@ export function reviewOf(uid: string, { pod, namespace, dryRun = false }: Creati
   }
 }
 
-function selects(webhook: Webhook, { pod, namespaceLabels = {} }: Creation): boolean {
+function selects(webhook: Webhook, { pod, namespace, namespaceLabels = {} }: Creation): boolean {
   const isAbout = webhook.rules.some(
     ({ operations, resources }) => operations.includes('CREATE') && resources.includes('pods'),
   )
   return (
     isAbout &&
-    matches(webhook.namespaceSelector, namespaceLabels) &&
+    matches(webhook.namespaceSelector, { 'kubernetes.io/metadata.name': namespace, ...namespaceLabels }) &&
     matches(webhook.objectSelector, pod.metadata.labels ?? {})
   )
 }

@@ -175,12 +175,15 @@ test('the next certificate waits until the webhooks have named its authority for
   await Promise.all(replicas.map((replica) => replica.untilReady()))
   const before = secretOf(ground)['tls.crt']
   let namedMs = Infinity
-  // The webhooks cannot be written for longer than it takes to settle.
+  let marks = 0
+  // The webhooks cannot be written for longer than it takes to settle; nor can whoever named them say so at once.
   const writable = Promise.withResolvers<void>()
   ground.api.onCall = async (verb, path) => {
-    if (verb !== 'update' || path !== webhooksPath) return
-    await writable.promise
-    namedMs = Math.min(namedMs, performance.now())
+    if (verb !== 'update') return
+    if (path === webhooksPath) {
+      await writable.promise
+      namedMs = Math.min(namedMs, performance.now())
+    } else if (namedMs < Infinity && marks++ === 0) await pause(settleMs / 2)
   }
   age()
   await eventually(async () => secretOf(ground)['next.crt'] !== undefined)
@@ -190,6 +193,22 @@ test('the next certificate waits until the webhooks have named its authority for
   await eventually(async () => secretOf(ground)['tls.crt'] !== before)
   const waitedMs = performance.now() - namedMs
   assert.ok(waitedMs >= settleMs, `served ${waitedMs} ms after it was named`)
+})
+
+test('webhooks that forget the next authority are told it again, and have as long to settle', async (t) => {
+  const ground = await startGround(t)
+  const { now, age } = clock()
+  const settleMs = 300
+  const replica = await ground.replica({ days: 1, now, settleMs, intervalMs: 20 })
+  await replica.untilReady()
+  const before = secretOf(ground)['tls.crt']
+  age()
+  await eventually(async () => (secretOf(ground)['next-since'] ?? '') !== '')
+  await pause(settleMs / 2)
+  const forgottenMs = performance.now()
+  ground.api.put(webhooksPath, configuration)
+  await eventually(async () => secretOf(ground)['tls.crt'] !== before)
+  assert.ok(performance.now() - forgottenMs >= settleMs)
 })
 
 test('a replica that read before another one renewed does not write its authority over the newer one', async (t) => {
@@ -270,8 +289,25 @@ for (const [what, object] of useless)
     await replica.untilReady()
     ground.endpoints.push(replica.address.port)
     await create(ground)
+    assert.equal(pemBlocks(bundlesOf(ground)[0] ?? '').length, 1)
     assert.ok(!JSON.stringify(replica.lines).includes('PRIVATE'))
   })
+
+test('a Secret that is deleted is made anew, and its authority is named no more', async (t) => {
+  const ground = await startGround(t)
+  const replicas = await Promise.all([ground.replica(), ground.replica()])
+  await Promise.all(replicas.map((replica) => replica.untilReady()))
+  const [before = ''] = bundlesOf(ground)
+  ground.api.delete(secretPath)
+  await eventually(async () => replicas.every(({ lines }) => served(lines) >= 2))
+  const [after = ''] = bundlesOf(ground)
+  assert.equal(pemBlocks(after).length, 1)
+  assert.notEqual(after, before)
+  for (const { address } of replicas) {
+    ground.endpoints.splice(0, 1, address.port)
+    await create(ground)
+  }
+})
 
 test('a Secret that serves is taken as it is', async (t) => {
   const ground = await startGround(t)

@@ -1,5 +1,8 @@
 // An API server without a cluster, and injectors behind its webhooks.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { parseAllDocuments } from 'yaml'
 import { defaultSettings, type Settings } from '../../deploy/kubernetes/injection/settings.ts'
 import type { AdmissionLimits } from '../../deploy/kubernetes/injector/admission-server.ts'
 import { bootstrapCertificate, type BootstrapOptions } from '../../deploy/kubernetes/injector/bootstrap.ts'
@@ -10,6 +13,7 @@ import { createLog, type Log, type LogFields } from '../../sidecar/telemetry/log
 import { send, type Answer } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Admission, type Pod, type Webhook } from './admission.ts'
+import { validateObject } from './schemas.ts'
 import { startApiServer, type ApiServer, type Rights, type StoredObject } from './api-server.ts'
 
 export const namespace = 'onbehalf-system'
@@ -19,53 +23,41 @@ export const webhooksPath =
   '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/onbehalf-injector'
 export const host = `onbehalf-injector.${namespace}.svc`
 
-/** The least that the injector needs. */
-const rights: Rights = [
-  ['create', secretsPath],
-  ['get', secretPath],
-  ['update', secretPath],
-  ['get', webhooksPath],
-  ['update', webhooksPath],
-]
+const kubernetes = join(import.meta.dirname, '../../deploy/kubernetes')
+const documents = (file: string): readonly unknown[] =>
+  parseAllDocuments(readFileSync(join(kubernetes, file), 'utf8')).map(
+    (document) => document.toJS() as unknown,
+  )
 
-const injectLabel = 'onbehalf.dev/inject'
+interface Role {
+  readonly kind: string
+  readonly rules?: readonly {
+    readonly resources: readonly string[]
+    readonly resourceNames?: readonly string[]
+    readonly verbs: readonly Rights[number][0][]
+  }[]
+}
 
-function webhook(
-  name: string,
-  selectors: Pick<Webhook, 'namespaceSelector' | 'objectSelector'>,
-  more: Partial<Webhook> = {},
-): Webhook {
-  return {
-    name,
-    clientConfig: { service: { name: 'onbehalf-injector', namespace, path: '/inject' } },
-    rules: [{ operations: ['CREATE'], resources: ['pods'] }],
-    failurePolicy: 'Fail',
-    sideEffects: 'None',
-    admissionReviewVersions: ['v1'],
-    timeoutSeconds: 5,
-    ...selectors,
-    ...more,
-  }
+/** What the overlay with own certificates grants, and nothing else. */
+const rights: Rights = (documents('overlays/own-certificates/access.yaml') as readonly Role[])
+  .flatMap(({ rules = [] }) => rules)
+  .flatMap(({ resources, resourceNames = [''], verbs }) =>
+    verbs.flatMap((verb) =>
+      resources.flatMap((resource) => resourceNames.map((name) => [verb, placeOf(resource, name)] as const)),
+    ),
+  )
+
+function placeOf(resource: string, name: string): string {
+  const folder = resource === 'secrets' ? secretsPath : webhooksPath.replace(/\/[^/]+$/, '')
+  return name === '' ? folder : `${folder}/${name}`
 }
 
 /** One for namespaces that are labelled, one for pods that are labelled elsewhere. */
-export const configuration: StoredObject & { readonly webhooks: readonly Webhook[] } = {
-  apiVersion: 'admissionregistration.k8s.io/v1',
-  kind: 'MutatingWebhookConfiguration',
-  metadata: { name: 'onbehalf-injector' },
-  webhooks: [
-    webhook('namespace.onbehalf.dev', {
-      namespaceSelector: { matchLabels: { [injectLabel]: 'enabled' } },
-      objectSelector: { matchExpressions: [{ key: injectLabel, operator: 'NotIn', values: ['false'] }] },
-    }),
-    webhook('pod.onbehalf.dev', {
-      namespaceSelector: {
-        matchExpressions: [{ key: injectLabel, operator: 'NotIn', values: ['enabled'] }],
-      },
-      objectSelector: { matchLabels: { [injectLabel]: 'true' } },
-    }),
-  ],
+export const configuration = documents('base/webhooks.yaml')[0] as StoredObject & {
+  readonly webhooks: readonly Webhook[]
 }
+
+const injectLabel = 'onbehalf.dev/inject'
 
 export const shop = { namespace: 'shop', namespaceLabels: { [injectLabel]: 'enabled' } }
 
@@ -156,6 +148,7 @@ export async function startGround(t: Pick<TestContext, 'after'>, lagMs = 0): Pro
   const admission = new Admission(t, {
     webhooks: () => (api.get(webhooksPath, lagMs) ?? configuration)['webhooks'] as readonly Webhook[],
     endpoints: () => endpoints,
+    validate: validateObject,
   })
   return {
     api,

@@ -20,7 +20,7 @@ import {
 } from './admission.ts'
 import { host, podOf, shop, startGround, webhooksPath, type Ground, type Replica } from './injector-ground.ts'
 
-const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 400, underWay: 20 }
+const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 1_000, underWay: 20 }
 const ends: (() => unknown)[] = []
 const file = { after: (end: () => unknown) => void ends.unshift(end) }
 let ground: Ground
@@ -62,9 +62,9 @@ test('a pod that the label selects elsewhere gets its sidecar', async () => {
   assert.deepEqual(namesOf(pod, 'initContainers'), ['onbehalf-redirect', 'onbehalf'])
 })
 
-test('a pod that nothing selects is not even asked about', async () => {
-  const { asked } = await create({ namespace: 'other', namespaceLabels: {} })
-  assert.equal(asked, 0)
+test('a pod that nothing selects is not even asked about, nor one beside the injector', async () => {
+  assert.equal((await create({ namespace: 'other', namespaceLabels: {} })).asked, 0)
+  assert.equal((await create({ namespace: 'onbehalf-system' })).asked, 0)
 })
 
 for (const [by, metadata] of [
@@ -93,19 +93,24 @@ test('a pod that cannot be injected is refused, with its name and every reason',
 })
 
 test('what weakens the injection comes as a warning, none longer than is shown', async () => {
-  const able = { name: `n${'x'.repeat(300)}`, securityContext: { privileged: true } }
-  const { warnings } = await create({ pod: podOf({ spec: { containers: [able] } }) })
+  const containers = Array.from({ length: 5 }, (_, i) => ({
+    name: `able-${i}-${'x'.repeat(50)}`,
+    image: 'shop/web:1',
+    securityContext: { privileged: true },
+  }))
+  const { warnings } = await create({ pod: podOf({ spec: { containers } }) })
   assert.equal(warnings.length, 2)
-  assert.match(warnings[0] ?? '', /^onbehalf: nx+…$/)
+  assert.match(warnings[0] ?? '', /^onbehalf: able-0-x+, [^]+…$/)
   assert.match(warnings[1] ?? '', /^onbehalf: no container declares a port/)
 })
 
-test('a pod without containers is left to those who let nobody in without', async () => {
-  const pod = podOf({
-    spec: { containers: [] },
-    metadata: { annotations: { 'onbehalf.dev/sidecar': 'classic' } },
-  })
-  assert.deepEqual((await create({ pod })).pod, pod)
+test('a pod without containers does not become one of the sidecar alone', async () => {
+  const metadata = {
+    labels: { 'app.kubernetes.io/name': 'Web' },
+    annotations: { 'onbehalf.dev/sidecar': 'classic' },
+  }
+  const { code, message } = await rejected({ pod: podOf({ spec: { containers: [] }, metadata }) })
+  assert.deepEqual([code, message], [422, 'spec.containers: is required'])
 })
 
 test('an error of ours lets no pod in, and is told in the log', async () => {
@@ -221,8 +226,11 @@ test('a type with parameters is the same type', async () => {
   assert.equal((await post(JSON.stringify(review()), { headers })).status, 200)
 })
 
-test('a body beyond the limit is answered 413', async () => {
-  assert.equal((await post('x'.repeat(10 * limits.bodyBytes))).status, 413)
+test('a body beyond the limit is answered 413, and the connection serves on', async (t) => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.after(() => agent.destroy())
+  assert.equal((await post('x'.repeat(10 * limits.bodyBytes), { agent })).status, 413)
+  assert.equal((await post(JSON.stringify(review()), { agent })).status, 200)
 })
 
 test('a body that is announced beyond the limit is not waited for', async () => {
