@@ -1,5 +1,5 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
-import { addToApp } from './app-containers.ts'
+import { addToApp, hasProxy } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
 import { ports } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
@@ -38,10 +38,11 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
     tokenAudience: wishes['token-audience'],
     preload: preloaded.names.size > 0,
   })
+  const isProxied = wishes.proxy ?? intercept === 'none'
   const additions = spec.containers.flatMap((container, i) =>
     addToApp(container, pointer('spec', 'containers', i), {
       preload: preloaded.names.has(container.name),
-      proxy: wishes.proxy ?? intercept === 'none',
+      proxy: isProxied,
       hold: wishes['hold-app'] ?? true,
     }),
   )
@@ -65,7 +66,13 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
     redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes) : undefined,
     volumes,
     appOperations: [...probes.operations, ...additions],
-    warnings: [...telemetry.warnings, ...app.warnings, ...preloaded.warnings, ...graceWarnings(spec, wishes)],
+    warnings: [
+      ...telemetry.warnings,
+      ...app.warnings,
+      ...preloaded.warnings,
+      ...(isProxied ? proxyWarnings(spec) : []),
+      ...graceWarnings(spec, wishes),
+    ],
     problems: [
       ...(service === undefined
         ? ['annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name']
@@ -166,6 +173,12 @@ function preloadedContainers(
 
 function nodeOptions({ env }: Container): EnvironmentVariable | undefined {
   return env?.find(({ name }) => name === 'NODE_OPTIONS')
+}
+
+function proxyWarnings(spec: PodSpec): string[] {
+  return spec.containers
+    .filter(hasProxy)
+    .map(({ name }) => `container ${name}: has a proxy of its own, so its calls do not come by the sidecar`)
 }
 
 function graceWarnings(spec: PodSpec, wishes: Wishes): string[] {
