@@ -29,12 +29,15 @@ async function readGolden(file: string): Promise<Golden> {
   return { name, text, expected, result: injectManifest(text, settingsIn(text)) }
 }
 
+function released(image: string): string {
+  return image.replace(/^(onbehalf(-redirect)?):.*$/, '$1:1.2.3')
+}
+
 /** A comment on the first line may hold flags. The version is none that changes. */
 function settingsIn(text: string) {
   const flags = /^# flags: (.*)\n/.exec(text)?.[1] ?? ''
   const { values } = parseArgs({ args: flags === '' ? [] : flags.split(' '), options: injectionOptions })
   const settings = settingsOf(values)
-  const released = (image: string) => image.replace(/^(onbehalf(-redirect)?):.*$/, '$1:1.2.3')
   return {
     ...settings,
     version: '1.2.3',

@@ -91,7 +91,7 @@ function nodeOptionsTouched(was: unknown, is: unknown, path: string): string[] {
   const { value: grown, ...restAfter } = after ?? {}
   const isKept =
     typeof grown === 'string' &&
-    (grown === value || `${grown} `.startsWith(`${String(value ?? '')} `) || value === '')
+    (grown === value || `${grown} `.startsWith(`${value as string} `) || value === '')
   return (isKept || isDeepStrictEqual(before, after)) && isDeepStrictEqual(rest, restAfter)
     ? []
     : [`${path}.env.NODE_OPTIONS: lost what it was`]

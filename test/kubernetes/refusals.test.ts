@@ -1,7 +1,7 @@
 // Pods that are refused, each with its reason; and settings of annotations that are wrong.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { annotations, readAnnotations } from '../../deploy/kubernetes/injection/annotations.ts'
+import { readAnnotations, type AnnotationName } from '../../deploy/kubernetes/injection/annotations.ts'
 import { injectPod } from '../../deploy/kubernetes/injection/inject.ts'
 import type { PodTemplate } from '../../deploy/kubernetes/injection/pod.ts'
 import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
@@ -127,9 +127,7 @@ test('who can change the redirection, or read the key, is warned about', () => {
   assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
 })
 
-const values: Readonly<
-  Record<keyof typeof annotations, readonly [good: readonly string[], bad: readonly string[]]>
-> = {
+const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {
   inject: [
     ['true', 'false'],
     ['yes', ''],
@@ -190,12 +188,14 @@ const values: Readonly<
   ],
   'memory-limit': [['256Mi'], ['256MB']],
 }
+const problemsOf = (name: string, text: string) =>
+  readAnnotations({ [`onbehalf.dev/${name}`]: text }).problems
+
 for (const [name, [good, bad]] of Object.entries(values))
   test(`annotation ${name}: what it takes, and what it does not`, () => {
-    const problemsOf = (text: string) => readAnnotations({ [`onbehalf.dev/${name}`]: text }).problems
-    for (const text of good) assert.deepEqual(problemsOf(text), [], text)
+    for (const text of good) assert.deepEqual(problemsOf(name, text), [], text)
     for (const text of bad)
-      assert.match(problemsOf(text).join(), new RegExp(`annotation onbehalf.dev/${name}: `), text)
+      assert.match(problemsOf(name, text).join(), new RegExp(`annotation onbehalf.dev/${name}: `), text)
   })
 
 test('an annotation that is no text is said to need quotes', () => {

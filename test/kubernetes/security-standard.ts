@@ -103,7 +103,9 @@ const baseline: readonly Control[] = [
   (_pod, containers) =>
     containers.flatMap(({ path, fields }) =>
       asList(fields['ports']).flatMap(({ hostPort }, i) =>
-        hostPort === undefined || hostPort === 0 ? [] : [`${path}.ports[${i}].hostPort: ${String(hostPort)}`],
+        hostPort === undefined || hostPort === 0
+          ? []
+          : [`${path}.ports[${i}].hostPort: ${JSON.stringify(hostPort)}`],
       ),
     ),
   (_pod, containers) =>

@@ -1,7 +1,7 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
 import { addToApp, hasProxy } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
-import { ports } from './names.ts'
+import { ports as ownPorts } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
 import { rewriteProbes, type Questions } from './probes.ts'
@@ -137,7 +137,7 @@ function wishedPort(
 function portFault(port: number | undefined, wish: string): string | undefined {
   if (port === undefined) return `no container declares a port "${wish}"`
   if (port < 1 || port > 65_535) return `${wish} is no port from 1 to 65535`
-  const own: readonly number[] = Object.values(ports)
+  const own: readonly number[] = Object.values(ownPorts)
   return own.includes(port) ? `${wish} is one of the sidecar's own ports` : undefined
 }
 
