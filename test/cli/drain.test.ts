@@ -1,6 +1,6 @@
-// `onbehalf drain` and `onbehalf config` against a running sidecar.
+// `onbehalf drain`, `onbehalf wait` and `onbehalf config` against a running sidecar.
 import assert from 'node:assert/strict'
-import type { ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { asUser } from '../attacks/attack.ts'
@@ -52,6 +52,36 @@ test('without timeouts.drain it waits for as long as it takes', async (t) => {
   )
   response.end()
   assert.deepEqual([(await drained).stderr, (await answer).status], ['', 200])
+})
+
+test('told to outlive the app, it waits until nothing listens there; and not for ever', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '500ms' } } })
+  const inTime = await run(mesh, ['drain', '--wait', '--until-app-ends'])
+  assert.deepEqual([inTime.status, inTime.stderr], [1, 'onbehalf drain: the app still listens\n'])
+  const waiting = run(mesh, ['drain', '--wait', '--until-app-ends'])
+  await mesh.apps.App.close()
+  assert.equal((await waiting).status, 0)
+  assert.match((await run(mesh, ['drain', '--until-app-ends'])).stderr, /--until-app-ends goes with --wait/)
+})
+
+test('wait ends when the listeners are open, or its time is over', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const at = (port: number) => ['--listen-probes', `127.0.0.1:${port}`]
+  const { probes } = mesh.sidecars.App
+  assert.deepEqual(await run(mesh, ['wait', ...at(probes)]), { status: 0, stdout: '', stderr: '' })
+  const port = await freePort()
+  const late = await run(mesh, ['wait', ...at(port), '--timeout', '0'])
+  assert.deepEqual(
+    [late.status, late.stderr],
+    [1, 'onbehalf wait: the listeners of App are not open after 0 s\n'],
+  )
+  const server = createServer((_request, response) => response.end()).listen(port, '127.0.0.1')
+  t.after(() => server.close())
+  assert.equal((await run(mesh, ['wait', ...at(port)])).status, 0)
+  assert.match(
+    (await run(mesh, ['wait', '--timeout', 'long'])).stderr,
+    /--timeout: "long" is no number of seconds/,
+  )
 })
 
 test('where no sidecar answers, that is said', async (t) => {
