@@ -52,9 +52,9 @@ format: node_modules/.installed ## Rewrite the sources in the one format.
 
 build: $(BUNDLE) ## Bundle the sidecar into one file, and the preload into another.
 
-image: build ## Both container images, without an engine, as OCI layouts in dist/image. BASE=scratch: on no base from a registry.
-	test/packages.sh $(IMAGES)
-	deploy/image/build.sh dist/image $$(sed -n 's/^  "version": "\(.*\)",/\1/p' package.json) $(BASE)
+image: build ## Both container images, without an engine, as OCI layouts in dist/image. BASE=scratch: on no base from a registry. ARCH=arm64: for that, into dist/image/arm64.
+	test/packages.sh $(IMAGES) $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-strip=binutils-aarch64-linux-gnu)
+	@ARCH=$(ARCH) deploy/image/build.sh dist/image$(if $(ARCH),/$(ARCH)) $$(sed -n 's/^  "version": "\(.*\)",/\1/p' package.json) $(BASE)
 
 $(BUNDLE): node_modules/.installed $(SOURCES)
 	npm run -s build

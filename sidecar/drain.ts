@@ -32,7 +32,11 @@ export async function drainInbound(draining: Draining): Promise<void> {
   inboundHttp2.announceEnd()
   await sleep(timeouts.drainDelayMs)
   inbound.draining = true
-  for (const server of inboundServers) stopAccepting(server)
+  for (const server of inboundServers) {
+    stopAccepting(server)
+    // Who was busy has been told by now to close; who was idle for so long is hardly about to send.
+    if (timeouts.drainDelayMs > 0) server.closeIdleConnections()
+  }
   inboundHttp2.stopAccepting()
   await untilIdle(inbound, overAfter(timeouts.drainMs))
   sayWhatIsLeft('inbound', inbound, log)

@@ -37,9 +37,12 @@ const common: BuildOptions = {
   define: { ONBEHALF_VERSION: JSON.stringify(process.env['npm_package_version'] ?? 'unknown') },
 }
 
+/** 5 MiB less of memory: V8 keeps the source, and two bytes for each character where a comment holds a single ’. Names stay. */
+const dense: BuildOptions = { ...common, minifyWhitespace: true, lineLimit: 160 }
+
 async function buildSidecar(): Promise<void> {
   await build({
-    ...common,
+    ...dense,
     target: 'node26',
     outfile: dist('onbehalf.cjs'),
     entryPoints: [path.join(root, 'deploy/cli/onbehalf.ts')],
@@ -56,7 +59,7 @@ async function buildSidecar(): Promise<void> {
 
 async function buildOpenTelemetry(): Promise<void> {
   await build({
-    ...common,
+    ...dense,
     target: 'node26',
     outfile: dist('opentelemetry.cjs'),
     entryPoints: [path.join(root, 'sidecar/telemetry/otel/start.ts')],

@@ -1,14 +1,15 @@
 // `onbehalf injector`: the admission webhook, in the foreground until a signal ends it.
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
 import { readOptions } from '../../sidecar/cli/options.ts'
-import { createLog } from '../../sidecar/telemetry/log.ts'
+import { createLog, type Log } from '../../sidecar/telemetry/log.ts'
 import { bootstrapCertificate } from '../kubernetes/injector/bootstrap.ts'
-import { startInjector, type Address, type InjectorOptions } from '../kubernetes/injector/injector.ts'
+import { startInjector } from '../kubernetes/injector/injector.ts'
 import { createApi, placeInPod, type ApiPlace } from '../kubernetes/injector/kubernetes-api.ts'
-import { certificateFromFiles } from '../kubernetes/injector/serving-certificate.ts'
-import { describeInjectionOptions, injectionOptions, settingsOf } from './injection-options.ts'
+import { certificateFromFiles, type ServingCertificate } from '../kubernetes/injector/serving-certificate.ts'
+import { describeInjectionOptions, injectionOptions } from './injection-options.ts'
+import { readInjectorSettings, type InjectorSettings } from './injector-settings.ts'
 
 const usage = `Usage: onbehalf injector --bootstrap | --tls-certificate FILE --tls-key FILE [options]
 
@@ -17,59 +18,65 @@ Answers the API server: puts a sidecar beside each pod that is created where its
 Its certificate is either in files, which are watched, or its own: then it is kept in a Secret of its namespace, renewed,
 and named in its MutatingWebhookConfiguration.
 
-Options:
-  --tls-certificate FILE, --tls-key FILE
+Options (each has a variable: ONBEHALF_ and its name in capitals, such as ONBEHALF_REDIRECT_IMAGE):
+  --tls-certificate FILE
                       The certificate under which it serves, as cert-manager renews it.
-  --bootstrap         Make and renew the certificate.
+  --tls-key FILE      Its key.
+  --bootstrap         Make and renew a certificate of its own (ONBEHALF_BOOTSTRAP=true).
   --service-name NAME The Service by which it is called. Default: onbehalf-injector.
   --secret NAME       Where a certificate of its own is kept. Default: onbehalf-injector-certificate.
   --webhooks NAME     Its MutatingWebhookConfiguration. Default: onbehalf-injector.
-  --listen ADDRESS    Default: 0.0.0.0:8443.
+  --listen ADDRESS    HTTPS. Default: 0.0.0.0:8443.
   --listen-probes ADDRESS
                       /ready /livez /metrics. Default: 0.0.0.0:15021.
-  --drain-delay SECONDS
-                      So long it serves on after SIGTERM. Default: 5.
+  --drain-delay TIME  So long it serves on after SIGTERM. Default: 5s.
+  --log-level LEVEL   debug, info (default), warn or error.
+  --log-format FORMAT auto (default), json or text.
 ${describeInjectionOptions}  -h, --help          This text.
 
-The variables OTEL_EXPORTER_… and the like that it is given itself are given to every sidecar.
+The variables OTEL_EXPORTER_… and the like that it is given itself stand in every sidecar, but for OTEL_SERVICE_NAME and
+OTEL_RESOURCE_ATTRIBUTES.
 
 Example: onbehalf injector --bootstrap --image registry.example.com/onbehalf:0.7.0
 
 Exit status: 0 stopped as it was told to, 2 wrong use, files that cannot be used, or an address that cannot be bound.
 `
 
+const text = { type: 'string' } as const
 const options = {
   ...injectionOptions,
-  'tls-certificate': { type: 'string' },
-  'tls-key': { type: 'string' },
-  bootstrap: { type: 'boolean', default: false },
-  'service-name': { type: 'string', default: 'onbehalf-injector' },
-  secret: { type: 'string', default: 'onbehalf-injector-certificate' },
-  webhooks: { type: 'string', default: 'onbehalf-injector' },
-  listen: { type: 'string', default: '0.0.0.0:8443' },
-  'listen-probes': { type: 'string', default: '0.0.0.0:15021' },
-  'drain-delay': { type: 'string', default: '5' },
-  help: { type: 'boolean', short: 'h', default: false },
+  'tls-certificate': text,
+  'tls-key': text,
+  bootstrap: { type: 'boolean' },
+  'service-name': text,
+  secret: text,
+  webhooks: text,
+  listen: text,
+  'listen-probes': text,
+  'drain-delay': text,
+  'log-level': text,
+  'log-format': text,
+  help: { type: 'boolean', short: 'h' },
 } as const
-
-const logSettings = { level: 'info', format: 'auto', access: 'off', linesPerSecond: 100 } as const
 
 export async function injector(args: string[], io: Io): Promise<number> {
   const stop = Promise.withResolvers<string>()
   const signals = ['SIGTERM', 'SIGINT'] as const
   for (const signal of signals) process.on(signal, stop.resolve)
   try {
-    const asked = readAsked(args, io)
-    if (asked === undefined) {
+    const { help, ...flags } = readOptions(args, options, false).values
+    if (help === true) {
       io.stdout.write(usage)
       return exitStatus.done
     }
-    const started = startInjector(asked)
-    const first = await Promise.race([started, stop.promise])
-    // Told to end while it waits for the API server: there is nothing to drain.
-    if (typeof first === 'string') return exitStatus.done
+    const settings = readInjectorSettings(flags, io.env)
+    const log = createLog({ ...settings.log, access: 'off', linesPerSecond: 100 }, io.stderr, Date.now)
+    const certificate = await certificateFor(settings, io, log)
+    const running = await startInjector({ ...settings, certificate, log, now: Date.now })
     await stop.promise
-    await first.stop()
+    // A second Ctrl-C ends it at once.
+    process.off('SIGINT', stop.resolve)
+    await running.stop()
     return exitStatus.done
   } catch (error) {
     io.stderr.write(`onbehalf injector: ${(error as Error).message}\nSee onbehalf injector --help.\n`)
@@ -79,57 +86,27 @@ export async function injector(args: string[], io: Io): Promise<number> {
   }
 }
 
-/** Undefined where only the help is asked for. @throws {Error} with what is wrong, in words. */
-function readAsked(args: string[], io: Io): InjectorOptions | undefined {
-  const { values } = readOptions(args, options, false)
-  if (values.help) return undefined
-  const { 'tls-certificate': cert, 'tls-key': key, bootstrap } = values
-  const log = createLog(logSettings, io.stderr, Date.now)
-  if (bootstrap === (cert !== undefined || key !== undefined) || (cert === undefined) !== (key === undefined))
-    throw new Error('say either --bootstrap, or both --tls-certificate and --tls-key')
-  const place = bootstrap ? placeInPod(io.env) : undefined
-  return {
-    listen: addressOf('listen', values.listen),
-    listenProbes: addressOf('listen-probes', values['listen-probes']),
-    settings: { ...settingsOf(values), environment: passedOn(io.env) },
-    drainDelayMs: secondsOf('drain-delay', values['drain-delay']) * 1_000,
-    log,
-    certificate: async () => {
-      if (place === undefined) return certificateFromFiles(cert ?? '', key ?? '', log)
-      const { secret, webhooks, 'service-name': service } = values
-      const api = createApi(place)
-      return bootstrapCertificate({
-        api,
-        namespace: await namespaceOf(place),
-        service,
-        secret,
-        webhooks,
-        log,
-        now: Date.now,
-      })
-    },
-  }
-}
-
-/** What concerns the injector itself stays with it. */
-function passedOn(env: Io['env']): InjectorOptions['settings']['environment'] {
-  return Object.entries(env).flatMap(([name, value]) =>
-    /^OTEL_(?!SERVICE_NAME$|RESOURCE_ATTRIBUTES$)/.test(name) && value !== undefined ? [{ name, value }] : [],
-  )
+async function certificateFor(
+  { serving }: InjectorSettings,
+  { cwd, env }: Io,
+  log: Log,
+): Promise<ServingCertificate> {
+  if (serving.kind === 'files')
+    return certificateFromFiles(resolve(cwd, serving.certificate), resolve(cwd, serving.key), log)
+  const place = placeInPod(env)
+  const namespace = await namespaceOf(place)
+  return bootstrapCertificate({ ...serving, api: createApi(place), namespace, log, now: Date.now })
 }
 
 async function namespaceOf({ accountFolder }: ApiPlace): Promise<string> {
-  return (await readFile(join(accountFolder, 'namespace'), 'utf8')).trim()
-}
-
-function addressOf(option: string, text: string): Address {
-  const [, host, port] = /^(.+):(\d{1,5})$/.exec(text) ?? []
-  if (host === undefined || Number(port) > 65_535)
-    throw new Error(`--${option}: "${text}" is no address such as 0.0.0.0:8443`)
-  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
-}
-
-function secondsOf(option: string, text: string): number {
-  if (!/^\d{1,3}$/.test(text)) throw new Error(`--${option}: "${text}" is no number of seconds`)
-  return Number(text)
+  try {
+    return (await readFile(join(accountFolder, 'namespace'), 'utf8')).trim()
+  } catch (error) {
+    throw new Error(
+      `--bootstrap works in a pod with a service account alone: ${accountFolder} is not there`,
+      {
+        cause: error,
+      },
+    )
+  }
 }

@@ -79,8 +79,7 @@ export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
       () => response.destroy(),
     )
   })
-  const bounded = boundConnections(server)
-  const streams = new EventStreams(subject.events, (socket) => bounded.spare(socket))
+  const streams = new EventStreams(subject.events, boundConnections(server))
   return server
 }
 

@@ -12,13 +12,11 @@ export const requestTimeouts = {
   connectionsCheckingInterval: 1_000,
 } as const
 
-export interface Bounded {
-  /** Is closed for nobody, and counts no more. */
-  spare(socket: Socket): void
-}
-
-/** With more than {@link maxConnections} the oldest is closed: a newcomer that is turned away would be the probe. */
-export function boundConnections(server: Server): Bounded {
+/**
+ * With more than {@link maxConnections} the oldest is closed: a newcomer that is turned away would be the probe.
+ * @returns what spares a connection: it is closed for nobody, and counts no more.
+ */
+export function boundConnections(server: Server): (socket: Socket) => void {
   const open = new Set<Socket>()
   server.on('connection', (socket) => {
     open.add(socket)
@@ -29,5 +27,5 @@ export function boundConnections(server: Server): Bounded {
     open.delete(oldest)
     oldest.destroy()
   })
-  return { spare: (socket) => void open.delete(socket) }
+  return (socket) => void open.delete(socket)
 }

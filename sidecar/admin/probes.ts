@@ -18,10 +18,10 @@ export function createProbes(subject: ProbeSubject): Server {
   const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
   const server = createServer(options, (request, response) => {
     // Who waits there is counted there.
-    if (isForDrained(subject, request)) bounded.spare(request.socket)
+    if (isForDrained(subject, request)) spare(request.socket)
     answer(subject, request, response)
   })
-  const bounded = boundConnections(server)
+  const spare = boundConnections(server)
   return server
 }
 
@@ -43,7 +43,8 @@ function answer(subject: ProbeSubject, request: IncomingMessage, response: Serve
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')
     send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
-  else send(response, 404, 'There is: /ready, /livez, /drained, /metrics.\n')
+  else
+    send(response, 404, `There is: /ready, /livez, ${drained === undefined ? '' : '/drained, '}/metrics.\n`)
 }
 
 function sendAlive(response: ServerResponse, isOpen: boolean): void {

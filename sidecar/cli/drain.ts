@@ -43,7 +43,10 @@ export function drain(args: string[], io: Io): Promise<number> {
 }
 
 async function untilIdle(mesh: Mesh, io: Io): Promise<number> {
-  const deadline = performance.now() + mesh.timeouts.drainMs + mesh.timeouts.drainDelayMs
+  const { drainMs, drainDelayMs } = mesh.timeouts
+  // Until then new requests are taken: that none is under way says nothing yet.
+  await pause(drainDelayMs)
+  const deadline = drainMs === 0 ? Infinity : performance.now() + drainMs
   for (;;) {
     const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
     if (active === 0) {

@@ -41,11 +41,22 @@ export async function makeFolder(): Promise<string> {
   return mkdtemp(join(tmpdir(), 'onbehalf-image-'))
 }
 
-/** @returns what it printed. */
-export async function buildImages(folder: string, ...only: string[]): Promise<string> {
+export interface BuildWishes {
+  readonly base?: string
+  /** Which one; both by default. */
+  readonly only?: string
+  readonly umask?: string
+}
+
+/** @returns what it printed; throws with its status as `code`. */
+export async function buildImages(
+  folder: string,
+  { base = 'scratch', only = 'both', umask = '022' }: BuildWishes = {},
+): Promise<string> {
   const script = join(root, 'deploy/image/build.sh')
   const env = { ...process.env, SOURCE_DATE_EPOCH: '1700000000' }
-  const { stdout } = await run(script, [folder, '1.2.3', 'scratch', ...only], { env, timeout: 300_000 })
+  const program = ['-c', `umask ${umask} && exec "$0" "$@"`, script, folder, '1.2.3', base, only]
+  const { stdout } = await run('sh', program, { env, timeout: 300_000 })
   return stdout
 }
 
@@ -73,10 +84,10 @@ export async function readImage(folder: string, name: string): Promise<BuiltImag
   }
 }
 
-/** Its files, by path from the root, without folders. */
+/** Its files and folders, by path from the root, without symbolic links. */
 export async function filesOf({ root: at }: BuiltImage): Promise<readonly string[]> {
   const entries = await readdir(at, { recursive: true, withFileTypes: true })
   return entries
-    .filter((entry) => !entry.isDirectory())
+    .filter((entry) => !entry.isSymbolicLink())
     .map((entry) => join(entry.parentPath, entry.name).slice(at.length))
 }

@@ -1,17 +1,15 @@
 // Both images: built without an engine, looked into, and run from their file systems as the users that they name.
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import type { ExecFileException } from 'node:child_process'
+import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { freePorts } from '../../deploy/demo/ports.ts'
 import { startApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { makeSigner, userClaims } from '../support/tokens.ts'
-import { makeNetwork, whyNoNamespaces } from '../interception/network.ts'
+import { makeNetwork, whyNoNamespaces, type Pod } from '../interception/network.ts'
+import { mounts, start } from './container.ts'
 import { buildImages, filesOf, makeFolder, readImage, whyNoImages, type BuiltImage } from './ground.ts'
 
 const mebibyte = 1024 * 1024
@@ -43,7 +41,7 @@ describe('images', { skip: whyNot ?? false }, () => {
   test('the sidecar’s holds no shell, no package manager, nothing that a user may change', async () => {
     const files = await filesOf(sidecar)
     assert.deepEqual(
-      files.filter((file) => /\/(sh|bash|dash|busybox|apt|dpkg|npm)$/.test(file)),
+      files.filter((file) => /bin\/(sh|bash|dash|busybox|apt|dpkg|npm)$/.test(file)),
       [],
     )
     assert.deepEqual(files.filter((file) => file.startsWith('/onbehalf/')).toSorted(), [
@@ -52,9 +50,36 @@ describe('images', { skip: whyNot ?? false }, () => {
       '/onbehalf/opentelemetry.cjs',
       '/onbehalf/preload.cjs',
     ])
+    const writable: string[] = []
     for (const file of files) {
-      const { mode, uid } = await stat(join(sidecar.root, file)).catch(() => ({ mode: 0, uid: 0 }))
-      assert.ok((mode & 0o7022) === 0 && uid === 0, file)
+      const { mode, uid, gid } = await stat(join(sidecar.root, file))
+      assert.equal(uid, 0, file)
+      if ((mode & 0o4002) !== 0 || gid === 15_000) writable.push(file)
+    }
+    // As in every Debian, and of a file system that is read-only.
+    assert.deepEqual(writable.toSorted(), ['/tmp', '/var/lock', '/var/tmp'])
+  })
+
+  test('the program is text of one byte for each character, which takes half the memory', async () => {
+    for (const name of ['onbehalf.cjs', 'opentelemetry.cjs']) {
+      const bytes = await readFile(join(sidecar.root, 'onbehalf', name))
+      assert.ok(
+        bytes.every((byte) => byte < 0x80),
+        name,
+      )
+    }
+  })
+
+  test('both name what they are made of', async () => {
+    for (const image of [sidecar, redirect]) {
+      const { Labels } = image.config.config
+      assert.equal(Labels['org.opencontainers.image.version'], '1.2.3')
+      assert.match(Labels['org.opencontainers.image.revision'] ?? '', /^[0-9a-f]{40}(-dirty)?$|^unknown$/)
+      assert.match(await readFile(join(image.root, 'etc/os-release'), 'utf8'), /^ID=debian$/m)
+      assert.match(
+        await readFile(join(image.root, 'var/lib/dpkg/status.d/libc6'), 'utf8'),
+        /^Package: libc6$/m,
+      )
     }
   })
 
@@ -73,9 +98,18 @@ describe('images', { skip: whyNot ?? false }, () => {
     }
   })
 
-  test('built again, the bytes are the same', async () => {
-    await buildImages(folder, 'onbehalf-redirect')
+  test('built again, by somebody with another umask, the bytes are the same', async () => {
+    await buildImages(folder, { only: 'onbehalf-redirect', umask: '077' })
     assert.equal((await readImage(folder, 'onbehalf-redirect')).digest, redirect.digest)
+  })
+
+  test('a base that was asked for and cannot be had ends the build', async () => {
+    const base = `oci:${folder}/none:1`
+    await assert.rejects(buildImages(folder, { base, only: 'onbehalf' }), (error: ExecFileException) => {
+      assert.equal(error.code, 1)
+      assert.match(String(error.stderr), /^the base cannot be had: oci:/)
+      return true
+    })
   })
 
   test('from its file system, as its user, the sidecar starts, verifies, and ends as it is told', async (t) => {
@@ -93,14 +127,27 @@ describe('images', { skip: whyNot ?? false }, () => {
     const token = signer.sign(
       userClaims({ aud: 'app.test', email: 'alice@companydomain.com', iat, exp: iat + 60 }),
     )
+    const livez = await send({ port: ports[3] as number, target: '/livez', headers: [] })
+    assert.equal(livez.status, 200)
     const at = { port: ports[0] as number, target: '/' }
     const answer = await send({ ...at, headers: ['X-Pomerium-Jwt-Assertion', token] })
     assert.equal(answer.status, 200, answer.body)
     assert.equal((await send({ ...at, headers: [] })).status, 401)
-    const copied = await readFile(join(run.root, 'preload/preload.cjs'), 'utf8')
-    assert.equal(copied, await readFile(join(sidecar.root, 'onbehalf/preload.cjs'), 'utf8'))
     run.process.kill('SIGTERM')
     assert.equal(await run.status, 0, run.output())
+  })
+
+  test('as its user, it gives the app’s containers the preload', async (t) => {
+    const signer = makeSigner()
+    const ports = await freePorts(4)
+    const files = {
+      'mesh.yaml': meshFile(9, ports),
+      'jwks.json': JSON.stringify({ keys: [signer.jwk] }),
+    }
+    const run = await start(t, sidecar, files)
+    await run.ready(ports[3] as number)
+    const copied = await readFile(join(run.root, 'preload/preload.cjs'), 'utf8')
+    assert.equal(copied, await readFile(join(sidecar.root, 'onbehalf/preload.cjs'), 'utf8'))
   })
 
   test('a wrong mesh file ends it with status 2, and the place is named', async (t) => {
@@ -109,26 +156,29 @@ describe('images', { skip: whyNot ?? false }, () => {
     assert.match(run.output(), /mesh\.yaml:2:1 routs: .*did you mean "routes"/)
   })
 
-  test(
-    'the second one redirects a pod, with NET_ADMIN and NET_RAW alone and a root that is read-only',
-    { skip: whyNoPods ?? false },
-    async (t) => {
-      const network = await makeNetwork(['pod'])
-      t.after(() => network.close())
-      const { pods } = network
-      assert.deepEqual(redirect.config.config.Entrypoint, ['/entry.sh'])
-      const { root } = redirect
-      // SYS_CHROOT only so that its file system can be entered.
-      const few = '-all,+net_admin,+net_raw,+sys_chroot'
-      const enter = `setpriv --bounding-set=${few} --inh-caps=${few} --no-new-privs chroot ${root} /entry.sh apply --uid 15000`
-      const script = [...mounts(root), `exec ${enter}`].join(' && ')
-      await pods.pod.exec('unshare', '--mount', 'sh', '-c', script)
-      assert.match(
-        await pods.pod.exec('iptables', '-t', 'nat', '-S'),
-        /-A ONBEHALF_OUTBOUND .*--uid-owner 15000 -j RETURN/,
-      )
-    },
-  )
+  describe('the second one, with NET_ADMIN and NET_RAW alone and a root that is read-only', () => {
+    test('redirects a pod', { skip: whyNoPods ?? false }, async (t) => {
+      const { pod } = await makePod(t)
+      await redirectPod(pod, redirect)
+      for (const command of ['iptables', 'ip6tables']) assert.match(await pod.exec(command, ...rules), ours)
+    })
+
+    test(
+      'redirects a pod whose kernel has the legacy tables only',
+      { skip: whyNoPods ?? false },
+      async (t) => {
+        const { pod } = await makePod(t)
+        const why = await pod.exec('iptables-legacy', ...rules).then(
+          () => undefined,
+          () => 'this kernel has no legacy tables',
+        )
+        if (why !== undefined) return t.skip(why)
+        await redirectPod(pod, redirect, `mount --bind /dev/null ${redirect.root}/usr/sbin/xtables-nft-multi`)
+        for (const command of ['iptables-legacy', 'ip6tables-legacy'])
+          assert.match(await pod.exec(command, ...rules), ours)
+      },
+    )
+  })
 })
 
 function meshFile(appPort: number, [inbound, outbound, admin, probes]: readonly number[]): string {
@@ -157,79 +207,27 @@ function meshFile(appPort: number, [inbound, outbound, admin, probes]: readonly 
   })
 }
 
-interface Run {
-  readonly process: ChildProcess
-  readonly root: string
-  readonly status: Promise<number | null>
-  output(): string
-  ready(port: number): Promise<void>
+const rules = ['-t', 'nat', '-S']
+const ours = /-A ONBEHALF_OUTBOUND .*--uid-owner 15000 -j RETURN/
+
+async function makePod(t: TestContext): Promise<{ readonly pod: Pod }> {
+  const network = await makeNetwork(['pod'])
+  t.after(() => network.close())
+  return network.pods
 }
 
-/** In a mount namespace: what a runtime adds to a file system that it makes read-only. */
-function mounts(root: string): string[] {
-  return [
-    `mkdir -p ${root}/proc ${root}/dev`,
-    `touch ${root}/dev/null`,
-    `mount --bind ${root} ${root}`,
-    `mount -o remount,bind,ro ${root}`,
-    `mount -t proc proc ${root}/proc`,
-    `mount --bind /dev/null ${root}/dev/null`,
-  ]
-}
-
-/** As a runtime does: its file system, read-only, with /proc, /dev/null, the mesh file and one folder to write to. */
-async function start(
-  t: TestContext,
-  { root, config }: BuiltImage,
-  files: Readonly<Record<string, string>>,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Run> {
-  const top = await mkdtemp(join(tmpdir(), 'onbehalf-run-'))
-  t.after(() => rm(top, { recursive: true, force: true }))
-  const own = join(top, 'own')
-  await Promise.all(
-    ['mesh', 'preload', 'run'].map((name) => mkdir(join(own, name), { recursive: true, mode: 0o777 })),
+/** As its manifest says, after what `prepare` does to its file system. */
+async function redirectPod(pod: Pod, { root, config }: BuiltImage, ...prepare: string[]): Promise<void> {
+  const { Entrypoint, Cmd, Env = [] } = config.config
+  // SYS_CHROOT only so that its file system can be entered.
+  const few = '-all,+net_admin,+net_raw,+sys_chroot'
+  const enter = `env -i ${Env.join(' ')} /usr/bin/setpriv --bounding-set=${few} --inh-caps=${few} --no-new-privs`
+  const program = ['/usr/sbin/chroot', root, ...Entrypoint, ...Cmd].join(' ')
+  await pod.exec(
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    [...mounts(root), ...prepare, `exec ${enter} ${program}`].join(' && '),
   )
-  for (const [name, text] of Object.entries(files)) await writeFile(join(own, 'mesh', name), text)
-  const script = [
-    `mkdir -p ${root}/own`,
-    ...mounts(root),
-    `mount --bind ${own} ${root}/own && chmod 777 ${own}/preload ${own}/run`,
-    `exec chroot --userspec=${config.config.User} ${root} "$@"`,
-  ].join(' && ')
-  const program = [...config.config.Entrypoint, ...config.config.Cmd]
-  const child = spawn('unshare', ['--mount', 'sh', '-c', script, 'sh', ...program], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: '/usr/bin:/bin:/usr/sbin:/sbin',
-      ONBEHALF_CONFIG: '/own/mesh/mesh.yaml',
-      ONBEHALF_SERVICE: 'App',
-      ONBEHALF_PRELOAD_DIR: '/own/preload',
-      XDG_RUNTIME_DIR: '/own/run',
-      ...env,
-    },
-  })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const status = once(child, 'exit').then(([code]) => code as number | null)
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await status
-  })
-  return {
-    process: child,
-    root: own,
-    status,
-    output: () => output,
-    async ready(port) {
-      for (let tries = 0; tries < 400; tries++) {
-        assert.equal(child.exitCode, null, output)
-        const answer = await send({ port, target: '/ready', headers: [] }).catch(() => undefined)
-        if (answer?.status === 200) return
-        await pause(25)
-      }
-      assert.fail(`not ready within 10 s:\n${output}`)
-    },
-  }
 }

@@ -6,7 +6,8 @@ import { roll } from './node/deployment.ts'
 import { audience, serviceNames, startShop } from './shop.ts'
 
 const whyNot = await whyNoNamespaces()
-const perSecond = 500
+/** At all services together: a user's request is one at each of them. */
+const perSecond = Number(process.env['RATE'] ?? 500)
 
 test(
   'the injected demo: traffic, probes, and a rolling restart of all three under load that loses nothing',
@@ -31,7 +32,7 @@ test(
     })
 
     await t.test(`a rolling restart of all three at ${perSecond} requests/s`, async () => {
-      await node.agent.tell('startLoad', { ...entry, audience, perSecond })
+      await node.agent.tell('startLoad', { ...entry, audience, perSecond: perSecond / serviceNames.length })
       await Promise.all(rollouts.map((rollout) => rollout.restart()))
       const tally = await node.agent.tell('stopLoad', 500)
       t.diagnostic(JSON.stringify(tally))

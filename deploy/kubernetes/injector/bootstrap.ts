@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createAuthority, issueAccount } from '../../../sidecar/ca.ts'
 import { describeError, type Log } from '../../../sidecar/telemetry/log.ts'
 import { ApiFault, type ApiObject, type KubernetesApi } from './kubernetes-api.ts'
-import { checkPair, notAfterMs, type KeyPair, type ServingCertificate } from './serving-certificate.ts'
+import { dataOf, readKept, type Kept, type SecretObject } from './kept-certificate.ts'
+import { describePair, notAfterMs, type KeyPair, type ServingCertificate } from './serving-certificate.ts'
 
 export interface BootstrapOptions {
   readonly api: KubernetesApi
@@ -14,6 +15,7 @@ export interface BootstrapOptions {
   /** The MutatingWebhookConfiguration. */
   readonly webhooks: string
   readonly log: Log
+  /** Milliseconds since the epoch. */
   readonly now: () => number
   /** How often the Secret is looked at. */
   readonly intervalMs?: number
@@ -22,162 +24,149 @@ export interface BootstrapOptions {
   readonly days?: number
 }
 
-interface SecretObject extends ApiObject {
-  readonly data?: Readonly<Record<string, string>>
-}
-
 interface WebhooksObject extends ApiObject {
   readonly webhooks?: readonly { readonly clientConfig: { readonly caBundle?: string } }[]
-}
-
-/** What the Secret holds. `next` waits until the webhooks name its authority. */
-interface Kept {
-  readonly pair: KeyPair
-  readonly next: (KeyPair & { readonly sinceMs: number }) | undefined
-  /** The authorities of both, as PEM. */
-  readonly bundle: string
-  readonly object: SecretObject
 }
 
 const lifeDays = 90
 const renewAfter = 2 / 3
 const dayMs = 86_400_000
+const firstPauseMs = 250
 
 /**
- * Starts keeping the certificate; resolves when there is one to serve, which need not be in the webhooks yet.
+ * Starts keeping the certificate, and goes on until it is closed; an API server that does not answer is asked again.
  * The authority's key is thrown away once it has certified: whoever reads the Secret can serve as the injector until its
  * certificate ends, and can certify nothing.
  */
-export async function bootstrapCertificate(
-  options: BootstrapOptions,
-): Promise<ServingCertificate & { reconcile(): Promise<void> }> {
-  const { log, now, intervalMs = 10_000 } = options
+export function bootstrapCertificate(options: BootstrapOptions): ServingCertificate {
+  const { log, intervalMs = 10_000 } = options
   const stopping = new AbortController()
   let listener: (() => void) | undefined
   let current: KeyPair | undefined
-  let isNamed = false
-  const reconcile = async () => {
-    const kept = await advance(options)
-    isNamed = true
-    if (kept.pair.cert === current?.cert) return
-    current = kept.pair
-    log.write('info', 'serving certificate in effect', {
-      not_after: new Date(notAfterMs(kept.pair.cert)).toISOString(),
-    })
-    listener?.()
-  }
-  const attempt = async () => {
+  const look = async (): Promise<boolean> => {
     try {
-      await reconcile()
+      const { pair } = await advance(options)
+      if (pair.cert === current?.cert) return true
+      current = pair
+      log.write('info', 'serving certificate in effect', describePair(pair))
+      listener?.()
+      return true
     } catch (error) {
       // Another replica was faster: the next look sees what it did.
       const isLost = error instanceof ApiFault && error.status === 409
-      log.write(isLost ? 'debug' : 'error', 'the certificate cannot be kept', { error: describeError(error) })
+      const cause = describeError(error)
+      log.write(isLost ? 'debug' : 'error', 'the certificate cannot be kept', { cause })
+      return false
     }
   }
-  const wait = (ms: number) =>
-    pause(ms, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined)
-  const isServing = () => current !== undefined
-  for (let tries = 0; !isServing(); tries++) {
-    if (tries > 0) await wait(Math.min(intervalMs, 250 * 2 ** Math.min(tries, 6)))
-    await attempt()
-  }
-  void (async () => {
-    while (!stopping.signal.aborted) {
-      await wait(intervalMs * (0.75 + Math.random() / 2))
-      if (!stopping.signal.aborted) await attempt()
+  const looking = (async () => {
+    for (let failures = 0; !stopping.signal.aborted;) {
+      failures = (await look()) ? 0 : failures + 1
+      const waitMs = failures === 0 ? intervalMs : Math.min(intervalMs, firstPauseMs * 2 ** failures)
+      // Replicas that look at the same moment get into each other's way.
+      await sleep(waitMs * (0.75 + Math.random() / 2), stopping.signal)
     }
   })()
-  const pair = () => current as KeyPair
   return {
-    reconcile,
-    current: pair,
-    notAfterMs: () => notAfterMs(pair().cert),
+    current: () => current,
     onChange: (told) => (listener = told),
-    waitingFor: () => {
-      if (notAfterMs(pair().cert) <= now()) return 'the serving certificate has expired'
-      return isNamed ? undefined : 'the webhooks do not name the certificate yet'
+    waitingFor: () =>
+      current === undefined ? 'the webhooks do not name a certificate of ours yet' : undefined,
+    close() {
+      stopping.abort()
+      return looking
     },
-    close: () => stopping.abort(),
   }
 }
 
-/** One step: whatever is next is done, by whichever replica comes first. @throws {ApiFault} */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal, ref: false }).catch(() => undefined)
+}
+
+/**
+ * One step: whatever is next is done, by whichever replica comes first. The webhooks are read before the Secret: where
+ * another replica changes both meanwhile, ours is not written over what it wrote.
+ * @returns what the Secret holds, which the webhooks name. @throws {ApiFault} 409: another replica was faster.
+ */
 async function advance(options: BootstrapOptions): Promise<Kept> {
   const { now, settleMs = 10_000 } = options
+  const webhooks = await readWebhooks(options)
   const kept = await readOrCreate(options)
-  const isChanged = await nameInWebhooks(options, kept.bundle)
-  if (kept.next !== undefined) {
-    if (isChanged || now() < kept.next.sinceMs + settleMs) return kept
-    return write(options, kept, { pair: kept.next, next: undefined, bundle: kept.bundle })
+  const isChanged = await nameInWebhooks(options, webhooks, kept.bundle)
+  const { next } = kept
+  if (next !== undefined) {
+    // The time counts from when the webhooks were seen to name it, by whichever replica.
+    if (isChanged || next.sinceMs === undefined)
+      return write(options, kept.object, { ...kept, next: { ...next, sinceMs: now() } })
+    if (now() < next.sinceMs + settleMs) return kept
+    return write(options, kept.object, { pair: next, next: undefined, bundle: kept.bundle })
   }
   const { days = lifeDays } = options
   const renewAtMs = notAfterMs(kept.pair.cert) - days * dayMs * (1 - renewAfter)
   if (now() < renewAtMs) return kept
   const made = await certify(options)
+  // That of the certificate which is still served, and none before it.
   const [latest = ''] = kept.bundle.split(/(?<=-----END CERTIFICATE-----\n)/)
-  return write(options, kept, {
-    pair: kept.pair,
-    next: { ...made.pair, sinceMs: now() },
-    bundle: made.authority + latest,
-  })
+  const bundle = made.authority + latest
+  return write(options, kept.object, { pair: kept.pair, next: { ...made.pair, sinceMs: undefined }, bundle })
 }
 
 const secretsOf = ({ namespace }: BootstrapOptions) => `/api/v1/namespaces/${namespace}/secrets`
+const hostOf = ({ service, namespace }: BootstrapOptions) => `${service}.${namespace}.svc`
 
+/** What cannot be used is replaced: an empty Secret, one that somebody damaged, one that outlived its certificate. */
 async function readOrCreate(options: BootstrapOptions): Promise<Kept> {
-  const place = `${secretsOf(options)}/${options.secret}`
-  const found = await options.api.get<SecretObject>(place)
-  if (found !== undefined) return read(found)
-  const { pair, authority } = await certify(options)
-  const object = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata: { name: options.secret } }
-  await options.api.create(secretsOf(options), {
-    ...object,
-    data: dataOf({ pair, next: undefined, bundle: authority }),
-  })
-  const made = await options.api.get<SecretObject>(place)
-  if (made === undefined) throw new ApiFault(404, `GET ${place}: it is gone again`)
-  return read(made)
+  const found = await readSecret(options)
+  const kept = found && readKept(found, hostOf(options), options.now())
+  if (kept !== undefined) return kept
+  const { pair, authority: bundle } = await certify(options)
+  const made = { pair, next: undefined, bundle }
+  if (found !== undefined) {
+    options.log.write('warn', 'what the Secret holds cannot be used, and is replaced', {
+      secret: options.secret,
+    })
+    await write(options, found, made)
+  } else await create(options, made)
+  const written = await readSecret(options)
+  const read = written && readKept(written, hostOf(options), options.now())
+  if (read === undefined) throw new ApiFault(409, `Secret ${options.secret}: it was changed again`)
+  return read
 }
 
-function read(object: SecretObject): Kept {
-  const of = (key: string) => Buffer.from(object.data?.[key] ?? '', 'base64').toString()
-  const pair = { cert: of('tls.crt'), key: of('tls.key') }
-  checkPair(pair)
-  const next = { cert: of('next.crt'), key: of('next.key'), sinceMs: Number(of('next-since')) }
-  if (next.cert === '') return { pair, next: undefined, bundle: of('ca.crt'), object }
-  checkPair(next)
-  return { pair, next, bundle: of('ca.crt'), object }
+function readSecret(options: BootstrapOptions): Promise<SecretObject | undefined> {
+  return options.api.get<SecretObject>(`${secretsOf(options)}/${options.secret}`)
 }
 
-function dataOf({ pair, next, bundle }: Omit<Kept, 'object'>): Record<string, string> {
-  const files = {
-    'tls.crt': pair.cert,
-    'tls.key': pair.key,
-    'ca.crt': bundle,
-    ...(next === undefined
-      ? {}
-      : { 'next.crt': next.cert, 'next.key': next.key, 'next-since': String(next.sinceMs) }),
-  }
-  return Object.fromEntries(
-    Object.entries(files).map(([key, text]) => [key, Buffer.from(text).toString('base64')]),
-  )
+async function create(options: BootstrapOptions, content: Omit<Kept, 'object'>): Promise<void> {
+  const metadata = { name: options.secret, labels: { 'app.kubernetes.io/managed-by': 'onbehalf-injector' } }
+  const object = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata }
+  await options.api.create(secretsOf(options), { ...object, data: dataOf(content) })
 }
 
 async function write(
   options: BootstrapOptions,
-  { object }: Kept,
+  object: SecretObject,
   content: Omit<Kept, 'object'>,
 ): Promise<Kept> {
   await options.api.replace(`${secretsOf(options)}/${options.secret}`, { ...object, data: dataOf(content) })
   return { ...content, object }
 }
 
+const placeOf = ({ webhooks }: BootstrapOptions) =>
+  `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${webhooks}`
+
+async function readWebhooks(options: BootstrapOptions): Promise<WebhooksObject> {
+  const found = await options.api.get<WebhooksObject>(placeOf(options))
+  if (found === undefined) throw new ApiFault(404, `GET ${placeOf(options)}: there is none`)
+  return found
+}
+
 /** @returns whether they named others before. */
-async function nameInWebhooks({ api, webhooks: name }: BootstrapOptions, bundle: string): Promise<boolean> {
-  const place = `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${name}`
-  const found = await api.get<WebhooksObject>(place)
-  if (found === undefined) throw new ApiFault(404, `GET ${place}: there is none`)
+async function nameInWebhooks(
+  options: BootstrapOptions,
+  found: WebhooksObject,
+  bundle: string,
+): Promise<boolean> {
   const caBundle = Buffer.from(bundle).toString('base64')
   const { webhooks = [] } = found
   if (webhooks.every(({ clientConfig }) => clientConfig.caBundle === caBundle)) return false
@@ -185,11 +174,12 @@ async function nameInWebhooks({ api, webhooks: name }: BootstrapOptions, bundle:
     ...webhook,
     clientConfig: { ...webhook.clientConfig, caBundle },
   }))
-  await api.replace(place, { ...found, webhooks: named })
+  await options.api.replace(placeOf(options), { ...found, webhooks: named })
   return true
 }
 
-async function certify({ namespace, service, now, days = lifeDays }: BootstrapOptions) {
+async function certify(options: BootstrapOptions) {
+  const { service, now, days = lifeDays } = options
   const issuer = 'onbehalf-injector'
   const authority = await createAuthority({ issuer, days, nowMs: now() })
   const { certificatePem: cert, keyPem: key } = await issueAccount({
@@ -197,7 +187,7 @@ async function certify({ namespace, service, now, days = lifeDays }: BootstrapOp
     caKeyPem: authority.keyPem,
     issuer,
     account: service,
-    dnsNames: [`${service}.${namespace}.svc`, `${service}.${namespace}.svc.cluster.local`],
+    dnsNames: [hostOf(options), `${hostOf(options)}.cluster.local`],
     days,
     nowMs: now(),
   })

@@ -93,13 +93,22 @@ async function call(
     const answer = await text(response)
     const status = response.statusCode ?? 0
     if (status >= 300) throw new ApiFault(status, `${method} ${path}: ${status} ${reasonOf(answer)}`)
-    return JSON.parse(answer)
+    return parseAnswer(answer)
   } catch (error) {
     if (error instanceof ApiFault) throw error
     throw new ApiFault(
       0,
       `${method} ${path}: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`,
     )
+  }
+}
+
+/** The parser's own words would show a piece of what was read, which may be a key. */
+function parseAnswer(answer: string): unknown {
+  try {
+    return JSON.parse(answer)
+  } catch {
+    throw new Error('the answer is no JSON')
   }
 }
 

@@ -1,9 +1,12 @@
 // AdmissionReview admission.k8s.io/v1: what is asked by the API server, and the answer. Pure.
 import { injectPod, type Injection } from '../injection/inject.ts'
+import { prefix } from '../injection/names.ts'
 import type { PodTemplate } from '../injection/pod.ts'
 import type { Settings } from '../injection/settings.ts'
+import { shownWarnings, withoutControls } from './warnings.ts'
 
-export type Outcome = 'injected' | 'unchanged' | 'refused' | 'failed'
+export const outcomes = ['injected', 'unchanged', 'refused', 'failed'] as const
+export type Outcome = (typeof outcomes)[number]
 
 export interface Reviewed {
   /** Of HTTP. */
@@ -14,36 +17,45 @@ export interface Reviewed {
   /** Whom it was about, as a log may say it. */
   readonly namespace: string
   readonly pod: string
+  readonly isDryRun: boolean
+  /** Why it is not injected, or what weakens its injection. */
   readonly reasons: readonly string[]
 }
 
 const apiVersion = 'admission.k8s.io/v1'
-/** What an API server shows of one warning, and of all. */
-const longestWarning = 250
-const allWarnings = 4_000
+/** A label of a pod that says what the annotation of that name says: by labels alone can webhooks select. */
+const injectLabel = `${prefix}inject`
 
 /** Never throws: what goes wrong is an answer that does not let the pod in. */
 export function review(text: string, settings: Settings): Reviewed {
   const request = requestOf(text)
   if (typeof request === 'string') return notUnderstood(request)
-  const about = { namespace: request.namespace ?? '', pod: nameOf(request) }
+  const about = { namespace: textOf(request.namespace), pod: nameOf(request) }
   const decided = decide(request, settings)
-  const reasons = decided.kind === 'refused' || decided.kind === 'failed' ? decided.reasons : []
   const body = JSON.stringify({
     apiVersion,
     kind: 'AdmissionReview',
-    response: responseOf(request.uid, decided, about.pod),
+    response: { uid: request.uid, ...responseTo(decided, about.pod) },
   })
-  return { status: 200, body, outcome: decided.kind, ...about, reasons }
+  return {
+    status: 200,
+    body,
+    outcome: decided.kind,
+    ...about,
+    isDryRun: request.dryRun === true,
+    reasons: reasonsOf(decided),
+  }
 }
 
 interface Request {
   readonly uid: string
-  readonly namespace?: string
-  readonly name?: string
-  readonly operation?: string
-  readonly kind?: { readonly group?: string; readonly version?: string; readonly kind?: string }
-  readonly object?: PodTemplate
+  readonly namespace?: unknown
+  readonly name?: unknown
+  readonly operation?: unknown
+  readonly subResource?: unknown
+  readonly dryRun?: unknown
+  readonly kind?: { readonly group?: unknown; readonly version?: unknown; readonly kind?: unknown } | null
+  readonly object?: PodTemplate | null
 }
 
 type Decided = Injection | { readonly kind: 'failed'; readonly reasons: readonly string[] }
@@ -51,18 +63,18 @@ type Decided = Injection | { readonly kind: 'failed'; readonly reasons: readonly
 /** A string says what is wrong. */
 function requestOf(text: string): Request | string {
   const read = parse(text)
-  if (read === undefined) return 'the body is no JSON object'
+  if (read === undefined) return 'The body is no JSON object.'
   if (read.apiVersion !== apiVersion || read.kind !== 'AdmissionReview')
-    return `the body is no AdmissionReview of ${apiVersion}`
+    return `The body is no AdmissionReview of ${apiVersion}.`
   const { request } = read
-  if (typeof request?.uid !== 'string' || request.uid === '') return 'the review has no request with a uid'
+  if (typeof request?.uid !== 'string' || request.uid === '') return 'The review has no request with a uid.'
   return { ...request, uid: request.uid }
 }
 
 interface Review {
   readonly apiVersion?: unknown
   readonly kind?: unknown
-  readonly request?: Partial<Request>
+  readonly request?: Partial<Request> | null
 }
 
 function parse(text: string): Review | undefined {
@@ -74,14 +86,10 @@ function parse(text: string): Review | undefined {
   }
 }
 
-function decide({ kind, operation, object }: Request, settings: Settings): Decided {
-  const isPod = kind?.group === '' && kind.version === 'v1' && kind.kind === 'Pod'
-  if (!isPod || operation !== 'CREATE')
-    return { kind: 'unchanged', why: 'only the creation of pods is looked at' }
+function decide(request: Request, settings: Settings): Decided {
+  if (!isCreationOfPod(request)) return { kind: 'unchanged', why: 'only the creation of pods is looked at' }
   try {
-    if (!Array.isArray(object?.spec.containers))
-      return { kind: 'failed', reasons: ['the request holds no pod'] }
-    return injectPod(object, settings, true)
+    return decidePod(request.object, settings)
   } catch (error) {
     return {
       kind: 'failed',
@@ -90,39 +98,80 @@ function decide({ kind, operation, object }: Request, settings: Settings): Decid
   }
 }
 
-function nameOf({ name, object }: Request): string {
-  const { metadata } = object ?? {}
-  return name ?? metadata?.name ?? (metadata?.generateName === undefined ? '' : `${metadata.generateName}*`)
+function isCreationOfPod({ kind, operation, subResource = '' }: Request): boolean {
+  const isPod = kind?.group === '' && kind.version === 'v1' && kind.kind === 'Pod'
+  return isPod && operation === 'CREATE' && subResource === ''
 }
 
-function responseOf(uid: string, decided: Decided, pod: string): object {
+function decidePod(pod: Request['object'], settings: Settings): Decided {
+  const containers: unknown = pod?.spec.containers
+  if (pod === undefined || pod === null || (containers ?? undefined) === undefined || !isList(containers))
+    return { kind: 'failed', reasons: ['the request holds no pod'] }
+  // A classic sidecar would make a pod of it that is let in.
+  if (containers.length === 0) return { kind: 'unchanged', why: 'it has no containers, so nobody lets it in' }
+  return injectPod(pod, settings, pod.metadata?.labels?.[injectLabel] !== 'false')
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
+}
+
+/** A pod of a ReplicaSet has no name before it is let in. */
+function nameOf({ name, object }: Request): string {
+  const { name: own, generateName } = object?.metadata ?? {}
+  return textOf(name) || textOf(own) || (textOf(generateName) && `${textOf(generateName)}*`)
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function reasonsOf(decided: Decided): readonly string[] {
+  switch (decided.kind) {
+    case 'injected':
+      return decided.warnings
+    case 'unchanged':
+      return [decided.why]
+    case 'refused':
+    case 'failed':
+      return decided.reasons
+  }
+}
+
+function responseTo(decided: Decided, pod: string): object {
   switch (decided.kind) {
     case 'unchanged':
-      return { uid, allowed: true }
+      return { allowed: true }
     case 'injected': {
       const patch = Buffer.from(JSON.stringify(decided.operations)).toString('base64')
-      return { uid, allowed: true, patchType: 'JSONPatch', patch, ...warn(decided.warnings) }
+      const warnings = shownWarnings(decided.warnings)
+      return {
+        allowed: true,
+        patchType: 'JSONPatch',
+        patch,
+        ...(warnings.length === 0 ? {} : { warnings }),
+      }
     }
     case 'refused':
-    case 'failed': {
-      const message = `onbehalf: no sidecar can stand beside pod ${pod}: ${decided.reasons.join('; ')}`
-      const code = decided.kind === 'refused' ? 422 : 500
-      return { uid, allowed: false, status: { code, message } }
-    }
+      return notAllowed(422, 'Invalid', decided.reasons, pod)
+    case 'failed':
+      return notAllowed(500, 'InternalError', decided.reasons, pod)
   }
 }
 
-function warn(warnings: readonly string[]): object {
-  const shown: string[] = []
-  let length = 0
-  for (const warning of warnings) {
-    const text = `onbehalf: ${warning}`.slice(0, longestWarning)
-    length += text.length
-    if (length <= allWarnings) shown.push(text)
-  }
-  return shown.length === 0 ? {} : { warnings: shown }
+function notAllowed(code: number, reason: string, reasons: readonly string[], pod: string): object {
+  const message = withoutControls(`onbehalf: no sidecar can stand beside pod ${pod}: ${reasons.join('; ')}`)
+  return { allowed: false, status: { status: 'Failure', code, reason, message } }
 }
 
 function notUnderstood(reason: string): Reviewed {
-  return { status: 400, body: `${reason}\n`, outcome: 'failed', namespace: '', pod: '', reasons: [reason] }
+  return {
+    status: 400,
+    body: `${reason}\n`,
+    outcome: 'failed',
+    namespace: '',
+    pod: '',
+    isDryRun: false,
+    reasons: [reason],
+  }
 }

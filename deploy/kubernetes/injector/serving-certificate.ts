@@ -4,57 +4,72 @@ import { readFile } from 'node:fs/promises'
 import { FileWatch } from '../../../sidecar/file-watch.ts'
 import type { Log } from '../../../sidecar/telemetry/log.ts'
 
+/** In PEM. The key is a secret. */
 export interface KeyPair {
   readonly cert: string
   readonly key: string
 }
 
 export interface ServingCertificate {
-  current(): KeyPair
-  /** Milliseconds since the epoch. */
-  notAfterMs(): number
+  /** Undefined until there is one. */
+  current(): KeyPair | undefined
   /** Called when it is another one from now on. */
   onChange(listener: () => void): void
-  /** Why it cannot be used yet; undefined when it can. */
+  /** Why it is not of use yet, beside its time; undefined when it is. */
   waitingFor(): string | undefined
-  close(): void
+  close(): Promise<void>
 }
 
-/** @throws {Error} the files are not a certificate and its key. */
-export async function certificateFromFiles(cert: string, key: string, log: Log): Promise<ServingCertificate> {
-  let pair = await readPair(cert, key)
+/** @throws {Error} the files are not a certificate and its key, in words. */
+export async function certificateFromFiles(
+  certFile: string,
+  keyFile: string,
+  log: Log,
+): Promise<ServingCertificate> {
+  const startedMs = Date.now()
+  let pair = await readPair(certFile, keyFile)
   let listener: (() => void) | undefined
-  const watch = new FileWatch(
-    () => [cert, key],
-    async () => {
-      try {
-        pair = await readPair(cert, key)
-        listener?.()
-        log.write('info', 'serving certificate renewed', {
-          not_after: new Date(notAfterMs(pair.cert)).toISOString(),
-        })
-      } catch (error) {
-        // Half of a renewal: the other half makes another change.
-        log.write('error', 'the serving certificate cannot be used; the last one is kept', {
-          error: (error as Error).message,
-        })
-      }
-    },
-  )
-  await watch.start()
+  const renew = async () => {
+    try {
+      pair = await readPair(certFile, keyFile)
+      listener?.()
+      log.write('info', 'serving certificate in effect', describePair(pair))
+    } catch (error) {
+      // Half of a renewal: the other half makes another change.
+      log.write('error', 'the serving certificate cannot be used; the last one is kept', {
+        cause: (error as Error).message,
+      })
+    }
+  }
+  const watch = new FileWatch(() => [certFile, keyFile], renew)
+  await watch.start(startedMs)
   return {
     current: () => pair,
-    notAfterMs: () => notAfterMs(pair.cert),
     onChange: (told) => (listener = told),
     waitingFor: () => undefined,
-    close: () => watch.close(),
+    async close() {
+      watch.close()
+    },
   }
 }
 
+export function describePair({ cert }: KeyPair): { readonly not_after: string } {
+  return { not_after: new Date(notAfterMs(cert)).toISOString() }
+}
+
 async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
-  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)])
   checkPair({ cert, key })
   return { cert, key }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new Error(`cannot read ${file}: ${code}`, { cause: error })
+  }
 }
 
 /** @throws {Error} they do not belong together. Nothing of the key is in its words. */
@@ -72,6 +87,7 @@ function parse<T>(read: () => T, otherwise: string): T {
   }
 }
 
+/** Milliseconds since the epoch. */
 export function notAfterMs(cert: string): number {
   return new X509Certificate(cert).validToDate.getTime()
 }

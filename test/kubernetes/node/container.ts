@@ -55,7 +55,7 @@ export async function startContainer(container: Container, place: ContainerPlace
     { env, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   return watch(container.name, child, (command) =>
-    spawn('nsenter', [`--target=${child.pid}`, '--mount', '--net', '--root', '--wd=/', ...user, ...command], {
+    spawn('nsenter', [`--target=${child.pid}`, '--mount', '--net', '--root', '--wd', ...user, ...command], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     }),

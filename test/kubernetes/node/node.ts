@@ -77,6 +77,8 @@ export async function startNode(
     '-j',
     'MASQUERADE',
   )
+  // Only so that there is a way at all: the rules lead elsewhere.
+  await bridge.router.exec('ip', 'route', 'add', '10.96.0.0/16', 'dev', 'br0')
   for (const service of services) await addService(bridge, service)
   const hosts = join(folder, 'hosts')
   const lines = services.map(({ address, hosts: names }) => `${address} ${names.join(' ')}`)

@@ -144,8 +144,8 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
     if (process === undefined || process.hasEnded()) return
     const left = () => Math.max(2_000, deadlineMs - performance.now())
     const hook = container.lifecycle?.preStop
-    if (hook) await Promise.race([handle(hook, process, left()), pause(left())])
-    await Promise.race([turn, pause(left())])
+    if (hook) await Promise.race([handle(hook, process, left()), pause(left(), undefined, { ref: false })])
+    await Promise.race([turn, pause(left(), undefined, { ref: false })])
     process.signal('SIGTERM')
     const late = setTimeout(() => process.signal('SIGKILL'), left())
     await process.ended
