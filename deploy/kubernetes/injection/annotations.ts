@@ -101,7 +101,10 @@ export const annotations = {
     values: 'a port, or the name of a container port',
     default: 'the only TCP port that the containers declare; without one, `app` of the mesh file',
     about: 'Where the app listens.',
-    read: matching(/^([1-9]\d{0,4}|(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*)$/, 'port and no name of one'),
+    read: matching(
+      /^([1-9]\d{0,4}|(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*)$/,
+      'port and no name of one',
+    ),
   },
   intercept: {
     values: '`redirect`, `none`',
