@@ -17,6 +17,8 @@ import type { ClusterNode } from './node.ts'
 export interface RunningPod {
   readonly name: string
   readonly address: string
+  /** Its network namespace. */
+  readonly network: string
   isReady(): boolean
   /** @throws {Error} with what the containers wrote, where it does not become ready in time. */
   becomesReady(): Promise<void>
@@ -164,6 +166,7 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
   return {
     name,
     address,
+    network: network.name,
     restarts,
     isReady,
     output,
