@@ -3,13 +3,14 @@ import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import { commands } from '../../deploy/cli/commands.ts'
 import { annotationsPage } from '../../deploy/kubernetes/annotations.ts'
 import { annotations } from '../../deploy/kubernetes/injection/annotations.ts'
 import { injectManifest } from '../../deploy/kubernetes/manifest/manifest.ts'
 import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
-import { describeCommands } from '../../sidecar/cli/main.ts'
+import { loadMesh } from '../../shared/config/load.ts'
+import { describeCommands, main } from '../../sidecar/cli/main.ts'
 import { validateObject } from './schemas.ts'
 
 const deploy = join(import.meta.dirname, '../../deploy')
@@ -37,8 +38,11 @@ const blocks = (await Promise.all(pages.map(blocksOf))).flat()
 /** `ca init` before `ca`. */
 const described = (await describeCommands(commands)).toSorted((a, b) => b.name.length - a.name.length)
 
+const isObject = ({ text }: Block) => /^kind:/m.test(text)
+const yaml = blocks.filter(({ language }) => language === 'yaml')
+
 test('every object of a page is one that a cluster takes, as it is and injected', () => {
-  const objects = blocks.filter(({ language }) => language === 'yaml')
+  const objects = yaml.filter(isObject)
   assert.ok(objects.length >= 3)
   for (const { page, text } of objects) {
     const { text: injected, problems } = injectManifest(text, defaultSettings('1.2.3'))
@@ -46,6 +50,33 @@ test('every object of a page is one that a cluster takes, as it is and injected'
     for (const each of [text, injected])
       for (const document of parseAllDocuments(each))
         assert.deepEqual(validateObject(document.toJS()), [], page)
+  }
+})
+
+test('every part of a mesh file is one that fits into that of the demo', async () => {
+  const parts = yaml.filter((block) => !isObject(block))
+  assert.ok(parts.length > 0)
+  const demo = parse(await readFile(join(deploy, 'kubernetes/demo/mesh.yaml'), 'utf8')) as object
+  for (const { page, text } of parts) {
+    const whole = stringify({ ...demo, ...(parse(text) as object) })
+    const { problems } = loadMesh({ file: page, text: whole, service: 'App' })
+    assert.deepEqual(
+      problems.filter(({ severity }) => severity === 'error'),
+      [],
+    )
+  }
+})
+
+test('every command line of a block parses as a whole', async () => {
+  const lines = blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => [...text.matchAll(/^onbehalf (.*?)(?: \| .*)?$/gm)].map(([, line = '']) => line))
+  assert.ok(lines.length >= 4)
+  for (const line of lines) {
+    const written: string[] = []
+    const output = { write: (part: string) => void written.push(part) }
+    const io = { stdout: output, stderr: output, env: {}, cwd: '/' }
+    assert.equal(await main([...line.split(' '), '--help'], io, commands), 0, written.join(''))
   }
 })
 
