@@ -64,9 +64,12 @@ test('told to outlive the app, it waits until nothing listens there; and not for
   assert.match((await run(mesh, ['drain', '--until-app-ends'])).stderr, /--until-app-ends goes with --wait/)
 })
 
+function at(port: number): readonly string[] {
+  return ['--listen-probes', `127.0.0.1:${port}`]
+}
+
 test('wait ends when the listeners are open, or its time is over', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
-  const at = (port: number) => ['--listen-probes', `127.0.0.1:${port}`]
   const { probes } = mesh.sidecars.App
   assert.deepEqual(await run(mesh, ['wait', ...at(probes)]), { status: 0, stdout: '', stderr: '' })
   const port = await freePort()

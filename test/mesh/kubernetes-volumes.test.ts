@@ -85,9 +85,9 @@ test('a mesh file and a certificate that a kubelet swaps are in effect soon, and
   t.after(() => sidecar.stop())
 
   const failures: unknown[] = []
-  let isOver = false
+  const over = new AbortController()
   const visits = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const token = await mesh.pomerium.assertion('alice', hosts.App)
       const answer = await send({ port: inbound, target: '/', headers: ['X-Pomerium-Jwt-Assertion', token] })
       if (answer.status !== 200) failures.push(answer.status)
@@ -103,7 +103,7 @@ test('a mesh file and a certificate that a kubelet swaps are in effect soon, and
     await secret.swap(pair)
     await eventually(async () => (await body('/.well-known/pomerium/jwks.json')).includes(coordinate))
   }
-  isOver = true
+  over.abort()
   await visits
   assert.deepEqual(failures, [])
 })
