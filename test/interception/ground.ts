@@ -10,6 +10,7 @@ import { createAuthority, issueAccount, type Certified } from '../../sidecar/ca.
 import { makeSigner, userClaims } from '../support/tokens.ts'
 import { kill } from '../clients/child.ts'
 import { families, makeNetwork, podAddress, type Family, type Network, type Pod } from './network.ts'
+import { obedient } from './obedient.ts'
 import type { Orders } from './peer.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -216,30 +217,9 @@ function meshObject(pods: Readonly<Record<PodName, Pod>>) {
 async function startPeer(pod: Pod, folder: string): Promise<Peer> {
   const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const
   const child = pod.start(appUid, [...stdio], join(folder, 'node'), join(folder, 'peer.ts'))
-  const waiting = new Map<number, PromiseWithResolvers<unknown>>()
-  child.on('message', ({ id, result, failure }: { id: number; result?: unknown; failure?: string }) => {
-    const asked = waiting.get(id)
-    waiting.delete(id)
-    if (failure === undefined) asked?.resolve(result)
-    else asked?.reject(new Error(failure))
-  })
-  child.once('exit', () => {
-    for (const asked of waiting.values()) asked.reject(new Error('the peer ended'))
-  })
-  let last = 0
-  const waitFor = (id: number) => {
-    const asked = Promise.withResolvers<unknown>()
-    waiting.set(id, asked)
-    return asked.promise
-  }
-  await waitFor(0)
+  const tell = await obedient(child)
   return {
-    tell(what, ...given) {
-      const id = ++last
-      const done = waitFor(id)
-      child.send({ id, what, with: given })
-      return done as never
-    },
+    tell: (what, ...given) => tell({ what, with: given }) as never,
     stop: () => kill(child),
   }
 }

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { kill } from '../../clients/child.ts'
 import { makeBridge, type Bridge } from '../../interception/network.ts'
+import { obedient } from '../../interception/obedient.ts'
 import type { Orders } from './agent.ts'
 import type { RunningContainer } from './container.ts'
 import type { Image } from './filesystem.ts'
@@ -141,31 +142,8 @@ async function startAgent(t: TestContext, bridge: Bridge): Promise<NodeAgent> {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
   t.after(() => kill(child))
-  const waiting = new Map<number, PromiseWithResolvers<unknown>>()
-  child.on('message', ({ id, result, failure }: { id: number; result?: unknown; failure?: string }) => {
-    const asked = waiting.get(id)
-    waiting.delete(id)
-    if (failure === undefined) asked?.resolve(result)
-    else asked?.reject(new Error(failure))
-  })
-  child.once('exit', () => {
-    for (const asked of waiting.values()) asked.reject(new Error('the agent ended'))
-  })
-  let last = 0
-  const waitFor = (id: number) => {
-    const asked = Promise.withResolvers<unknown>()
-    waiting.set(id, asked)
-    return asked.promise
-  }
-  await waitFor(0)
-  return {
-    tell(what, given) {
-      const id = ++last
-      const done = waitFor(id)
-      child.send({ id, what, given })
-      return done as never
-    },
-  }
+  const tell = await obedient(child)
+  return { tell: (what, given) => tell({ what, given }) as never }
 }
 
 /** For assertions about what is in force. */
