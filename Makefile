@@ -8,10 +8,11 @@ APPS := test/apps/node_modules/.installed
 CLIENTS := curl=curl openssl=openssl wget=wget python3=python3 chromium=chromium h2load=nghttp2-client promtool=prometheus
 STORES := redis-server=redis-server
 NETWORK := iptables=iptables ip=iproute2 setpriv=util-linux
-SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/preload -type f) package.json
+IMAGES := buildah=buildah strip=binutils zstd=zstd
+SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/observability deploy/preload deploy/redis -type f) package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build unit soak bench agents screenshots clean
+.PHONY: help demo test check format build image unit soak bench agents screenshots clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -29,7 +30,7 @@ check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
 unit: build $(APPS) ## Every test.
-	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES)
+	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES) $(IMAGES)
 	NODE_COMPILE_CACHE=$(CURDIR)/node_modules/.cache/compiled $(NODE) --test --test-concurrency=3 --test-timeout=900000 'test/**/*.test.ts'
 
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
@@ -50,6 +51,10 @@ format: node_modules/.installed ## Rewrite the sources in the one format.
 	$(BIN)/oxfmt .
 
 build: $(BUNDLE) ## Bundle the sidecar into one file, and the preload into another.
+
+image: build ## Both container images, without an engine, as OCI layouts in dist/image. BASE=scratch: on no base from a registry. ARCH=arm64: for that, into dist/image/arm64.
+	test/packages.sh $(IMAGES) $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-strip=binutils-aarch64-linux-gnu)
+	@ARCH=$(ARCH) deploy/image/build.sh dist/image$(if $(ARCH),/$(ARCH)) $$(sed -n 's/^  "version": "\(.*\)",/\1/p' package.json) $(BASE)
 
 $(BUNDLE): node_modules/.installed $(SOURCES)
 	npm run -s build

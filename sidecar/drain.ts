@@ -9,7 +9,7 @@ import type { Log } from './telemetry/log.ts'
 /** So long connections that are idle stay open in the end. */
 const farewellMs = 250
 
-export interface Drained {
+export interface Draining {
   readonly inbound: Admission
   readonly outbound: Admission
   readonly inboundServers: readonly Server[]
@@ -19,11 +19,11 @@ export interface Drained {
 }
 
 /**
- * Open connections are served on with `Connection: close`; idle ones stay for `drain_delay`; after
- * that new requests are `draining`. The outbound side serves until the requests that need it have ended.
+ * Takes the app out of service: open connections are served on with `Connection: close`, idle ones stay for
+ * `drain_delay`; after that new requests are `draining`. The app can still call others: it may have to, to end.
  */
-export async function drain(drained: Drained): Promise<void> {
-  const { inbound, outbound, inboundServers, inboundHttp2, timeouts, log } = drained
+export async function drainInbound(draining: Draining): Promise<void> {
+  const { inbound, outbound, inboundServers, inboundHttp2, timeouts, log } = draining
   log.write('info', 'draining', {
     under_way: inbound.active + outbound.active,
     for_at_most_ms: timeouts.drainMs,
@@ -32,17 +32,34 @@ export async function drain(drained: Drained): Promise<void> {
   inboundHttp2.announceEnd()
   await sleep(timeouts.drainDelayMs)
   inbound.draining = true
-  for (const server of inboundServers) stopAccepting(server)
+  for (const server of inboundServers) {
+    stopAccepting(server)
+    // Who was busy has been told by now to close; who was idle for so long is hardly about to send.
+    if (timeouts.drainDelayMs > 0) server.closeIdleConnections()
+  }
   inboundHttp2.stopAccepting()
-  // 0 means no limit, as everywhere in the mesh file.
-  const late = timeouts.drainMs === 0 ? new AbortController().signal : AbortSignal.timeout(timeouts.drainMs)
-  await untilIdle(inbound, late)
+  await untilIdle(inbound, overAfter(timeouts.drainMs))
+  sayWhatIsLeft('inbound', inbound, log)
+}
+
+/** Of a sidecar that ends, when its app is drained: what the app has begun to ask is served to its end. */
+export async function drainOutbound(draining: Draining, late: AbortSignal): Promise<void> {
+  const { outbound, inboundServers, log } = draining
   outbound.closing = true
   await untilIdle(outbound, late)
   outbound.draining = true
-  const left = inbound.active + outbound.active
   await untilConnectionsEnd(inboundServers)
-  if (left > 0) log.write('warn', 'requests were still under way after timeouts.drain', { under_way: left })
+  sayWhatIsLeft('outbound', outbound, log)
+}
+
+/** 0 means no limit, as everywhere in the mesh file. */
+export function overAfter(limitMs: number, moreMs = 0): AbortSignal {
+  return limitMs === 0 ? new AbortController().signal : AbortSignal.timeout(limitMs + moreMs)
+}
+
+function sayWhatIsLeft(direction: 'inbound' | 'outbound', { active }: Admission, log: Log): void {
+  if (active === 0) return
+  log.write('warn', 'requests were still under way after timeouts.drain', { direction, under_way: active })
 }
 
 /** A busy client's next request is told `draining`; its connection just ended would leave it in doubt. */

@@ -172,5 +172,7 @@ function asRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
   return new Refusal('overloaded', 'The sidecar failed to serve this request. Its log says why.', {
     cause: error,
+    // The record of what nobody had looked at has nothing else that says why.
+    detail: describeError(error),
   })
 }

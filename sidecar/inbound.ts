@@ -30,7 +30,9 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     const { current, answer: decided } = await decide(runtime, exchange, peer)
     const trace = traceOf(runtime, exchange, decided)
     const { answer, sending } = plan(runtime, current, decided, exchange, trace)
-    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, trace), trace)
+    // The trace that was started for the app, too: its log knows the request by that.
+    const traced = { isOwnSpan: trace.isOwnSpan, context: sending?.parent ?? trace.context }
+    exchange.record(decisionOf(exchange, current, peer, runtime.now(), answer, traced), trace)
     if (sending === undefined) throw answer.refusal
     const { mesh } = current.snapshot
     const { session } = sending
@@ -211,7 +213,7 @@ function decisionOf(
   peer: ConnectedPeer,
   atMs: number,
   answer: InboundAnswer,
-  trace: RequestTrace,
+  trace: Pick<RequestTrace, 'context' | 'isOwnSpan'>,
 ): Decision {
   const { target, route, caller, originalUser, evidence, peer: identity } = answer.findings
   return makeDecision({

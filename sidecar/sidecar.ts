@@ -2,13 +2,15 @@
 import type { Revocations } from '../shared/assertion/verify.ts'
 import type { Mesh } from '../shared/config/mesh.ts'
 import type { AdminSubject } from './admin/admin.ts'
+import { readAppProbes, type AppProbes } from './admin/app-probes.ts'
 import { describeConfig, describeKeys, describeSessions, publishedKeySet } from './admin/describe.ts'
+import { Drained } from './admin/drained.ts'
 import { judgeToken } from './admin/judge.ts'
 import { describeState } from './admin/state.ts'
 import { createAdminToken, defaultAdminTokenFile, openAdminToken, type AdminToken } from './admin/token.ts'
 import { Certificates } from './certificates.ts'
-import { Configuration, load, type ConfigurationOptions } from './configuration.ts'
-import { drain } from './drain.ts'
+import { Configuration, ConfigurationFault, load, type ConfigurationOptions } from './configuration.ts'
+import { drainInbound, drainOutbound, overAfter, type Draining } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
 import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
@@ -27,6 +29,7 @@ import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
 import { Recorder } from './telemetry/recorder.ts'
+import { revokedFields } from './telemetry/revoked-fields.ts'
 import { upstreamEvents } from './telemetry/upstream-events.ts'
 import { addStoreGauges, storeEvents } from './telemetry/store-metrics.ts'
 import { formatPrometheus } from './telemetry/prometheus.ts'
@@ -50,8 +53,12 @@ export interface Sidecar {
   readonly addresses: Addresses
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[]
+  /** Reads the mesh file and all that it names anew, and opens the file of the audit anew. */
   reload(why: string): Promise<void>
-  /** Serves on what is open, refuses what is new; resolves when nothing is under way or `timeouts.drain` is over. */
+  /**
+   * Serves on what is open, refuses what is new; resolves when no request to the app is under way or `timeouts.drain`
+   * is over. The app can still call others.
+   */
   drain(): Promise<void>
   /** Drains, then closes all. */
   stop(): Promise<void>
@@ -67,6 +74,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const { mesh } = loaded
   const log = createLog(mesh.log, options.output, options.now)
   const metrics = new Metrics()
+  const appProbes = openAppProbes(options.env, metrics)
   const store = await openStore(mesh.store, { now: options.now, log, events: storeEvents(metrics) })
   const revoking = createRevoking({
     store,
@@ -92,7 +100,14 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     ...(isListening ? [] : ['the listeners are not open']),
     ...reasonsNotReady(configuration, parts.runtime.revocations, draining.done !== undefined, options.now()),
   ]
-  const beginDrain = () => (draining.done ??= drainAll(parts, { servers, http2 }, configuration, log))
+  const drained = new Drained()
+  const aboutDraining = () => describeDraining(parts, { servers, http2 }, configuration, log)
+  const drainApp = async () => {
+    drained.begin()
+    await drainInbound(aboutDraining())
+    drained.finish(parts.inbound.admission.active)
+  }
+  const beginDrain = () => (draining.done ??= drainApp())
   const tokenFile = mesh.adminTokenFile ?? defaultAdminTokenFile(mesh.service, options.env)
   let opened: AdminToken | undefined
   const tokenCheck = { file: tokenFile, matches: (presented: string) => opened?.matches(presented) ?? false }
@@ -104,7 +119,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       onDrain: () => void beginDrain(),
     }),
     adminToken: tokenCheck,
-    probes: { notReady, metrics: () => formatPrometheus(metrics.instruments) },
+    probes: {
+      isOpen: () => isListening,
+      notReady,
+      metrics: () => formatPrometheus(metrics.instruments),
+      appProbes,
+      drained,
+    },
   })
   metrics.gauge({ name: 'onbehalf.ready', unit: '', help: 'Whether /ready says so.' }, () => [
     [{}, notReady().length === 0 ? 1 : 0],
@@ -127,7 +148,6 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       : openAdminToken(tokenFile))
     opened = adminToken
     configuration.onReload(() => {
-      telemetry.audit.reopen()
       tls.use(configuration.current.tls.server)
       void parts.runtime.certificates.publish()
     })
@@ -143,7 +163,10 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     sweeper.unref()
     let stopped: Promise<void> | undefined
     const stop = async () => {
+      const { timeouts } = configuration.current.snapshot.mesh
+      const late = overAfter(timeouts.drainMs, draining.done === undefined ? timeouts.drainDelayMs : 0)
       await beginDrain()
+      await drainOutbound(aboutDraining(), late)
       clearInterval(sweeper)
       tls.close()
       await closeAll(parts, { servers, http2 }, configuration, adminToken)
@@ -156,7 +179,11 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
       adminToken,
       addresses,
       notReady,
-      reload: (why) => configuration.reload(why),
+      reload(why) {
+        // A file that was moved away is left whatever the mesh file is worth.
+        telemetry.audit.reopen()
+        return configuration.reload(why)
+      },
       drain: beginDrain,
       stop: () => (stopped ??= stop()),
     }
@@ -166,6 +193,13 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     await Promise.all([configuration.close(), opened?.remove(), store.close(), telemetry.close()])
     throw error
   }
+}
+
+/** @throws {ConfigurationFault} the variable cannot be read. */
+function openAppProbes(env: NodeJS.ProcessEnv, metrics: Metrics): AppProbes | undefined {
+  const { probes, problems } = readAppProbes(env, metrics)
+  if (problems.length > 0) throw new ConfigurationFault(problems)
+  return probes
 }
 
 interface Shared {
@@ -334,7 +368,7 @@ function adminSubject(
     async revoke(revocation, forSeconds) {
       const revoked = await revoking.revoke(revocation, forSeconds)
       const { kind: reach, ...more } = revoked
-      log.write('warn', 'revoked', { ...revocation, reach, ...more })
+      log.write('warn', 'revoked', { ...revokedFields(revocation, configuration.current), reach, ...more })
       return revoked
     },
   }
@@ -342,22 +376,20 @@ function adminSubject(
 
 type Serving = Pick<ReturnType<typeof makeServers>, 'servers' | 'http2'>
 
-function drainAll(
-  parts: Parts,
+function describeDraining(
+  { inbound, outbound }: Parts,
   { servers, http2 }: Serving,
   configuration: Configuration,
   log: Log,
-): Promise<void> {
-  const { timeouts } = configuration.current.snapshot.mesh
-  const { inbound, outbound } = parts
-  return drain({
+): Draining {
+  return {
     inbound: inbound.admission,
     outbound: outbound.admission,
     inboundServers: servers.inbound,
     inboundHttp2: http2.inbound,
-    timeouts,
+    timeouts: configuration.current.snapshot.mesh.timeouts,
     log,
-  })
+  }
 }
 
 async function closeAll(

@@ -42,19 +42,20 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
         clients.delete(client)
         admission.leave()
       })
+      /** @returns what says how it ended. */
+      const record = (refusal: Refusal | undefined) => {
+        const decision = decisionOf(request, requestId, mesh, runtime.now(), refusal)
+        runtime.recorder.decided(decision)
+        return (status: number) =>
+          runtime.recorder.ended(decision, { status, durationMs: performance.now() - startedMs })
+      }
       const leaving = new AbortController()
       const stopWatching = whenLeft(client, () => leaving.abort())
       establish(runtime, admission, request, isRedirected, leaving.signal).then(
         (upstream) => {
           stopWatching()
-          const decision = decisionOf(request, requestId, mesh, runtime.now(), undefined)
-          runtime.recorder.decided(decision)
-          const end = () =>
-            runtime.recorder.ended(decision, {
-              status: 200,
-              durationMs: performance.now() - startedMs,
-            })
-          client.once('close', end)
+          const end = record(undefined)
+          client.once('close', () => end(200))
           relay(client, upstream, mesh.timeouts.idleMs)
           if (!client.destroyed) client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
           passOn(client, upstream, head)
@@ -62,7 +63,7 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
         (error: unknown) => {
           stopWatching()
           const refusal = asUpstreamRefusal(error)
-          runtime.recorder.decided(decisionOf(request, requestId, mesh, runtime.now(), refusal))
+          record(refusal)(refusal.status)
           // Of an answer to CONNECT many clients show its reason alone.
           endAtOnce(client, rawRefusal(refusal, requestId, refusal.message))
         },

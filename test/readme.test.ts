@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { loadMesh } from '../shared/config/load.ts'
 import { refusalCodes } from '../shared/errors.ts'
+import { commands } from '../deploy/cli/commands.ts'
 import { main } from '../sidecar/cli/main.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -34,7 +35,7 @@ test('every refusal code has its line in the README, and no other has', () => {
 test('every command that the README names is there', async () => {
   const written: string[] = []
   const output = { write: (text: string) => written.push(text) }
-  await main(['help'], { stdout: output, stderr: output, env: {}, cwd: root })
+  await main(['help'], { stdout: output, stderr: output, env: {}, cwd: root }, commands)
   const named = new Set([...readme.matchAll(/`onbehalf ([a-z][a-z-]*)/g)].map((match) => match[1] as string))
   assert.notEqual(named.size, 0)
   for (const command of named) assert.match(written.join(''), new RegExp(`^  ${command} `, 'm'))

@@ -2,6 +2,7 @@
 import { chmod, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPageFiles } from '../../sidecar/admin/page-files.ts'
+import { readManifestFiles } from '../kubernetes/install/manifests.ts'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -36,9 +37,12 @@ const common: BuildOptions = {
   define: { ONBEHALF_VERSION: JSON.stringify(process.env['npm_package_version'] ?? 'unknown') },
 }
 
+/** 5 MiB less of memory: V8 keeps the source, and two bytes for each character where a comment holds a single ’. Names stay. */
+const dense: BuildOptions = { ...common, minifyWhitespace: true, lineLimit: 160 }
+
 async function buildSidecar(): Promise<void> {
   await build({
-    ...common,
+    ...dense,
     target: 'node26',
     outfile: dist('onbehalf.cjs'),
     entryPoints: [path.join(root, 'deploy/cli/onbehalf.ts')],
@@ -46,6 +50,7 @@ async function buildSidecar(): Promise<void> {
     define: {
       ...common.define,
       ONBEHALF_PAGE: JSON.stringify(readPageFiles()),
+      ONBEHALF_MANIFESTS: JSON.stringify(readManifestFiles()),
       'import.meta.dirname': '__dirname',
     },
   })
@@ -54,7 +59,7 @@ async function buildSidecar(): Promise<void> {
 
 async function buildOpenTelemetry(): Promise<void> {
   await build({
-    ...common,
+    ...dense,
     target: 'node26',
     outfile: dist('opentelemetry.cjs'),
     entryPoints: [path.join(root, 'sidecar/telemetry/otel/start.ts')],

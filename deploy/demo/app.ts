@@ -55,7 +55,7 @@ async function answer(request: IncomingMessage): Promise<{ status: number; body:
 
 function caller(headers: IncomingHttpHeaders): string {
   const token = headers['x-pomerium-jwt-assertion']
-  return typeof token === 'string' ? String(partOf(token, 1)['sub'] ?? '') : ''
+  return typeof token === 'string' ? ((partOf(token, 1)['sub'] as string | undefined) ?? '') : ''
 }
 
 /** Verified by the sidecar: it is only read here. */

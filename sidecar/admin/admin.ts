@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Decision } from '../../shared/decision.ts'
 import type { LogLevel } from '../../shared/config/mesh.ts'
-import { isLogLevel } from '../telemetry/log.ts'
+import { asLine, isLogLevel } from '../telemetry/log.ts'
+import { boundConnections, requestTimeouts } from './connections.ts'
 import { EventStreams, type EventSource } from './events.ts'
 import { denyForeign, denyWithoutToken } from './guard.ts'
 import type { AskedToken, Judgement } from './judge.ts'
@@ -71,13 +72,15 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
 }
 
 export function createAdmin(subject: AdminSubject, token: TokenCheck): Server {
-  const streams = new EventStreams(subject.events)
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
+  const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
+  const server = createServer(options, (request, response) => {
     respond(request, subject, token, streams).then(
       (answer) => (typeof answer === 'function' ? answer(response) : send(response, answer)),
       () => response.destroy(),
     )
   })
+  const streams = new EventStreams(subject.events, boundConnections(server))
+  return server
 }
 
 async function respond(
@@ -112,7 +115,8 @@ async function readBody(request: IncomingMessage): Promise<string | undefined> {
 }
 
 function send(response: ServerResponse, answer: Answer): void {
-  const body = `${JSON.stringify(answer.body, undefined, 2)}\n`
+  // Whoever reads it by curl reads what strangers wrote.
+  const body = JSON.stringify(answer.body, undefined, 2).split('\n').map(asLine).join('')
   response.writeHead(answer.status, { ...securityHeaders, 'content-type': 'application/json; charset=utf-8' })
   response.end(body)
 }

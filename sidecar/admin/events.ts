@@ -1,5 +1,6 @@
 // `GET /events`: the state of the sidecar each second, and its decisions as they are made, as server-sent events.
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Decision } from '../../shared/decision.ts'
 import { stepsOf } from '../../shared/steps.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -28,16 +29,20 @@ function eventOf(decision: Decision): DecisionEvent {
 
 export class EventStreams {
   readonly #source: EventSource
+  readonly #spare: (socket: Socket) => void
   readonly #streams = new Set<ServerResponse>()
 
-  constructor(source: EventSource) {
+  /** @param spare keeps a connection open, whoever else comes. */
+  constructor(source: EventSource, spare: (socket: Socket) => void) {
     this.#source = source
+    this.#spare = spare
   }
 
   /** @returns false where there are too many already. */
   open(response: ServerResponse): boolean {
     if (this.#streams.size >= maxStreams) return false
     this.#streams.add(response)
+    if (response.socket !== null) this.#spare(response.socket)
     response.writeHead(200, { ...securityHeaders, 'content-type': 'text/event-stream; charset=utf-8' })
     let sentInSecond = 0
     let unsent = 0

@@ -1,22 +1,55 @@
-// The probes listener: whether the sidecar takes requests, whether it lives, and its metrics.
-import { createServer, type Server, type ServerResponse } from 'node:http'
+// The probes listener: whether the sidecar takes requests, whether it and its app live, and its metrics.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AppProbes } from './app-probes.ts'
+import { boundConnections, requestTimeouts } from './connections.ts'
+import type { Drained } from './drained.ts'
 
 export interface ProbeSubject {
+  /** Whether all listeners are open. */
+  isOpen(): boolean
   /** Why it is not ready; empty when it is. */
   notReady(): readonly string[]
   metrics(): string
+  readonly appProbes: AppProbes | undefined
+  readonly drained: Drained | undefined
 }
 
 export function createProbes(subject: ProbeSubject): Server {
-  return createServer({ insecureHTTPParser: false, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    const path = (request.url ?? '').replace(/\?.*$/, '')
-    if (request.method !== 'GET' && request.method !== 'HEAD') send(response, 405, 'Use GET.\n')
-    else if (path === '/ready') sendReady(response, subject.notReady())
-    else if (path === '/livez') send(response, 200, 'alive\n')
-    else if (path === '/metrics')
-      send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
-    else send(response, 404, 'There is: /ready, /livez, /metrics.\n')
+  const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
+  const server = createServer(options, (request, response) => {
+    // Who waits there is counted there.
+    if (isForDrained(subject, request)) spare(request.socket)
+    answer(subject, request, response)
   })
+  const spare = boundConnections(server)
+  return server
+}
+
+function isForDrained({ drained }: ProbeSubject, { url }: IncomingMessage): boolean {
+  return drained !== undefined && url === '/drained'
+}
+
+function answer(subject: ProbeSubject, request: IncomingMessage, response: ServerResponse): void {
+  const { method, url = '' } = request
+  const path = url.replace(/\?.*$/, '')
+  const { appProbes, drained } = subject
+  const isOfApp = appProbes?.has(path) === true
+  const isDrained = isForDrained(subject, request)
+  const takesTime = isOfApp || isDrained
+  if (method !== 'GET' && (method !== 'HEAD' || takesTime)) send(response, 405, 'Use GET.\n')
+  else if (isOfApp) void appProbes.serve(path, request, response)
+  else if (isDrained) drained?.serve(response)
+  else if (path === '/ready') sendReady(response, subject.notReady())
+  else if (path === '/livez') sendAlive(response, subject.isOpen())
+  else if (path === '/metrics')
+    send(response, 200, subject.metrics(), 'text/plain; version=0.0.4; charset=utf-8')
+  else
+    send(response, 404, `There is: /ready, /livez, ${drained === undefined ? '' : '/drained, '}/metrics.\n`)
+}
+
+function sendAlive(response: ServerResponse, isOpen: boolean): void {
+  if (isOpen) send(response, 200, 'alive\n')
+  else send(response, 503, 'the listeners are not open\n')
 }
 
 function sendReady(response: ServerResponse, reasons: readonly string[]): void {

@@ -83,7 +83,7 @@ const scripts: Readonly<Record<Shell, (commands: readonly Completed[]) => string
 function bash(commands: readonly Completed[]): string {
   return `# Completion of onbehalf for bash: source <(onbehalf completion bash)
 _onbehalf() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" config="" command="" i
+  local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" config="" command="" name i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ "\${COMP_WORDS[i]}" == --config ]] && config="\${COMP_WORDS[i+1]}"
@@ -94,7 +94,12 @@ ${Object.entries(values)
   .map(([option, words]) => `    --${option}) COMPREPLY=($(compgen -W '${words}' -- "$current")); return ;;`)
   .join('\n')}
     -o) COMPREPLY=($(compgen -W 'json' -- "$current")); return ;;
-    --service) COMPREPLY=($(compgen -W "$("\${COMP_WORDS[0]}" completion services \${config:+--config "$config"} 2>/dev/null)" -- "$current")); return ;;
+    --service)
+      # Names are whoever wrote the mesh file's to choose: compgen -W would run what stands in them.
+      while IFS= read -r name; do
+        [[ "$name" == "$current"* ]] && printf -v name '%q' "$name" && COMPREPLY+=("$name")
+      done < <("\${COMP_WORDS[0]}" completion services \${config:+--config "$config"} 2>/dev/null)
+      return ;;
     ${files.map((option) => `--${option}`).join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$command" in

@@ -2,11 +2,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Mesh } from '../../shared/config/mesh.ts'
 import { describeMeshOptions, meshOptions } from '../mesh-file.ts'
+import { untilAppEnds } from './app-end.ts'
 import { AdminFault, askAdmin } from './admin-client.ts'
 import { exitStatus, type Io } from './io.ts'
 import { parse, readSoundMesh, runCommand, UsageFault } from './token-input.ts'
 
-const usage = `Usage: onbehalf drain [--config FILE] [--service NAME] [--wait]
+const usage = `Usage: onbehalf drain [--config FILE] [--service NAME] [--wait [--until-app-ends]]
 
 Tells the running sidecar of a service to drain, as SIGTERM does: /ready answers 503, open connections are served on
 and then closed, and after timeouts.drain_delay new requests are refused (draining). It does not end the process.
@@ -15,9 +16,10 @@ Example: onbehalf drain --config mesh.yaml --service App --wait
 
 Options (and the variables that stand for them):
 ${describeMeshOptions()}  --wait              Until no request to the app is under way any more, or timeouts.drain is over.
+  --until-app-ends    And then until nothing listens where the app did: for a sidecar that is to outlive its app.
   -h, --help          This text.
 
-Exit status: 0 done; 1 no sidecar answers, or something is still under way; 2 wrong use or configuration.
+Exit status: 0 done; 1 no sidecar answers, or something is still under way, or the app still listens; 2 wrong use or configuration.
 `
 
 const askAgainMs = 200
@@ -25,14 +27,20 @@ const askAgainMs = 200
 /** @returns the exit status. */
 export function drain(args: string[], io: Io): Promise<number> {
   const run = async () => {
-    const { values, positionals } = parse(args, { ...meshOptions, wait: { type: 'boolean', default: false } })
+    const own = {
+      wait: { type: 'boolean', default: false },
+      'until-app-ends': { type: 'boolean', default: false },
+    } as const
+    const { values, positionals } = parse(args, { ...meshOptions, ...own })
     if (positionals.length > 0) throw new UsageFault(`"${positionals[0]}" is one word too many`)
-    const { wait, ...flags } = values
+    const { wait, 'until-app-ends': isToOutlive, ...flags } = values
+    if (isToOutlive && !wait) throw new UsageFault('--until-app-ends goes with --wait')
     const mesh = await readSoundMesh(flags, io, 'trust')
     try {
       await askAdmin(mesh, io.env, '/drain', '')
       io.stdout.write(`the sidecar of ${mesh.service} drains\n`)
-      return wait ? await untilIdle(mesh, io) : exitStatus.done
+      const status = wait ? await untilIdle(mesh, io) : exitStatus.done
+      return isToOutlive ? await outlive(mesh, io) : status
     } catch (error) {
       if (!(error instanceof AdminFault)) throw error
       io.stderr.write(`onbehalf drain: ${error.message}\n`)
@@ -42,8 +50,20 @@ export function drain(args: string[], io: Io): Promise<number> {
   return runCommand('drain', { usage, run }, args, io, () => process.stdin)
 }
 
+/** The app is told to end by others, when it is drained. */
+async function outlive(mesh: Mesh, io: Io): Promise<number> {
+  const { drainMs } = mesh.timeouts
+  const deadlineMs = drainMs === 0 ? Infinity : performance.now() + drainMs
+  if (await untilAppEnds(mesh, deadlineMs)) return exitStatus.done
+  io.stderr.write('onbehalf drain: the app still listens\n')
+  return exitStatus.no
+}
+
 async function untilIdle(mesh: Mesh, io: Io): Promise<number> {
-  const deadline = performance.now() + mesh.timeouts.drainMs + mesh.timeouts.drainDelayMs
+  const { drainMs, drainDelayMs } = mesh.timeouts
+  // Until then new requests are taken: that none is under way says nothing yet.
+  await pause(drainDelayMs)
+  const deadline = drainMs === 0 ? Infinity : performance.now() + drainMs
   for (;;) {
     const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
     if (active === 0) {

@@ -67,6 +67,10 @@ export const sidecarCommands: Commands = {
     summary: 'let a running sidecar serve what is under way, and take nothing new',
     load: async () => (await import('./drain.ts')).drain,
   },
+  wait: {
+    summary: 'wait until the listeners of a running sidecar are open',
+    load: async () => (await import('./wait.ts')).wait,
+  },
   revoke: {
     summary: 'refuse a session, a subject, a token or a key from now on, in the whole mesh',
     load: async () => (await import('./revoke.ts')).revoke,

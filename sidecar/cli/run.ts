@@ -6,6 +6,7 @@ import { describeMeshOptions, meshOptions, readMesh, type MeshQuestion } from '.
 import { startSidecar, type Sidecar } from '../sidecar.ts'
 import { exitStatus, type Io } from './io.ts'
 import { readOptions } from './options.ts'
+import { copyPreload } from './preload-copy.ts'
 
 const help = `Usage: onbehalf run [--config FILE] [--service NAME] [options]
 
@@ -36,6 +37,7 @@ export async function run(args: string[], io: Io): Promise<number> {
   process.on('SIGTERM', stop.resolve)
   process.on('SIGINT', stop.resolve)
   try {
+    await copyPreload(io)
     sidecar = await startSidecar({
       read: () => read(flags, io),
       now: Date.now,

@@ -130,7 +130,9 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
   }
 
   function refuse(connection: Connection, passing: Passing, refusal: Refusal): void {
-    record(connection, passing, refusal)
+    const decision = record(connection, passing, refusal)
+    const durationMs = performance.now() - connection.startedMs
+    runtime.recorder.ended(decision, { status: undefined, durationMs })
     connection.client.resetAndDestroy()
   }
 

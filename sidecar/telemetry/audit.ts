@@ -1,13 +1,14 @@
 // The audit: a line of JSON for each decision in a stream of its own, which no request ever waits for.
-import { createWriteStream, type WriteStream } from 'node:fs'
+import { close, createWriteStream, open as openFile, type WriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { once } from 'node:events'
+import { finished } from 'node:stream/promises'
 import type { AuditSettings } from '../../shared/config/mesh.ts'
 import type { Decision, RecordedPrincipal } from '../../shared/decision.ts'
 import { causesOf } from '../../shared/decision.ts'
 import type { Naming } from '../../shared/pseudonyms.ts'
-import { describeError, type Log } from './log.ts'
+import { asLine, describeError, type Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
+import { createPatientWrites } from './patient-writes.ts'
 
 export interface Audit {
   /** Never waits, and never throws: what cannot be taken is counted. */
@@ -46,7 +47,7 @@ export async function openAudit({ settings, metrics, log }: AuditOptions): Promi
   if (settings.to === 'file') await requireWritable(settings.file)
   const stream = new AuditStream(settings, () => dropped.add({}), log)
   return {
-    write: (decision, naming) => stream.write(`${JSON.stringify(auditLine(decision, naming))}\n`),
+    write: (decision, naming) => stream.write(asLine(JSON.stringify(auditLine(decision, naming)))),
     reopen: () => stream.reopen(),
     close: () => stream.close(),
   }
@@ -60,62 +61,88 @@ async function requireWritable(file: string): Promise<void> {
   }
 }
 
+/** A stream, and how far it came. */
+interface Opened {
+  readonly stream: WriteStream
+  /** Of lines that are written whole. */
+  wholeBytes: number
+  hasFailed: boolean
+}
+
 class AuditStream {
   readonly #settings: Exclude<AuditSettings, { to: 'off' }>
   readonly #onDropped: () => void
   readonly #log: Log
-  #stream: WriteStream | undefined
+  #opened: Opened | undefined
   #failedAtMs = -Infinity
+  /** What failed last left a part of a line, which the next one must not continue. */
+  #isTorn = false
 
   constructor(settings: Exclude<AuditSettings, { to: 'off' }>, onDropped: () => void, log: Log) {
     this.#settings = settings
     this.#onDropped = onDropped
     this.#log = log
-    this.#stream = this.#open()
+    this.#opened = this.#open()
   }
 
   write(line: string): void {
-    if (this.#stream === undefined && performance.now() - this.#failedAtMs > reopenAfterMs) {
-      this.#stream = this.#open()
+    if (this.#opened === undefined && performance.now() - this.#failedAtMs > reopenAfterMs) {
+      this.#opened = this.#open()
     }
-    if (this.#stream === undefined || this.#stream.writableLength + line.length > maxQueuedBytes) {
+    const opened = this.#opened
+    if (opened === undefined || opened.stream.writableLength + line.length > maxQueuedBytes) {
       this.#onDropped()
       return
     }
-    this.#stream.write(line, (error) => {
-      if (error) this.#onDropped()
-    })
+    const text = this.#isTorn ? `\n${line}` : line
+    this.#isTorn = false
+    opened.stream.write(text, () => this.#settle(opened, Buffer.byteLength(text)))
   }
 
   reopen(): void {
     if (this.#settings.to !== 'file') return
-    this.#stream?.end()
-    this.#stream = this.#open()
+    this.#opened?.stream.end()
+    this.#opened = this.#open()
   }
 
   async close(): Promise<void> {
-    const stream = this.#stream
-    this.#stream = undefined
+    const opened = this.#opened
+    this.#opened = undefined
     this.#failedAtMs = Infinity
-    if (stream === undefined) return
+    if (opened === undefined) return
+    const { stream } = opened
     stream.end()
     const deadline = AbortSignal.timeout(closeDeadlineMs)
-    await once(stream, 'close', { signal: deadline }).catch(() => stream.destroy())
+    // A standard stream is not closed, so it never says that it is.
+    await finished(stream, { signal: deadline }).catch(() => stream.destroy())
+  }
+
+  /** Of several lines that were written together some may be there whole, though the last ones failed. */
+  #settle(opened: Opened, bytes: number): void {
+    opened.hasFailed ||= opened.wholeBytes + bytes > opened.stream.bytesWritten
+    if (opened.hasFailed) this.#onDropped()
+    else opened.wholeBytes += bytes
   }
 
   /** Through the thread pool also where it is standard output: a reader that stands still must hold nobody up. */
-  #open(): WriteStream {
+  #open(): Opened {
+    const settings = this.#settings
+    const leave = new AbortController()
+    const fs = { open: openFile, close, ...createPatientWrites(leave.signal) }
     const stream =
-      this.#settings.to === 'file'
-        ? createWriteStream(this.#settings.file, { flags: 'a', mode: 0o600 })
-        : createWriteStream('', { fd: this.#settings.to === 'stdout' ? 1 : 2, autoClose: false })
+      settings.to === 'file'
+        ? createWriteStream(settings.file, { flags: 'a', mode: 0o600, fs })
+        : createWriteStream('', { fd: settings.to === 'stdout' ? 1 : 2, autoClose: false, fs })
+    const opened: Opened = { stream, wholeBytes: 0, hasFailed: false }
     stream.on('error', (error) => {
-      if (this.#stream !== stream) return
-      this.#stream = undefined
+      if (this.#opened !== opened) return
+      this.#opened = undefined
       this.#failedAtMs = performance.now()
+      this.#isTorn = stream.bytesWritten > opened.wholeBytes
       this.#log.write('error', 'the audit cannot be written', { cause: describeError(error) })
     })
-    return stream
+    stream.once('close', () => leave.abort())
+    return opened
   }
 }
 

@@ -70,12 +70,19 @@ export function textLine(time: Date, level: string, message: string, fields: Log
   return asLine(`${time.toISOString()} ${level.padEnd(5)} ${message}${tail}`)
 }
 
-/** Nothing that a reader takes for the end of a line, or a terminal for a command, is left as it is. */
+/**
+ * Nothing that a reader takes for the end of a line, or a terminal for a command, and nothing that hides or turns the
+ * direction of writing, is left as it is. Escapes as JSON does, so that JSON stays the same JSON.
+ */
 export function asLine(text: string): string {
-  const escaped = text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  })
-  return `${escaped}\n`
+  return `${text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escapeUnits)}\n`
+}
+
+function escapeUnits(character: string): string {
+  return character
+    .split('')
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 /** JSON for all but plain words, so that no value can forge another field. */

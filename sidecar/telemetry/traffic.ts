@@ -57,7 +57,7 @@ export class Traffic {
     edge.buckets[bucket] = (edge.buckets[bucket] as number) + 1
     const isRefused = decision.outcome === 'refused'
     if (isRefused) edge.refused++
-    else if (ending.status === undefined || ending.status >= 500) edge.failed++
+    else if (hasFailed(decision, ending)) edge.failed++
     const code = decision.code ?? ending.code
     if (code !== undefined) edge.codes.set(code, (edge.codes.get(code) ?? 0) + 1)
   }
@@ -106,6 +106,12 @@ export class Traffic {
     const owner = [...accountsByService].find(([, accounts]) => accounts.has(caller.subject))
     return owner?.[0] ?? caller.subject
   }
+}
+
+/** What passes as bytes has no answer, and so no status. */
+function hasFailed({ protocol }: Decision, { status, code }: Ending): boolean {
+  if (protocol === undefined) return code !== undefined
+  return status === undefined || status >= 500
 }
 
 function calleeOf({ route: name }: Decision, routes: Mesh['routes']): string {

@@ -16,10 +16,14 @@ routes:
 `
 
 /** What bash would offer behind these words; the last one is being typed. */
-async function complete(t: TestContext, ...words: readonly string[]): Promise<string[]> {
+function complete(t: TestContext, ...words: readonly string[]): Promise<string[]> {
+  return completeIn(t, meshFile, ...words)
+}
+
+async function completeIn(t: TestContext, meshText: string, ...words: readonly string[]): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'onbehalf-completion-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
-  await writeFile(join(folder, 'onbehalf.yaml'), meshFile)
+  await writeFile(join(folder, 'onbehalf.yaml'), meshText)
   await symlink(bundle, join(folder, 'onbehalf'))
   const script = `
 source <(onbehalf completion bash)
@@ -63,6 +67,13 @@ for (const [words, expected] of [
     assert.deepEqual(await complete(t, ...words), [...expected])
   })
 }
+
+test('what stands in the name of a service is neither run nor left for Enter to run', async (t) => {
+  const hostile = meshFile.replace('name: API', "name: '$(echo run)`echo run`'")
+  assert.deepEqual(await completeIn(t, hostile, 'run', '--service', '$'), [
+    String.raw`\$\(echo\ run\)\`echo\ run\``,
+  ])
+})
 
 test('zsh takes its script', { skip: hasZsh ? false : 'zsh is not installed' }, () => {
   const script = execFileSync(process.execPath, [bundle, 'completion', 'zsh'])

@@ -1,9 +1,12 @@
-// `onbehalf drain` and `onbehalf config` against a running sidecar.
+// `onbehalf drain`, `onbehalf wait` and `onbehalf config` against a running sidecar.
 import assert from 'node:assert/strict'
+import { createServer, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { asUser } from '../attacks/attack.ts'
 import { main } from '../../sidecar/cli/main.ts'
 import { send } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { startMesh, type TestMesh } from '../support/mesh.ts'
 import { freePort } from '../support/redis.ts'
 
@@ -28,6 +31,60 @@ test('a sidecar that is told to drain is no longer ready, and the command waits 
   assert.equal(stdout, 'the sidecar of App drains\nno request to the app is under way any more\n')
   const ready = await send({ port: probes, target: '/ready' })
   assert.deepEqual([ready.status, ready.body], [503, 'not ready: draining\n'])
+})
+
+test('as long as new requests are taken nobody is told that none is under way', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain_delay: '300ms' } } })
+  assert.equal((await run(mesh, ['drain', '--wait'])).status, 0)
+  const late = await send({ port: mesh.sidecars.App.inbound }).catch(({ code }) => ({ code }) as const)
+  assert.match(String(late.code), /^(draining|ECONNREFUSED)$/)
+})
+
+test('without timeouts.drain it waits for as long as it takes', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '0s' } } })
+  const asked = Promise.withResolvers<ServerResponse>()
+  mesh.apps.App.handler = (_request, response) => asked.resolve(response)
+  const answer = send({ port: mesh.sidecars.App.inbound, headers: await asUser(mesh, 'alice') })
+  const response = await asked.promise
+  const drained = run(mesh, ['drain', '--wait'])
+  await eventually(
+    async () => (await send({ port: mesh.sidecars.App.probes, target: '/ready' })).status === 503,
+  )
+  response.end()
+  assert.deepEqual([(await drained).stderr, (await answer).status], ['', 200])
+})
+
+test('told to outlive the app, it waits until nothing listens there; and not for ever', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '500ms' } } })
+  const inTime = await run(mesh, ['drain', '--wait', '--until-app-ends'])
+  assert.deepEqual([inTime.status, inTime.stderr], [1, 'onbehalf drain: the app still listens\n'])
+  const waiting = run(mesh, ['drain', '--wait', '--until-app-ends'])
+  await mesh.apps.App.close()
+  assert.equal((await waiting).status, 0)
+  assert.match((await run(mesh, ['drain', '--until-app-ends'])).stderr, /--until-app-ends goes with --wait/)
+})
+
+function at(port: number): readonly string[] {
+  return ['--listen-probes', `127.0.0.1:${port}`]
+}
+
+test('wait ends when the listeners are open, or its time is over', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const { probes } = mesh.sidecars.App
+  assert.deepEqual(await run(mesh, ['wait', ...at(probes)]), { status: 0, stdout: '', stderr: '' })
+  const port = await freePort()
+  const late = await run(mesh, ['wait', ...at(port), '--timeout', '0'])
+  assert.deepEqual(
+    [late.status, late.stderr],
+    [1, 'onbehalf wait: the listeners of App are not open after 0 s\n'],
+  )
+  const server = createServer((_request, response) => response.end()).listen(port, '127.0.0.1')
+  t.after(() => server.close())
+  assert.equal((await run(mesh, ['wait', ...at(port)])).status, 0)
+  assert.match(
+    (await run(mesh, ['wait', '--timeout', 'long'])).stderr,
+    /--timeout: "long" is no number of seconds/,
+  )
 })
 
 test('where no sidecar answers, that is said', async (t) => {

@@ -129,6 +129,16 @@ test('a refused call: which sources disagreed', async (t) => {
   assert.match(stdout, /why +What this call carries belongs to different requests/)
 })
 
+test('by the trace that was started for the app, where the caller is part of none', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  const headers = ['X-Pomerium-Jwt-Assertion', await mesh.pomerium.assertion('alice', hosts.App)]
+  assert.equal((await send({ port: mesh.sidecars.App.inbound, headers })).status, 200)
+  const [started = ''] = rawValues(mesh.apps.App.received.at(-1), 'traceparent')
+  const { status, stdout } = await ask(mesh, started)
+  assert.equal(status, 0)
+  assert.match(stdout, /^App: inbound GET test\.invalid\/ allowed\n/)
+})
+
 test('an app that carries nothing shows as that', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'] })
   await aliceCalls(mesh, () => [])

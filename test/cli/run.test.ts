@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
+import { main } from '../../sidecar/cli/main.ts'
 
 const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 
@@ -82,4 +83,13 @@ test('an unknown flag, and a port that is taken, end with status 2 and say which
   assert.match(second.said(), /EADDRINUSE.*127\.0\.0\.1/)
   first.child.kill('SIGINT')
   assert.equal(await first.status(), 0)
+})
+
+test('a variable of the injector that cannot be read ends with status 2 and says what is wrong with it', async (t) => {
+  let said = ''
+  const stderr = { write: (text: string) => void (said += text) }
+  const env = { ONBEHALF_APP_PROBES: '{"/app-probes/web/readiness": {"tcp": {}}}' }
+  const io = { stdout: stderr, stderr, env, cwd: '/' }
+  assert.equal(await main(['run', '--config', await meshFile(t)], io), 2)
+  assert.equal(said, 'ONBEHALF_APP_PROBES: /app-probes/web/readiness.tcp.port is missing: it must be given\n')
 })

@@ -112,19 +112,32 @@ async function userFiles(): Promise<Record<string, string>> {
 const programs = {
   onbehalf: '#!/bin/sh\nexec node "$BUNDLE" "$@"\n',
   npm: '#!/bin/sh\n[ "$1 $2 $3" = "run -s onbehalf" ] || exit 0\nshift 4\nexec onbehalf "$@"\n',
+  'systemd-sysusers': '#!/bin/sh\n',
   systemctl: `#!/usr/bin/env node
-const { readFileSync, appendFileSync } = require('node:fs')
+const { existsSync, readFileSync, appendFileSync } = require('node:fs')
 const { spawn, spawnSync } = require('node:child_process')
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 const [verb, unit = ''] = words
 const [name, instance] = unit.split('@')
+const file = (name) => '/etc/systemd/system/' + name + '@.service'
+const fieldsOf = (name, field) => [...readFileSync(file(name), 'utf8').replaceAll('%i', instance).matchAll(new RegExp('^' + field + '=(.*)$', 'gm'))].map(([, value]) => value)
+const fieldOf = (name, field) => fieldsOf(name, field)[0]
 if (verb === 'daemon-reload') {
-  const { status, stderr, error } = spawnSync('systemd-analyze', ['verify', '--man=no', '/etc/systemd/system/onbehalf@.service'])
-  if (error === undefined && (status !== 0 || /onbehalf/.test(stderr))) throw new Error(String(stderr))
+  for (const path of ['onbehalf', 'onbehalf-redirect'].map(file).filter((path) => existsSync(path))) {
+    const { status, stderr, error } = spawnSync('systemd-analyze', ['verify', '--man=no', path])
+    if (error === undefined && (status !== 0 || /onbehalf/.test(stderr))) throw new Error(String(stderr))
+  }
+}
+if (name === 'onbehalf-redirect') {
+  const [, options] = /^"REDIRECT_OPTIONS=(.*)"$/.exec(fieldOf(name, 'Environment'))
+  const command = fieldOf(name, verb === 'stop' ? 'ExecStop' : 'ExecStart').replace('$REDIRECT_OPTIONS', options).split(' ')
+  const { status, stderr } = spawnSync(command[0], command.slice(1), { encoding: 'utf8' })
+  // Where there is no iptables the script can but say so.
+  if (status !== 0 && !/is not installed|cannot read the nat table/.test(stderr)) throw new Error(stderr)
+  process.exit(0)
 }
 if (verb === 'enable') {
-  const text = readFileSync('/etc/systemd/system/' + name + '@.service', 'utf8').replaceAll('%i', instance)
-  const [program, ...args] = /^ExecStart=(.*)$/m.exec(text)[1].split(' ')
+  const [program, ...args] = fieldOf(name, 'ExecStart').split(' ')
   const child = spawn(program, args, { detached: true, stdio: 'inherit' })
   appendFileSync('pids', child.pid + '\\n')
   child.unref()
@@ -132,20 +145,31 @@ if (verb === 'enable') {
 if (verb === 'reload') process.kill(Number(readFileSync('pids', 'utf8').split('\\n')[0]), 'SIGHUP')
 `,
   docker: `#!/usr/bin/env node
-const { readFileSync, appendFileSync } = require('node:fs')
-const { spawn } = require('node:child_process')
+const { mkdirSync, readFileSync, appendFileSync } = require('node:fs')
+const { spawn, spawnSync } = require('node:child_process')
 const { parse } = require(process.env.ROOT + '/node_modules/yaml')
-for (const { command, volumes = [], environment } of Object.values(parse(readFileSync('compose.yaml', 'utf8')).services)) {
+const entrypoint = (image) => (image.startsWith('onbehalf:') ? ['node', process.env.BUNDLE] : [])
+for (const { image, command, volumes = [], tmpfs = [], environment, healthcheck } of Object.values(parse(readFileSync('compose.yaml', 'utf8')).services)) {
   const mounts = volumes.map((volume) => volume.split(':'))
+  for (const [place] of tmpfs.map((each) => each.split(':'))) {
+    mkdirSync('.' + place, { recursive: true })
+    mounts.push(['.' + place, place])
+  }
   const inside = (word) => {
     const mount = mounts.find(([, place]) => word.startsWith(place))
-    if (mount === undefined) return word
-    return mount[0].endsWith('dist/onbehalf.cjs') ? process.env.BUNDLE : word.replace(mount[1], mount[0].replace(/\\/$/, ''))
+    return mount === undefined ? word : word.replace(mount[1], mount[0])
   }
-  const [program, ...args] = command.split(' ').map(inside)
-  const child = spawn(program, args, { detached: true, stdio: 'inherit', env: { ...process.env, ...environment } })
+  const variables = Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, inside(value)]))
+  const [program, ...args] = [...entrypoint(image), ...command.split(' ').map(inside)]
+  const child = spawn(program, args, { detached: true, stdio: 'inherit', env: { ...process.env, ...variables } })
   appendFileSync('pids', child.pid + '\\n')
   child.unref()
+  if (healthcheck === undefined) continue
+  const [, , ...check] = healthcheck.test
+  for (let tries = 0; spawnSync('node', check, { timeout: 5_000 }).status !== 0; tries++) {
+    if (tries > 30) throw new Error('it does not become healthy')
+    spawnSync('sleep', ['0.2'])
+  }
 }
 `,
 }

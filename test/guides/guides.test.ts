@@ -20,12 +20,26 @@ test('there is a guide for each task that the README names', async () => {
   assert.deepEqual(new Set(named), new Set([...guides, ...made]))
 })
 
+/** Files of the project that a reader is to install, under the names by which the commands call them. */
+async function linkedFiles(document: string): Promise<Record<string, string>> {
+  const links = [...document.matchAll(/\]\(\.\.\/((?:systemd|compose)\/([\w@./-]+))\)/g)]
+  const script = document.includes('redirect.sh') ? [['', 'interception/redirect.sh', 'redirect.sh']] : []
+  return Object.fromEntries(
+    await Promise.all(
+      [...links, ...script].map(async ([, file = '', name = '']) => [
+        name,
+        await readFile(join(root, 'deploy', file), 'utf8'),
+      ]),
+    ),
+  ) as Record<string, string>
+}
+
 for (const name of guides) {
   test(`${name}: its files and commands`, { skip }, async (t) => {
     const document = (await readFile(join(folder, name), 'utf8')).replaceAll(publishedKeys, 'jwks.json')
     const blocks = blocksOf(document)
     const commands = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text)
-    const files: Record<string, string> = {}
+    const files: Record<string, string> = await linkedFiles(document)
     for (const block of blocks.filter(({ language }) => language !== 'sh')) {
       const file = fileNameOf(block)
       // What is neither a file nor a command would be run by nobody.

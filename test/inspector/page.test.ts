@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { eventually } from '../support/eventually.ts'
 import { connected, openConnected, openPage, skip } from './browser.ts'
-import { makeDecision, makeEdge, makeMesh, makeState, makeWay } from './made.ts'
+import { alice, makeDecision, makeEdge, makeMesh, makeState, makeWay } from './made.ts'
 import { badTokenAnswer, rightToken } from './stand-in.ts'
 
 const rows = (page: Page) => page.locator('#decisions button')
@@ -390,6 +390,7 @@ for (const width of [390, 320]) {
       makeDecision({
         path: `/${'x'.repeat(1_000)}`,
         service: 'y'.repeat(100),
+        caller: { ...alice, subject: 'z'.repeat(1_000) },
         outcome: 'refused',
         code: 'original_user_key_unknown',
       }),

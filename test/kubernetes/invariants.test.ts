@@ -89,6 +89,7 @@ const changes: readonly (readonly [path: string, value: unknown, ...said: readon
     list('initContainers').toReversed(),
     'spec.initContainers: migrate, proxy became proxy, migrate',
   ],
+  ['spec/containers/1', { name: 'istio-proxy' }, 'spec.containers[istio-proxy]: was added'],
   ['spec/initContainers/0/image', 'x', 'spec.initContainers[migrate].image: was changed'],
   [`${app}/image`, 'x', 'spec.containers[app].image: was changed'],
   [`${app}/command`, ['x'], 'spec.containers[app].command: was added'],
@@ -119,6 +120,16 @@ const changes: readonly (readonly [path: string, value: unknown, ...said: readon
     'spec.containers[app].readinessProbe: asks neither as before nor the sidecar',
   ],
   [
+    `${app}/readinessProbe/httpGet`,
+    { path: '/livez', port: ports.probes },
+    'spec.containers[app].readinessProbe: asks neither as before nor the sidecar',
+  ],
+  [
+    `${app}/lifecycle/preStop`,
+    { exec: { command: ['sleep', '5'] } },
+    'spec.containers[app].lifecycle.preStop: was added',
+  ],
+  [
     `${app}/readinessProbe`,
     { httpGet: asked, successThreshold: 1 },
     'spec.containers[app].readinessProbe: has other times or handlers',
@@ -132,6 +143,11 @@ const changes: readonly (readonly [path: string, value: unknown, ...said: readon
   [
     'spec/initContainers/1/lifecycle/preStop',
     { httpGet: asked },
+    'spec.initContainers[proxy].lifecycle.preStop: was changed, though nothing is asked by network',
+  ],
+  [
+    'spec/initContainers/1/lifecycle/preStop',
+    { httpGet: { path: '/drained', port: ports.probes } },
     'spec.initContainers[proxy].lifecycle.preStop: was changed, though nothing is asked by network',
   ],
   [

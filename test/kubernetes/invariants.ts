@@ -1,6 +1,6 @@
 // What an injection may do to what a pod already has, and whether it did more.
 import { isDeepStrictEqual } from 'node:util'
-import { ports } from '../../deploy/kubernetes/injection/names.ts'
+import { ports, redirectName, sidecarName } from '../../deploy/kubernetes/injection/names.ts'
 import type {
   Container,
   EnvironmentVariable,
@@ -14,9 +14,9 @@ import type {
 type Fields = Readonly<Record<string, unknown>>
 
 /**
- * What was done beyond what an injection may do, as `path: what`. It may add containers, volumes, labels and annotations;
- * to containers that are there it may add variables and mounts, append to `NODE_OPTIONS`, turn handlers of probes and
- * hooks to the sidecar, and give a `preStop` where there is none.
+ * What was done beyond what an injection may do, as `path: what`. It may add its own containers, and volumes, labels and
+ * annotations; to containers that are there it may add variables and mounts, append to `NODE_OPTIONS`, turn handlers of
+ * probes and hooks to the sidecar, and give a `preStop` that waits for the drain where there is none.
  */
 export function touched(before: PodTemplate, after: PodTemplate): string[] {
   return [
@@ -77,13 +77,19 @@ function outOfOrder(before: Named, after: Named, path: string): string[] {
   return isDeepStrictEqual(names, kept) ? [] : [`${path}: ${names.join(', ')} became ${kept.join(', ')}`]
 }
 
+const ours: ReadonlySet<string> = new Set([sidecarName, redirectName])
+
 function touchedContainers(
   before: readonly Container[],
   after: readonly Container[],
   path: string,
 ): string[] {
+  const names = new Set(before.map(({ name }) => name))
   return [
     ...outOfOrder(before, after, path),
+    ...after
+      .filter(({ name }) => !names.has(name) && !ours.has(name))
+      .map(({ name }) => `${path}[${name}]: was added`),
     ...before.flatMap((old) => {
       const now = after.find(({ name }) => name === old.name)
       return now === undefined ? [] : touchedContainer(old, now, `${path}[${old.name}]`)
@@ -105,11 +111,14 @@ function touchedContainer(before: Container, after: Container, path: string): st
   ]
 }
 
+const hold = { httpGet: { path: '/drained', port: ports.probes } }
+
 function touchedLifecycle(before: Lifecycle, after: Lifecycle, path: string): string[] {
+  const isHeld = !isGiven(before.preStop) && isDeepStrictEqual(after.preStop, hold)
   return [
     ...changedFields(before, after, hookKinds, `${path}.`),
     ...hookKinds
-      .filter((kind) => kind !== 'preStop' || isGiven(before.preStop))
+      .filter((kind) => kind !== 'preStop' || !isHeld)
       .flatMap((kind) => touchedHandler(before[kind], after[kind], `${path}.${kind}`)),
   ]
 }
@@ -134,7 +143,8 @@ function touchedHandler(before: unknown, after: unknown, path: string): string[]
 /** In clear text, of the pod itself, with nothing of the app's. */
 function isOfSidecar(httpGet: unknown): boolean {
   const { path, port, ...more } = fieldsOf(httpGet)
-  return port === ports.probes && typeof path === 'string' && Object.keys(more).length === 0
+  const isAsked = typeof path === 'string' && /^\/app-(probes|lifecycle)\//.test(path)
+  return port === ports.probes && isAsked && Object.keys(more).length === 0
 }
 
 function touchedVariables(

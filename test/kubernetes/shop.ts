@@ -132,7 +132,7 @@ async function addObjects({ objects, agent }: ClusterNode): Promise<void> {
   objects.set('configmap/onbehalf-mesh', {
     'mesh.yaml': await readFile(join(demo, 'mesh.yaml'), 'utf8'),
     'ca.pem': authority.certificatePem,
-    'jwks.json': JSON.stringify(await agent.tell('keySet', undefined as never)),
+    'jwks.json': JSON.stringify(await agent.tell('keySet', undefined)),
   })
 }
 

@@ -119,6 +119,20 @@ test('CONNECT to a listed host is refused, with the http:// form to use', async 
   assert.ok(answer.includes(`http://${hosts.API}/`))
 })
 
+test('a refused CONNECT ends as any request does, in the access log and in the numbers', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { log: { access: 'json' } } })
+  const { outbound, probes, logs } = mesh.sidecars.App
+  await sendRaw(outbound, `CONNECT ${hosts.API}:443 HTTP/1.1\r\nHost: ${hosts.API}:443\r\n\r\n`)
+  const lines = logs.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const access = lines.filter(({ message }) => message === 'access')
+  assert.deepEqual(
+    access.map(({ method, code, status }) => [method, code, status]),
+    [['CONNECT', 'call_not_allowed', 403]],
+  )
+  const { body } = await send({ port: probes, target: '/metrics' })
+  assert.match(body, /^onbehalf_responses_total\{direction="outbound",status="4xx",code=""\} 1$/m)
+})
+
 test('CONNECT to an unlisted host passes bytes untouched', async (t) => {
   const mesh = await startMesh(t, { run: ['App'], settings: { egress: { local: 'allow' } } })
   const outside = await startApp()

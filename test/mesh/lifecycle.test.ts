@@ -229,6 +229,52 @@ test('during drain_delay requests are served on, with Connection: close', async 
   await drained
 })
 
+test('a drain is over when the app has answered, whatever it still asks of others, and it may go on asking', async (t) => {
+  const mesh = await startMesh(t, { run: ['App', 'API'], settings: { timeouts: { drain: '0s' } } })
+  const { inbound, outbound, sidecar, probes } = mesh.sidecars.App
+  const [arrived, release, called] = [
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+    Promise.withResolvers<void>(),
+  ]
+  mesh.apps.App.handler = async (_request, response) => {
+    arrived.resolve()
+    await release.promise
+    response.end()
+  }
+  const held: { end?: () => void } = {}
+  mesh.apps.API.handler = (request, response) => {
+    if (request.url !== '/long') return void response.end('ok')
+    held.end = () => response.end()
+    called.resolve()
+  }
+  const underWay = send({ port: inbound, headers: await asUser(mesh, 'alice') })
+  const longCall = send({ port: outbound, host: hosts.API, target: '/long' })
+  await Promise.all([arrived.promise, called.promise])
+  const waiting = send({ port: probes, target: '/drained' })
+  let isOver = false
+  const drained = sidecar.drain().then(() => (isOver = true))
+  assert.equal((await send({ port: outbound, host: hosts.API })).status, 200)
+  assert.equal(isOver, false)
+  release.resolve()
+  const { status, body } = await waiting
+  assert.deepEqual([status, body, isOver], [200, 'drained\n', true])
+  assert.equal((await underWay).status, 200)
+  await drained
+  assert.equal((await send({ port: outbound, host: hosts.API })).status, 200)
+  held.end?.()
+  assert.equal((await longCall).status, 200)
+})
+
+test('who waits for the drain of a sidecar that stops is told before its listeners close', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain_delay: '300ms' } } })
+  const { sidecar, probes } = mesh.sidecars.App
+  const stopped = sidecar.stop()
+  const { status, body } = await send({ port: probes, target: '/drained' })
+  assert.deepEqual([status, body], [200, 'drained\n'])
+  await stopped
+})
+
 test('the admin listener: what needs the token, and who is refused', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
   const { admin, sidecar, inbound } = mesh.sidecars.App

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
+import { startApp } from '../support/app.ts'
 import { send } from '../support/client.ts'
 import { startMesh } from '../support/mesh.ts'
 
@@ -51,4 +52,24 @@ test('alone such an address cannot be bound, nor an IPv4 address that is not the
   )
   const beside = listenAt(['[::1]:0', '192.0.2.1:0'])
   await assert.rejects(startMesh(t, { run: ['App'], services: beside }), /EADDRNOTAVAIL.*192\.0\.2\.1/)
+})
+
+test("the probes listener asks the app's own probes, without an assertion and past its policy", async (t) => {
+  const app = await startApp(
+    (request, response) => void response.writeHead(request.url === '/up' ? 200 : 500).end(),
+  )
+  t.after(() => app.close())
+  const probes = {
+    '/app-probes/web/liveness': { http: { port: app.port, path: '/up' } },
+    '/app-probes/web/readiness': { http: { port: app.port, path: '/down' } },
+  }
+  const mesh = await startMesh(t, { run: ['App'], env: { ONBEHALF_APP_PROBES: JSON.stringify(probes) } })
+  const port = mesh.sidecars.App.probes
+  const statuses = Object.keys(probes).map(async (target) => (await send({ port, target })).status)
+  assert.deepEqual(await Promise.all(statuses), [200, 503])
+  const { body } = await send({ port, target: '/metrics' })
+  assert.match(
+    body,
+    /^onbehalf_app_probes_total\{path="\/app-probes\/web\/readiness",outcome="failure"\} 1$/m,
+  )
 })

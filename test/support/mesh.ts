@@ -48,6 +48,8 @@ export interface MeshOptions {
   readonly awaitReady?: boolean
   /** Added to the system's clock. */
   readonly clockOffsetMs?: () => number
+  /** Of each sidecar; default: empty. */
+  readonly env?: NodeJS.ProcessEnv
 }
 
 export interface RunningSidecar {
@@ -301,7 +303,7 @@ async function startOne(
     },
     now: () => Date.now() + (options.clockOffsetMs?.() ?? 0),
     output: { write: (line) => logs.push(line) },
-    env: {},
+    env: options.env ?? {},
     onShutdown: () => undefined,
   })
   if (options.awaitReady !== false) await untilReady(sidecar)

@@ -1,4 +1,5 @@
 // The annotations of a pod that say how it is injected: each with its values, its default and its check.
+import { isIP } from 'node:net'
 import { didYouMean } from '../../../shared/config/suggest.ts'
 import { prefix } from './names.ts'
 import type { CertificateSource } from './settings.ts'
@@ -34,9 +35,10 @@ const matching = (pattern: RegExp, what: string) => (text: string) =>
 function listOf<T>(read: (item: string) => Reading<T>) {
   return (text: string): Reading<readonly T[]> => {
     const values: T[] = []
-    for (const item of text.split(',')) {
-      const reading = read(item.trim())
-      if ('wrong' in reading) return wrong(`"${item.trim()}" ${reading.wrong}`)
+    for (const item of text.split(',').map((each) => each.trim())) {
+      const reading = read(item)
+      if ('wrong' in reading) return wrong(`"${item}" ${reading.wrong}`)
+      if (values.includes(reading.value)) return wrong(`names "${item}" twice`)
       values.push(reading.value)
     }
     return right(values)
@@ -54,8 +56,19 @@ const objectName = matching(
   /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/,
   'name of an object',
 )
-const quantity = matching(/^[1-9]\d*(\.\d+)?(m|k|Ki|M|Mi|G|Gi)?$/, 'quantity, such as 100m or 64Mi')
-const range = matching(/^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 'address or network')
+/** Nothing finer than a thousandth is counted. */
+const cpu = matching(/^(?=.*[1-9])(\d{1,4}(\.\d{1,3})?|\d{1,7}m)$/, 'number of CPUs, such as 100m or 0.5')
+/** A unit is asked for: nobody means bytes. */
+const memory = matching(/^(?=.*[1-9])\d{1,12}(\.\d{1,3})?(k|Ki|M|Mi|G|Gi)$/, 'amount of memory, such as 64Mi')
+
+const range = (text: string): Reading<string> => {
+  const [address = '', length, ...more] = text.split('/')
+  const family = isIP(address)
+  const isPrefix =
+    length === undefined || (/^(0|[1-9]\d{0,2})$/.test(length) && Number(length) <= (family === 4 ? 32 : 128))
+  const isRange = family !== 0 && !address.includes('%') && isPrefix && more.length === 0
+  return isRange ? right(text) : wrong('is no address or network')
+}
 
 const seconds = (text: string): Reading<number> => {
   const number = /^(0|[1-9]\d{0,3})s$/.exec(text)?.[1]
@@ -88,7 +101,10 @@ export const annotations = {
     values: 'a port, or the name of a container port',
     default: 'the only TCP port that the containers declare; without one, `app` of the mesh file',
     about: 'Where the app listens.',
-    read: matching(/^([1-9]\d{0,4}|(?=.{1,15}$)[a-z0-9]+(-[a-z0-9]+)*)$/, 'port and no name of one'),
+    read: matching(
+      /^([1-9]\d{0,4}|(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*)$/,
+      'port and no name of one',
+    ),
   },
   intercept: {
     values: '`redirect`, `none`',
@@ -193,10 +209,30 @@ export const annotations = {
     about: 'What the sidecar logs.',
     read: oneOf('debug', 'info', 'warn', 'error'),
   },
-  'cpu-request': { values: 'a quantity', default: '`50m`', about: 'Of the sidecar.', read: quantity },
-  'cpu-limit': { values: 'a quantity', default: '', about: 'Of the sidecar.', read: quantity },
-  'memory-request': { values: 'a quantity', default: '`96Mi`', about: 'Of the sidecar.', read: quantity },
-  'memory-limit': { values: 'a quantity', default: '`256Mi`', about: 'Of the sidecar.', read: quantity },
+  'cpu-request': {
+    values: 'CPUs, such as `100m` or `0.5`',
+    default: '`50m`, at most the limit',
+    about: 'Of the sidecar.',
+    read: cpu,
+  },
+  'cpu-limit': {
+    values: 'CPUs',
+    default: '',
+    about: 'Of the sidecar, and of the init container that redirects.',
+    read: cpu,
+  },
+  'memory-request': {
+    values: 'an amount, such as `64Mi`',
+    default: '`96Mi`, at most the limit',
+    about: 'Of the sidecar.',
+    read: memory,
+  },
+  'memory-limit': {
+    values: 'an amount',
+    default: '`256Mi`, at least the request',
+    about: 'Of the sidecar.',
+    read: memory,
+  },
 } as const satisfies Record<string, Annotation<unknown>>
 
 type Table = typeof annotations

@@ -29,7 +29,8 @@ export function addToApp(
 ): Operation[] {
   const env = container.env ?? []
   const given = new Set(env.map(({ name }) => name))
-  const variables = isProxied ? proxyVariables.filter(({ name }) => !given.has(name)) : []
+  const variables =
+    isProxied && !hasProxy(container) ? proxyVariables.filter(({ name }) => !given.has(name)) : []
   const options = env.findIndex(({ name }) => name === 'NODE_OPTIONS')
   const isNew = preload && options < 0
   const added = isNew ? [...variables, { name: 'NODE_OPTIONS', value: require }] : variables
@@ -39,6 +40,11 @@ export function addToApp(
     ...(preload ? append(at, 'volumeMounts', container.volumeMounts ?? [], [mount]) : []),
     ...(hold ? holdUntilDrained(container, at) : []),
   ]
+}
+
+/** Half of its clients would take the one, and half the other. */
+export function hasProxy({ env }: Container): boolean {
+  return env?.some(({ name }) => name === 'HTTP_PROXY' || name === 'http_proxy') === true
 }
 
 const mount = { name: preloadVolume, mountPath: places.preload, readOnly: true }

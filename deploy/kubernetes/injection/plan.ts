@@ -1,10 +1,12 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
-import { addToApp } from './app-containers.ts'
+import { addToApp, hasProxy } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
+import { ports as ownPorts } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
 import { rewriteProbes, type Questions } from './probes.ts'
 import { redirectContainer } from './redirect-container.ts'
+import { resourceProblems } from './resources.ts'
 import type { Settings } from './settings.ts'
 import { drainSeconds, sidecarContainer } from './sidecar-container.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
@@ -36,10 +38,11 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
     tokenAudience: wishes['token-audience'],
     preload: preloaded.names.size > 0,
   })
+  const isProxied = wishes.proxy ?? intercept === 'none'
   const additions = spec.containers.flatMap((container, i) =>
     addToApp(container, pointer('spec', 'containers', i), {
       preload: preloaded.names.has(container.name),
-      proxy: wishes.proxy ?? intercept === 'none',
+      proxy: isProxied,
       hold: wishes['hold-app'] ?? true,
     }),
   )
@@ -63,7 +66,13 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
     redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes) : undefined,
     volumes,
     appOperations: [...probes.operations, ...additions],
-    warnings: [...telemetry.warnings, ...app.warnings, ...preloaded.warnings, ...graceWarnings(spec, wishes)],
+    warnings: [
+      ...telemetry.warnings,
+      ...app.warnings,
+      ...preloaded.warnings,
+      ...(isProxied ? proxyWarnings(spec) : []),
+      ...graceWarnings(spec, wishes),
+    ],
     problems: [
       ...(service === undefined
         ? ['annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name']
@@ -71,6 +80,7 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       ...app.problems,
       ...preloaded.problems,
       ...probes.problems,
+      ...resourceProblems(wishes),
     ],
   }
 }
@@ -119,9 +129,16 @@ function wishedPort(
   declared: readonly { readonly name?: string; readonly containerPort: number }[],
 ) {
   const port = /^\d+$/.test(wish) ? Number(wish) : declared.find(({ name }) => name === wish)?.containerPort
-  const isPort = port !== undefined && port <= 65_535
-  const problems = isPort ? [] : [`annotation onbehalf.dev/app-port: no container declares a port "${wish}"`]
-  return { port: isPort ? port : undefined, warnings: [], problems }
+  const why = portFault(port, wish)
+  const problems = why === undefined ? [] : [`annotation onbehalf.dev/app-port: ${why}`]
+  return { port, warnings: [], problems }
+}
+
+function portFault(port: number | undefined, wish: string): string | undefined {
+  if (port === undefined) return `no container declares a port "${wish}"`
+  if (port < 1 || port > 65_535) return `${wish} is no port from 1 to 65535`
+  const own: readonly number[] = Object.values(ownPorts)
+  return own.includes(port) ? `${wish} is one of the sidecar's own ports` : undefined
 }
 
 function preloadedContainers(
@@ -156,6 +173,12 @@ function preloadedContainers(
 
 function nodeOptions({ env }: Container): EnvironmentVariable | undefined {
   return env?.find(({ name }) => name === 'NODE_OPTIONS')
+}
+
+function proxyWarnings(spec: PodSpec): string[] {
+  return spec.containers
+    .filter(hasProxy)
+    .map(({ name }) => `container ${name}: has a proxy of its own, so its calls do not come by the sidecar`)
 }
 
 function graceWarnings(spec: PodSpec, wishes: Wishes): string[] {

@@ -35,9 +35,11 @@ const hookKinds = [
   ['postStart', 'post-start'],
   ['preStop', 'pre-stop'],
 ] as const
-/** Kubernetes' default; hooks have none of their own. */
+/** Kubernetes' default, also for 0; hooks have none of their own. */
 const probeTimeoutSeconds = 1
 const hookTimeoutSeconds = 30
+/** More is none for the sidecar. */
+const maxTimeoutSeconds = 3_600
 
 /** @param at the container's place in the pod. */
 export function rewriteProbes(container: Container, at: string, excluded: ReadonlySet<number>): Rewritten {
@@ -63,7 +65,7 @@ export function rewriteProbes(container: Container, at: string, excluded: Readon
   }
   for (const [key, word] of probeKinds) {
     const probe = container[key]
-    const timeout = probe?.timeoutSeconds ?? probeTimeoutSeconds
+    const timeout = Math.min(probe?.timeoutSeconds || probeTimeoutSeconds, maxTimeoutSeconds)
     rewrite(probe, pointer(key), `/app-probes/${container.name}/${word}`, timeout)
   }
   for (const [key, word] of hookKinds) {

@@ -2,13 +2,14 @@
 import type { Wishes } from './annotations.ts'
 import { redirectName, sidecarUid } from './names.ts'
 import type { Container } from './pod.ts'
+import { redirectResources } from './resources.ts'
 
 export function redirectContainer(image: string, wishes: Wishes): Container {
   return {
     name: redirectName,
     image,
     args: ['apply', '--uid', String(sidecarUid), ...exclusions(wishes)],
-    resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+    resources: redirectResources(wishes),
     securityContext: {
       runAsUser: 0,
       runAsGroup: 0,

@@ -1,8 +1,9 @@
 // The sidecar's container.
 import type { Wishes } from './annotations.ts'
 import { places, ports, program, sidecarName, sidecarUid } from './names.ts'
-import type { Container, EnvironmentVariable, Lifecycle, PodSpec, Resources, VolumeMount } from './pod.ts'
+import type { Container, EnvironmentVariable, Lifecycle, PodSpec, VolumeMount } from './pod.ts'
 import type { Questions } from './probes.ts'
+import { sidecarResources } from './resources.ts'
 import type { SidecarForm } from './settings.ts'
 
 export interface SidecarParts {
@@ -34,7 +35,7 @@ export function sidecarContainer(parts: SidecarParts): Container {
       { name: 'onbehalf-probes', containerPort: ports.probes },
     ],
     env: environment(parts),
-    resources: resources(wishes),
+    resources: sidecarResources(wishes),
     // It lives before its issuer answers: the app is not started for an outage's end.
     startupProbe: { httpGet: { path: '/livez', port: ports.probes }, periodSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet: { path: '/ready', port: ports.probes }, periodSeconds: 2, timeoutSeconds: 2 },
@@ -114,13 +115,4 @@ export function drainSeconds(
   delaySeconds: number,
 ): number {
   return Math.max(1, (grace ?? graceSeconds) - delaySeconds - secondsAfterDrain)
-}
-
-function resources(wishes: Wishes): Resources {
-  const limits = {
-    ...(wishes['cpu-limit'] === undefined ? {} : { cpu: wishes['cpu-limit'] }),
-    memory: wishes['memory-limit'] ?? '256Mi',
-  }
-  const requests = { cpu: wishes['cpu-request'] ?? '50m', memory: wishes['memory-request'] ?? '96Mi' }
-  return { requests, limits }
 }

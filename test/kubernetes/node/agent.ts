@@ -67,7 +67,7 @@ async function ask(
   agent: Agent | false = false,
 ): Promise<Answered> {
   try {
-    const signal = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.timeout(Math.ceil(timeoutMs))
     const asking = request({ host, port, path, headers, agent, signal }).end()
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
     return { status: response.statusCode ?? 0, body: await text(response), headers: response.headers }
@@ -81,12 +81,15 @@ interface Load {
 }
 let running: Load | undefined
 
-/** At a steady rate, whatever the answers do. */
+/** What a machine cannot keep up with is not piled up. */
+const maxOpen = 100
+
+/** At a steady rate, as far as the machine can keep up with it. */
 function startLoad({ perSecond, audience, ...where }: LoadOptions): Load {
   const startedMs = performance.now()
   const ends: Record<string, number> = {}
   const open = new Set<Promise<void>>()
-  let [sent, wrongUsers, longestMs] = [0, 0, 0]
+  let [sent, held, wrongUsers, longestMs] = [0, 0, 0, 0]
   const one = async (user: string) => {
     const askedMs = performance.now()
     const headers = { ...where.headers, 'X-Pomerium-Jwt-Assertion': assertion(audience, user) }
@@ -98,7 +101,11 @@ function startLoad({ perSecond, audience, ...where }: LoadOptions): Load {
   }
   const send = () => {
     const due = ((performance.now() - startedMs) / 1_000) * perSecond
-    while (sent < due) {
+    while (sent + held < due) {
+      if (open.size >= maxOpen) {
+        held++
+        continue
+      }
       const each = one(`user${sent++ % 50}`).finally(() => open.delete(each))
       open.add(each)
     }
@@ -130,7 +137,7 @@ const orders = {
   async connect({ host, port, timeoutMs }: Omit<Asked, 'path'>): Promise<boolean> {
     const socket = connect({ host, port })
     try {
-      await once(socket, 'connect', { signal: AbortSignal.timeout(timeoutMs) })
+      await once(socket, 'connect', { signal: AbortSignal.timeout(Math.ceil(timeoutMs)) })
       return true
     } catch {
       return false
@@ -159,12 +166,14 @@ interface Order {
   readonly given: never
 }
 
-process.on('message', async ({ id, what, given }: Order) => {
+async function obey({ id, what, given }: Order): Promise<void> {
   try {
     process.send?.({ id, result: await orders[what](given) })
   } catch (error) {
     process.send?.({ id, failure: String(error) })
   }
-})
+}
+
+process.on('message', (order: Order) => void obey(order))
 process.on('disconnect', () => process.exit())
 process.send?.({ id: 0 })

@@ -22,6 +22,7 @@ export interface ContainerPlace {
 
 export interface RunningContainer {
   readonly name: string
+  readonly pid: number
   /** What it has written so far. */
   readonly output: () => string
   /** Its exit status, or null where a signal ended it. */
@@ -55,7 +56,7 @@ export async function startContainer(container: Container, place: ContainerPlace
     { env, stdio: ['ignore', 'pipe', 'pipe'] },
   )
   return watch(container.name, child, (command) =>
-    spawn('nsenter', [`--target=${child.pid}`, '--mount', '--net', '--root', '--wd=/', ...user, ...command], {
+    spawn('nsenter', [`--target=${child.pid}`, '--mount', '--net', '--root', '--wd', ...user, ...command], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     }),
@@ -76,6 +77,7 @@ function watch(
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null
   return {
     name,
+    pid: child.pid as number,
     output: () => output,
     ended: exitOf(child),
     hasEnded,

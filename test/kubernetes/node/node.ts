@@ -1,6 +1,5 @@
 // A node without a cluster: a bridge with pods on it, services that balance over them, and an agent in its own network.
-import { spawn } from 'node:child_process'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { promisify } from 'node:util'
 import { kill } from '../../clients/child.ts'
 import { makeBridge, type Bridge } from '../../interception/network.ts'
 import type { Orders } from './agent.ts'
+import type { RunningContainer } from './container.ts'
 import type { Image } from './filesystem.ts'
 
 const run = promisify(execFile)
@@ -30,6 +30,10 @@ export interface ClusterNode {
   readonly objects: Map<string, Readonly<Record<string, string>>>
   /** The hosts file of every pod: the names of the services. */
   readonly hosts: string
+  /** All that ever ran, to be ended with the node. */
+  readonly processes: Set<RunningContainer>
+  /** Called when the node ends, before its processes do. */
+  whenEnding(act: () => void): void
   /** Which addresses a service's own leads to, from now on. */
   setEndpoints(service: ClusterService, addresses: readonly string[]): Promise<void>
 }
@@ -48,6 +52,13 @@ export async function startNode(
   services: readonly ClusterService[],
   images: Readonly<Record<string, Image>>,
 ): Promise<ClusterNode> {
+  const processes = new Set<RunningContainer>()
+  const ending: (() => void)[] = []
+  t.after(async () => {
+    for (const act of ending) act()
+    for (const each of processes) each.signal('SIGKILL')
+    await Promise.all([...processes].map(({ ended }) => ended))
+  })
   const folder = await mkdtemp(join(tmpdir(), 'onbehalf-node-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
   const bridge = await makeBridge('node')
@@ -66,6 +77,8 @@ export async function startNode(
     '-j',
     'MASQUERADE',
   )
+  // Only so that there is a way at all: the rules lead elsewhere.
+  await bridge.router.exec('ip', 'route', 'add', '10.96.0.0/16', 'dev', 'br0')
   for (const service of services) await addService(bridge, service)
   const hosts = join(folder, 'hosts')
   const lines = services.map(({ address, hosts: names }) => `${address} ${names.join(' ')}`)
@@ -73,6 +86,8 @@ export async function startNode(
   await writeFile(join(folder, 'nsswitch.conf'), 'hosts: files dns\n')
   await mkdir(join(folder, 'pods'))
   return {
+    processes,
+    whenEnding: (act) => void ending.push(act),
     folder,
     bridge,
     images,

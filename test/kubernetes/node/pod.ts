@@ -17,6 +17,8 @@ import type { ClusterNode } from './node.ts'
 export interface RunningPod {
   readonly name: string
   readonly address: string
+  /** Its network namespace. */
+  readonly network: string
   isReady(): boolean
   /** @throws {Error} with what the containers wrote, where it does not become ready in time. */
   becomesReady(): Promise<void>
@@ -41,8 +43,12 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
   const started = new Set<string>()
   const ready = new Set<string>()
   const restarts = new Map<string, number>()
+  const ended: RunningContainer[] = []
   const order: (readonly [string, number | null])[] = []
   let isEnding = false
+  node.whenEnding(() => {
+    isEnding = true
+  })
 
   const placeOf = (container: Container): ContainerPlace => {
     const image = node.images[imageName(container)]
@@ -82,12 +88,17 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
   const run = async (container: Container): Promise<RunningContainer> => {
     const process = await startContainer(container, placeOf(container))
     running.set(container.name, process)
+    node.processes.add(process)
     void process.ended.then(async (status) => {
       ready.delete(container.name)
       started.delete(container.name)
       if (isEnding) return void order.push([container.name, status])
-      restarts.set(container.name, (restarts.get(container.name) ?? 0) + 1)
-      await startUp(container)
+      const count = (restarts.get(container.name) ?? 0) + 1
+      restarts.set(container.name, count)
+      ended.push(process)
+      // At once for the first time, then later and later.
+      await pause(count === 1 ? 0 : 1_000 * count)
+      if (!isEnding) await startUp(container)
     })
     return process
   }
@@ -115,17 +126,19 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
   const init = spec.initContainers ?? []
   const sidecars = init.filter(({ restartPolicy }) => restartPolicy === 'Always')
   for (const container of init) {
+    if (isEnding) break
     if (sidecars.includes(container)) {
       await startUp(container)
       continue
     }
     const process = await startContainer(container, placeOf(container))
+    node.processes.add(process)
     assert.equal(await process.ended, 0, `init container ${container.name}: ${process.output()}`)
   }
   for (const container of spec.containers) await startUp(container)
-
   const counted = [...sidecars, ...spec.containers]
-  const output = () => [...running.values()].map((each) => `--- ${each.name}\n${each.output()}`).join('\n')
+  const output = () =>
+    [...ended, ...running.values()].map((each) => `--- ${each.name}\n${each.output()}`).join('\n')
   const isReady = () => counted.every((container) => ready.has(container.name))
   /** The hook first, then its turn, then SIGTERM; SIGKILL when the grace period is over. */
   const endOne = async (container: Container, turn: Promise<unknown>, deadlineMs: number) => {
@@ -133,8 +146,8 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
     if (process === undefined || process.hasEnded()) return
     const left = () => Math.max(2_000, deadlineMs - performance.now())
     const hook = container.lifecycle?.preStop
-    if (hook) await Promise.race([handle(hook, process, left()), pause(left())])
-    await Promise.race([turn, pause(left())])
+    if (hook) await Promise.race([handle(hook, process, left()), pause(left(), undefined, { ref: false })])
+    await Promise.race([turn, pause(left(), undefined, { ref: false })])
     process.signal('SIGTERM')
     const late = setTimeout(() => process.signal('SIGKILL'), left())
     await process.ended
@@ -153,6 +166,7 @@ export async function startPod(node: ClusterNode, name: string, template: PodTem
   return {
     name,
     address,
+    network: network.name,
     restarts,
     isReady,
     output,

@@ -1,9 +1,10 @@
 // The admin listener answers programs on this machine, and changes something only for who has the token.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createAdmin, type AdminSubject } from '../../../sidecar/admin/admin.ts'
+import { maxConnections } from '../../../sidecar/admin/connections.ts'
 import type { AdminToken } from '../../../sidecar/admin/token.ts'
 import { defaultRevocationSeconds } from '../../../shared/revocation.ts'
 import type { Revoked } from '../../../sidecar/revoking.ts'
@@ -18,6 +19,7 @@ const token: AdminToken = {
   matches: (presented) => presented === 'right',
   remove: async () => undefined,
 }
+const hostile = 'aud is "\u009b31m\u007f\u2028\u202e"'
 const made = { requestId: 'r1', direction: 'inbound' } as Decision
 const state = { service: 'API', unsentDecisions: 0 } as ServiceState
 const withToken = ['Authorization', 'Bearer right']
@@ -36,7 +38,7 @@ async function startAdmin(t: TestContext, revoked: Revoked = { kind: 'local' }):
     keys: () => ({ what: 'keys' }),
     keySet: () => ({ keys: [] }),
     sessions: () => ({ active: 1 }),
-    decisions: () => [],
+    decisions: () => [{ ...made, detail: hostile }],
     drain: () => told.push('drain'),
     shutdown: () => told.push('shutdown'),
     setLogLevel: (level) => told.push(level),
@@ -92,6 +94,13 @@ for (const [target, body] of Object.entries(open)) {
 test('a query changes nothing', async (t) => {
   const { ask } = await startAdmin(t)
   assert.equal((await ask({ target: '/config?a=b' })).status, 200)
+})
+
+test('no text of a stranger commands the terminal of who asks by curl, and JSON gives it back', async (t) => {
+  const { ask } = await startAdmin(t)
+  const { body } = await ask({ target: '/decisions', headers: withToken })
+  assert.match(body, /^[\n\x20-\x7e]+$/)
+  assert.equal((JSON.parse(body) as Decision[])[0]?.detail, hostile)
 })
 
 const guarded: readonly (readonly [
@@ -413,4 +422,25 @@ test('so many pages may be open, and no more', async (t) => {
   leaving.abort()
   await eventually(async () => told.filter((each) => each === 'no longer watched').length === 8)
   assert.equal((await readEvents(port, 1)).status, 200)
+})
+
+test('a page that is open stays open, whoever connects', async (t) => {
+  const { port } = await startAdmin(t)
+  const { body } = await fetch(`http://127.0.0.1:${port}/events`, {
+    headers: Object.fromEntries([withToken]),
+    signal: AbortSignal.timeout(10_000),
+  })
+  const reader = body?.pipeThrough(new TextDecoderStream()).getReader()
+  const held = Array.from({ length: maxConnections + 1 }, () =>
+    connect(port, '127.0.0.1').on('error', () => undefined),
+  )
+  t.after(() => held.forEach((socket) => socket.destroy()))
+  await Promise.race(held.map((socket) => once(socket.resume(), 'close')))
+  // The state comes each second.
+  let heard = ''
+  while (heard.split('event: state').length < 3) {
+    const { done, value } = (await reader?.read()) ?? { done: true }
+    assert.equal(done, false)
+    heard += value ?? ''
+  }
 })

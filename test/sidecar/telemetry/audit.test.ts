@@ -1,6 +1,7 @@
 // The audit has a line for each decision, holds nobody up, and counts what it loses.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFile, mkdtemp, open as openFile, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,6 +95,15 @@ test('a line says who, on whose behalf, to what, with which verdict and why', ()
   })
 })
 
+test('no text of a stranger commands a terminal, and JSON gives it back', async (t) => {
+  const { audit, path, lines } = await open(t)
+  const detail = 'aud is "\u009b31m\u007f\u2028\u202e\u{e0041}"'
+  audit.write({ ...decision('r1'), detail }, plainNaming)
+  await audit.close()
+  assert.match(await readFile(path, 'utf8'), /^[\x20-\x7e]+\n$/)
+  assert.equal((await lines())[0]?.['detail'], detail)
+})
+
 const of = (naming: Naming) => JSON.stringify(auditLine(decision('r1'), naming))
 
 test('a user stands there by a pseudonym, an account by its name', () => {
@@ -146,4 +156,57 @@ test('a full disk is said in the log, counted, and tried again later', async (t)
   await eventually(async () => logged.some((line) => /the audit cannot be written.*ENOSPC/.test(line)))
   audit.write(decision('r2'), plainNaming)
   assert.equal(dropped(), 2)
+})
+
+/** In a process of its own; its last word, on standard error, is how many lines it dropped. */
+const auditing = (to: string, count: number, then = '') => `
+  import { openAudit } from ${JSON.stringify(import.meta.resolve('../../../sidecar/telemetry/audit.ts'))}
+  import { Metrics } from ${JSON.stringify(import.meta.resolve('../../../sidecar/telemetry/metrics.ts'))}
+  // As the command line does, which makes a pipe there non-blocking.
+  process.stdout.on('error', () => undefined)
+  const metrics = new Metrics()
+  const audit = await openAudit({ settings: ${to}, metrics, log: { level: 'error', write: () => told() } })
+  let told
+  const failed = new Promise((resolve) => (told = resolve))
+  const naming = { isPlain: true, idOf: () => '' }
+  const write = (requestId) => audit.write({ atMs: 0, requestId, path: 'x'.repeat(300) }, naming)
+  for (let i = 0; i < ${count}; i++) write('r' + i)
+  ${then}
+  await audit.close()
+  process.stderr.write(String([...metrics.instruments[0].read()][0]?.[1] ?? 0))`
+
+test('a reader of standard output that pauses loses nothing, and the end waits for it', async () => {
+  const script = auditing(JSON.stringify({ to: 'stdout' }), 3_000)
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+  const closed = once(child, 'close')
+  let said = ''
+  child.stderr.on('data', (part) => (said += String(part)))
+  // What comes to fill the pipe comes at once; all else has to wait.
+  await once(child.stdout, 'readable')
+  await eventually(async () => child.stdout.readableLength >= child.stdout.readableHighWaterMark)
+  let lines = 0
+  for await (const part of child.stdout) lines += String(part).split('\n').length - 1
+  assert.deepEqual([...(await closed), said, lines], [0, null, '0', 3_000])
+})
+
+test('after a disk that was full in the midst of a line the next one is whole, and only what is lost is counted', async (t) => {
+  const { path } = await open(t)
+  const then = `
+    await failed
+    // Where the disk has room again.
+    const { readFileSync, writeFileSync } = await import('node:fs')
+    writeFileSync(file, readFileSync(file).subarray(-200))
+    audit.reopen()
+    write('after')`
+  const settings = JSON.stringify({ to: 'file', file: path })
+  const script = `const file = ${JSON.stringify(path)}\n${auditing(settings, 4, then)}`
+  const limited = 'ulimit -f 1 && exec "$0" --input-type=module -e "$1"'
+  const child = spawn('bash', ['-c', limited, process.execPath, script])
+  let said = ''
+  child.stderr.on('data', (part) => (said += String(part)))
+  assert.deepEqual(await once(child, 'close'), [0, null])
+  const [torn, whole] = (await readFile(path, 'utf8')).trimEnd().split('\n')
+  assert.throws(() => JSON.parse(torn ?? ''))
+  assert.equal((JSON.parse(whole ?? '') as { request_id: string }).request_id, 'after')
+  assert.equal(said, '2')
 })

@@ -68,9 +68,8 @@ test('there are four levels', () => {
   for (const text of ['', 'INFO', 'trace', 'toString', '__proto__']) assert.ok(!isLogLevel(text))
 })
 
-/** What some reader of logs, or a terminal, takes for the end of a line or a command. */
-// eslint-disable-next-line no-control-regex
-const breaking = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+/** What some reader of logs, or a terminal, takes for the end of a line or a command, or does not show as it is. */
+const breaking = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string({
@@ -87,6 +86,8 @@ const anyText = fc.oneof(
       '\u009b',
       '\u2028',
       '\u2029',
+      '\u202e',
+      '\u{e0041}',
       '{',
     ),
   }),

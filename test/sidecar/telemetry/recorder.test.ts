@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Decision } from '../../../shared/decision.ts'
+import type { Ending } from '../../../sidecar/telemetry/ending.ts'
 import type { LogLevel, Mesh } from '../../../shared/config/mesh.ts'
 import { createLog } from '../../../sidecar/telemetry/log.ts'
 import { noAudit } from '../../../sidecar/telemetry/audit.ts'
@@ -48,6 +49,22 @@ const refused: Decision = {
   code: 'policy_denied',
   reason: 'The policy does not allow this.',
 }
+
+/** Of one edge, after it was counted once. */
+function edgeAfter(decision: Decision, ending: Ending) {
+  const traffic = new Traffic(() => meshOf())
+  traffic.count(decision, ending)
+  const [edge] = traffic.edges()
+  return edge && { refused: edge.refused, failed: edge.failed }
+}
+
+test('what passes as bytes has failed only where it is said why, a request also without an answer', () => {
+  const bytes: Decision = { ...allowed, direction: 'outbound', protocol: undefined, route: undefined }
+  const unanswered = { status: undefined, durationMs: 1 }
+  assert.deepEqual(edgeAfter(bytes, unanswered), { refused: 0, failed: 0 })
+  assert.deepEqual(edgeAfter(bytes, { ...unanswered, code: 'request_malformed' }), { refused: 0, failed: 1 })
+  assert.deepEqual(edgeAfter(allowed, unanswered), { refused: 0, failed: 1 })
+})
 
 function makeRecorder(
   level: LogLevel = 'info',

@@ -1,0 +1,58 @@
+// `onbehalf uninject`: manifests as they were before `onbehalf inject`.
+import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
+import { readOptions } from '../../sidecar/cli/options.ts'
+import { uninjectManifest } from '../kubernetes/manifest/manifest.ts'
+import { joinManifests, readManifests } from './manifest-files.ts'
+
+const usage = `Usage: onbehalf uninject -f FILE [-f FILE]…
+
+Gives manifests back, byte for byte, as they were before onbehalf inject, on standard output.
+
+Example: onbehalf uninject -f shop.yaml > shop.plain.yaml
+
+Options:
+  -f, --filename FILE A manifest that onbehalf inject printed; - is standard input.
+  -h, --help          This text.
+
+Exit status: 0 done, 1 lines that onbehalf inject put there were changed since (what it replaced is given back all the
+same), or a block has no end (nothing is printed), 2 wrong use.
+`
+
+const options = {
+  filename: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+export async function uninject(args: string[], io: Io): Promise<number> {
+  try {
+    const { help, filename } = readOptions(args, options, false).values
+    if (help) {
+      io.stdout.write(usage)
+      return exitStatus.done
+    }
+    if (filename.length === 0) throw new Error('say which manifest, by -f FILE, or -f - for standard input')
+    return takeOut(await readManifests(filename, io.cwd), io)
+  } catch (error) {
+    io.stderr.write(`onbehalf uninject: ${(error as Error).message}\nSee onbehalf uninject --help.\n`)
+    return exitStatus.wrong
+  }
+}
+
+function takeOut(manifests: Awaited<ReturnType<typeof readManifests>>, io: Io): number {
+  const texts: string[] = []
+  let isChanged = false
+  for (const { name, text } of manifests) {
+    try {
+      const { text: plain, changed } = uninjectManifest(text)
+      texts.push(plain)
+      isChanged ||= changed.length > 0
+      for (const line of changed)
+        io.stderr.write(`${name}:${line}: this block was changed since; what it replaced is given back\n`)
+    } catch (error) {
+      io.stderr.write(`${name}: ${(error as Error).message}\n`)
+      return exitStatus.no
+    }
+  }
+  io.stdout.write(joinManifests(texts))
+  return isChanged ? exitStatus.no : exitStatus.done
+}

@@ -1,0 +1,93 @@
+// The certificate under which the webhook serves: out of files that somebody renews, such as cert-manager.
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { FileWatch } from '../../../sidecar/file-watch.ts'
+import type { Log } from '../../../sidecar/telemetry/log.ts'
+
+/** In PEM. The key is a secret. */
+export interface KeyPair {
+  readonly cert: string
+  readonly key: string
+}
+
+export interface ServingCertificate {
+  /** Undefined until there is one. */
+  current(): KeyPair | undefined
+  /** Called when it is another one from now on. */
+  onChange(listener: () => void): void
+  /** Why it is not of use yet, beside its time; undefined when it is. */
+  waitingFor(): string | undefined
+  close(): Promise<void>
+}
+
+/** @throws {Error} the files are not a certificate and its key, in words. */
+export async function certificateFromFiles(
+  certFile: string,
+  keyFile: string,
+  log: Log,
+): Promise<ServingCertificate> {
+  const startedMs = Date.now()
+  let pair = await readPair(certFile, keyFile)
+  let listener: (() => void) | undefined
+  const renew = async () => {
+    try {
+      pair = await readPair(certFile, keyFile)
+      listener?.()
+      log.write('info', 'serving certificate in effect', describePair(pair))
+    } catch (error) {
+      // Half of a renewal: the other half makes another change.
+      log.write('error', 'the serving certificate cannot be used; the last one is kept', {
+        cause: (error as Error).message,
+      })
+    }
+  }
+  const watch = new FileWatch(() => [certFile, keyFile], renew)
+  await watch.start(startedMs)
+  return {
+    current: () => pair,
+    onChange: (told) => (listener = told),
+    waitingFor: () => undefined,
+    async close() {
+      watch.close()
+    },
+  }
+}
+
+export function describePair({ cert }: KeyPair): { readonly not_after: string } {
+  return { not_after: new Date(notAfterMs(cert)).toISOString() }
+}
+
+async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
+  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)])
+  checkPair({ cert, key })
+  return { cert, key }
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new Error(`cannot read ${file}: ${code}`, { cause: error })
+  }
+}
+
+/** @throws {Error} they do not belong together. Nothing of the key is in its words. */
+export function checkPair({ cert, key }: KeyPair): void {
+  const certificate = parse(() => new X509Certificate(cert), 'the certificate is no PEM certificate')
+  const privateKey = parse(() => createPrivateKey(key), 'the key is no PEM private key')
+  if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key is not that of the certificate')
+}
+
+function parse<T>(read: () => T, otherwise: string): T {
+  try {
+    return read()
+  } catch {
+    throw new Error(otherwise)
+  }
+}
+
+/** Milliseconds since the epoch. */
+export function notAfterMs(cert: string): number {
+  return new X509Certificate(cert).validToDate.getTime()
+}

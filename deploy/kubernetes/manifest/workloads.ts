@@ -1,0 +1,46 @@
+// The pods and pod templates in a manifest: which objects have one, and where.
+import type { PodTemplate } from '../injection/pod.ts'
+
+export interface Workload {
+  /** As kubectl names it: `Deployment/web`. */
+  readonly title: string
+  /** Where the pod is in the document: `['spec', 'template']`. */
+  readonly path: readonly string[]
+  readonly pod: PodTemplate
+}
+
+const templates: Readonly<Record<string, readonly string[]>> = {
+  Pod: [],
+  Deployment: ['spec', 'template'],
+  StatefulSet: ['spec', 'template'],
+  DaemonSet: ['spec', 'template'],
+  ReplicaSet: ['spec', 'template'],
+  ReplicationController: ['spec', 'template'],
+  Job: ['spec', 'template'],
+  CronJob: ['spec', 'jobTemplate', 'spec', 'template'],
+}
+/** Of the kinds above, and of none that others define under the same name. */
+const groups = /^(v1|apps\/v1|batch\/v1(beta1)?)$/
+
+/** Those of one document; of a List, those of its items. Another kind has none. */
+export function workloadsIn(object: unknown, path: readonly string[] = []): readonly Workload[] {
+  const { apiVersion, kind, metadata, items } = fields(object)
+  if (typeof kind !== 'string') return []
+  if (Array.isArray(items) && kind.endsWith('List'))
+    return items.flatMap((item, i) => workloadsIn(item, [...path, 'items', String(i)]))
+  const within = Object.hasOwn(templates, kind) ? templates[kind] : undefined
+  if (within === undefined || !groups.test(String(apiVersion))) return []
+  const pod = within.reduce<unknown>((value, key) => fields(value)[key], object)
+  if (!Array.isArray(fields(fields(pod)['spec'])['containers'])) return []
+  return [{ title: `${kind}/${nameOf(metadata)}`, path: [...path, ...within], pod: pod as PodTemplate }]
+}
+
+function nameOf(metadata: unknown): string {
+  const { name, generateName } = fields(metadata)
+  const given = name ?? generateName
+  return typeof given === 'string' ? given : 'without a name'
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}

@@ -1,0 +1,57 @@
+// Who waits for the sidecar to be drained: the kubelet, before it ends the app.
+import type { ServerResponse } from 'node:http'
+
+const maxWaiting = 64
+/** A pod's containers are told to end at about the same time. */
+const patienceMs = 10_000
+
+/** Answers `GET /drained`; it never begins a drain. */
+export class Drained {
+  readonly #waiting = new Set<ServerResponse>()
+  #state: 'serving' | 'draining' | 'drained' = 'serving'
+  #left = 0
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  begin(): void {
+    this.#state = 'draining'
+  }
+
+  /** @param left requests to the app that are still under way: timeouts.drain is over. */
+  finish(left: number): void {
+    this.#state = 'drained'
+    this.#left = left
+    for (const response of this.#waiting) this.#answer(response)
+  }
+
+  serve(response: ServerResponse): void {
+    if (this.#state === 'drained') {
+      this.#answer(response)
+      return
+    }
+    if (this.#waiting.size >= maxWaiting) {
+      send(response, 503, `${maxWaiting} wait already`)
+      return
+    }
+    this.#waiting.add(response)
+    const impatience = setTimeout(() => {
+      if (this.#state === 'serving') send(response, 503, 'no drain has begun')
+    }, patienceMs)
+    response.once('close', () => {
+      clearTimeout(impatience)
+      this.#waiting.delete(response)
+    })
+  }
+
+  #answer(response: ServerResponse): void {
+    send(response, 200, this.#left === 0 ? 'drained' : `drained but for ${this.#left} requests to the app`)
+  }
+}
+
+function send(response: ServerResponse, status: number, line: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
+  response.end(`${line}\n`)
+}

@@ -1,0 +1,113 @@
+// `onbehalf inject` and `uninject` as commands: what they read, what they print, and their exit status.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { commands } from '../../deploy/cli/commands.ts'
+import { main } from '../../sidecar/cli/main.ts'
+
+const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
+
+const pod = (more = '') =>
+  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  labels:\n    app.kubernetes.io/name: Web\nspec:\n  containers:\n  - name: web # the app\n${more}`
+
+async function folderWith(t: TestContext, files: Readonly<Record<string, string>>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'onbehalf-inject-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+  return folder
+}
+
+async function run(cwd: string, ...args: string[]) {
+  const written = { stdout: '', stderr: '' }
+  const output = (name: keyof typeof written) => ({ write: (text: string) => void (written[name] += text) })
+  const status = await main(
+    args,
+    { stdout: output('stdout'), stderr: output('stderr'), env: {}, cwd },
+    commands,
+  )
+  return { status, ...written }
+}
+
+test('a manifest in, an injected one out, and uninject gives it back', async (t) => {
+  const cwd = await folderWith(t, { 'web.yaml': pod() })
+  const injected = await run(cwd, 'inject', '-f', 'web.yaml', '--image', 'registry/onbehalf:1')
+  assert.equal(injected.status, 0)
+  assert.match(injected.stdout, /image: registry\/onbehalf:1/)
+  assert.match(injected.stderr, /^web\.yaml: Pod\/web: warning: no container declares a port/)
+  await writeFile(join(cwd, 'injected.yaml'), injected.stdout)
+  assert.deepEqual(await run(cwd, 'uninject', '-f', 'injected.yaml'), {
+    status: 0,
+    stdout: pod(),
+    stderr: '',
+  })
+})
+
+test('by standard input, as behind kubectl kustomize', () => {
+  const { status, stdout } = spawnSync(process.execPath, [program, 'inject', '-f', '-'], {
+    input: pod(),
+    timeout: 20_000,
+  })
+  assert.equal(status, 0)
+  assert.match(String(stdout), /restartPolicy: Always/)
+})
+
+test('several files are one stream', async (t) => {
+  const cwd = await folderWith(t, { 'a.yaml': 'kind: A', 'b.yaml': 'kind: B\n' })
+  assert.equal((await run(cwd, 'inject', '-f', 'a.yaml', '-f', 'b.yaml')).stdout, 'kind: A\n---\nkind: B\n')
+})
+
+test('--dry-run says what would become of each, and prints no manifest', async (t) => {
+  const left = pod().replace('  labels:', '  annotations:\n    onbehalf.dev/inject: "false"\n  labels:')
+  const cwd = await folderWith(t, { 'web.yaml': `${pod()}---\n${left}` })
+  const { status, stdout, stderr } = await run(cwd, 'inject', '-f', 'web.yaml', '--dry-run')
+  assert.deepEqual([status, stdout], [0, ''])
+  assert.match(stderr, /Pod\/web: would be injected/)
+  assert.match(stderr, /Pod\/web: stays as it is: injection is not asked for/)
+})
+
+test('where one pod is refused nothing is printed, and every reason is said', async (t) => {
+  const bad = pod('  hostNetwork: true\n').replace(
+    '  labels:',
+    '  annotations:\n    onbehalf.dev/prelaod: "true"\n  labels:',
+  )
+  const cwd = await folderWith(t, { 'web.yaml': `${pod()}---\n${bad}` })
+  const { status, stdout, stderr } = await run(cwd, 'inject', '-f', 'web.yaml')
+  assert.deepEqual([status, stdout], [1, ''])
+  assert.match(
+    stderr,
+    /web\.yaml: Pod\/web: annotation onbehalf\.dev\/prelaod: is not known; did you mean "preload"\?/,
+  )
+  assert.match(stderr, /web\.yaml: Pod\/web: hostNetwork: /)
+})
+
+test('a block that was changed since: told, and exit status 1', async (t) => {
+  const cwd = await folderWith(t, { 'web.yaml': pod() })
+  const { stdout } = await run(cwd, 'inject', '-f', 'web.yaml')
+  await writeFile(join(cwd, 'web.yaml'), stdout.replace('port: 15021', 'port: 1'))
+  const { status, stdout: plain, stderr } = await run(cwd, 'uninject', '-f', 'web.yaml')
+  assert.deepEqual([status, plain], [1, pod()])
+  assert.match(stderr, /^web\.yaml:\d+: this block was changed since/)
+})
+
+const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+  [['inject'], /say which manifest, by -f FILE/],
+  [['inject', '-f', 'none.yaml'], /cannot read none\.yaml: ENOENT/],
+  [['inject', '-f', 'web.yaml', '--sidecar', 'natve'], /--sidecar: "natve" is none of native, classic/],
+  [
+    ['inject', '-f', 'web.yaml', '--certificate-source', 'secret/'],
+    /--certificate-source: "secret\/" is none of/,
+  ],
+  [['inject', '-f', 'latin1.yaml'], /latin1\.yaml is not UTF-8/],
+  [['uninject'], /say which manifest/],
+]
+for (const [args, why] of wrong)
+  test(`wrong use: ${args.join(' ')}`, async (t) => {
+    const cwd = await folderWith(t, { 'web.yaml': pod() })
+    await writeFile(join(cwd, 'latin1.yaml'), Buffer.from([0x23, 0xe9, 0x0a]))
+    const { status, stdout, stderr } = await run(cwd, ...args)
+    assert.deepEqual([status, stdout], [2, ''])
+    assert.match(stderr, why)
+  })

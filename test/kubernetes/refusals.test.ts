@@ -1,0 +1,214 @@
+// Pods that are refused, each with its reason; and settings of annotations that are wrong.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readAnnotations, type AnnotationName } from '../../deploy/kubernetes/injection/annotations.ts'
+import { injectPod } from '../../deploy/kubernetes/injection/inject.ts'
+import type { PodTemplate } from '../../deploy/kubernetes/injection/pod.ts'
+import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
+import { drainSeconds } from '../../deploy/kubernetes/injection/sidecar-container.ts'
+
+const settings = defaultSettings('1.2.3')
+const app = { name: 'app', ports: [{ name: 'http', containerPort: 8080 }] }
+const spec = { containers: [app] }
+const named = { 'onbehalf.dev/service': 'App' }
+
+const pod = (more: object, given: Record<string, string> = named): PodTemplate => ({
+  metadata: { annotations: given },
+  spec: { ...spec, ...more },
+})
+
+function reasonsFor(template: PodTemplate): readonly string[] {
+  const injection = injectPod(template, settings, true)
+  return injection.kind === 'refused' ? injection.reasons : [injection.kind]
+}
+
+const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
+  ['the node’s network', pod({ hostNetwork: true }), /^hostNetwork: /],
+  ['Windows', pod({ os: { name: 'windows' } }), /^os: /],
+  ['a container of our name', pod({ containers: [app, { name: 'onbehalf' }] }), /called onbehalf already/],
+  [
+    'an init container of our name',
+    pod({ initContainers: [{ name: 'onbehalf-redirect' }] }),
+    /called onbehalf-redirect already/,
+  ],
+  ['a volume of our name', pod({ volumes: [{ name: 'onbehalf-mesh' }] }), /volume is called onbehalf-mesh/],
+  [
+    'a port of the sidecar',
+    pod({ containers: [{ name: 'app', ports: [{ containerPort: 15_006 }] }] }),
+    /port 15006 is one of the sidecar's own/,
+  ],
+  [
+    'the sidecar’s user, for a container',
+    pod({ containers: [{ ...app, securityContext: { runAsUser: 15_000 } }] }),
+    /container app: runAsUser 15000/,
+  ],
+  [
+    'the sidecar’s user, for the pod',
+    pod({ securityContext: { runAsUser: 15_000 } }),
+    /securityContext: runAsUser 15000/,
+  ],
+  [
+    'another mesh that redirects',
+    pod({ containers: [app, { name: 'istio-proxy' }] }),
+    /istio-proxy redirects .*intercept: none/,
+  ],
+  [
+    'a classic sidecar in a pod that ends',
+    pod({ restartPolicy: 'Never' }, { ...named, 'onbehalf.dev/sidecar': 'classic' }),
+    /restartPolicy Never/,
+  ],
+  ['no service', pod({}, {}), /onbehalf\.dev\/service: is missing/],
+  [
+    'a misspelt annotation',
+    pod({}, { ...named, 'onbehalf.dev/app-prot': '80' }),
+    /app-prot: is not known; did you mean "app-port"/,
+  ],
+  [
+    'an app port that no container declares',
+    pod({}, { ...named, 'onbehalf.dev/app-port': 'grpc' }),
+    /no container declares a port "grpc"/,
+  ],
+  [
+    'a preload for no container',
+    pod({}, { ...named, 'onbehalf.dev/preload': 'web' }),
+    /there is no container "web"/,
+  ],
+  [
+    'NODE_OPTIONS from elsewhere',
+    pod(
+      { containers: [{ ...app, env: [{ name: 'NODE_OPTIONS', valueFrom: {} }] }] },
+      { ...named, 'onbehalf.dev/preload': 'true' },
+    ),
+    /NODE_OPTIONS comes from elsewhere/,
+  ],
+  [
+    'a probe of an undeclared port',
+    pod({ containers: [{ ...app, livenessProbe: { httpGet: { port: 'web' } } }] }),
+    /container app: livenessProbe names the port "web"/,
+  ],
+  [
+    'more asked for than allowed',
+    pod({}, { ...named, 'onbehalf.dev/memory-request': '2Gi', 'onbehalf.dev/memory-limit': '1Gi' }),
+    /2Gi is more than/,
+  ],
+]
+for (const [name, template, why] of refused)
+  test(`refused: ${name}`, () => assert.match(reasonsFor(template).join('\n'), why))
+
+test('every reason is said at once', () => {
+  const reasons = reasonsFor(
+    pod({ hostNetwork: true, containers: [{ name: 'onbehalf' }] }, { 'onbehalf.dev/x': '' }),
+  )
+  assert.equal(reasons.length, 4)
+})
+
+test('without redirection the sidecar’s user and another mesh are no reasons', () => {
+  const given = { ...named, 'onbehalf.dev/intercept': 'none' }
+  const beside = pod(
+    { containers: [app, { name: 'istio-proxy' }], securityContext: { runAsUser: 15_000 } },
+    given,
+  )
+  assert.deepEqual(reasonsFor(beside), ['injected'])
+})
+
+test('a pod that says no is left alone, unless it says something wrong, too', () => {
+  assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, { 'onbehalf.dev/inject': 'false' })), ['unchanged'])
+  assert.match(reasonsFor(pod({}, { 'onbehalf.dev/inject': 'no' })).join(), /"no" is neither true nor false/)
+})
+
+test('who can change the redirection, or read the key, is warned about', () => {
+  const injection = injectPod(
+    pod({ shareProcessNamespace: true, containers: [{ ...app, securityContext: { privileged: true } }] }),
+    settings,
+    true,
+  )
+  assert.ok(injection.kind === 'injected')
+  assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
+  assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
+})
+
+const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {
+  inject: [
+    ['true', 'false'],
+    ['yes', ''],
+  ],
+  service: [
+    ['App', 'my service'],
+    ['', 'a\nb'],
+  ],
+  'app-port': [
+    ['8080', 'http', 'my-port'],
+    ['', '0', 'Http', 'a--b', 'a_b'],
+  ],
+  intercept: [['redirect', 'none'], ['off']],
+  sidecar: [['native', 'classic'], ['Native']],
+  mesh: [
+    ['onbehalf-mesh', 'a.b'],
+    ['A', '-a', 'a..b', ''],
+  ],
+  certificate: [
+    ['none', 'spiffe', 'secret/a'],
+    ['secret', 'secret/', 'secret/A', 'csi'],
+  ],
+  secrets: [
+    ['a', 'a, b'],
+    ['a,', 'a,a', ''],
+  ],
+  'token-audience': [['https://pomerium'], ['', 'a b']],
+  preload: [
+    ['true', 'false', 'app, worker'],
+    ['', 'App'],
+  ],
+  proxy: [['true'], ['1']],
+  'rewrite-probes': [['false'], ['0']],
+  'hold-app': [['false'], ['never']],
+  'drain-delay': [
+    ['0s', '15s'],
+    ['5', '5m', '-1s', '05s'],
+  ],
+  'exclude-inbound-ports': [
+    ['9100', '1,65535'],
+    ['0', '65536', '1,,2', '080'],
+  ],
+  'exclude-outbound-ports': [['5432'], ['http']],
+  'exclude-outbound-ranges': [
+    ['10.0.0.0/8', 'fd00::/8, 1.2.3.4'],
+    ['10.0.0/8', '10.0.0.0/33', 'fe80::1%eth0', 'a.b'],
+  ],
+  'ipv4-only': [['true'], ['']],
+  'log-level': [['debug', 'error'], ['trace']],
+  'cpu-request': [
+    ['50m', '0.5', '2'],
+    ['0', '-1', '1x'],
+  ],
+  'cpu-limit': [['1'], ['0m']],
+  'memory-request': [
+    ['64Mi', '1.5Gi'],
+    ['64', '0Mi', '64mi'],
+  ],
+  'memory-limit': [['256Mi'], ['256MB']],
+}
+const problemsOf = (name: string, text: string) =>
+  readAnnotations({ [`onbehalf.dev/${name}`]: text }).problems
+
+for (const [name, [good, bad]] of Object.entries(values))
+  test(`annotation ${name}: what it takes, and what it does not`, () => {
+    for (const text of good) assert.deepEqual(problemsOf(name, text), [], text)
+    for (const text of bad)
+      assert.match(problemsOf(name, text).join(), new RegExp(`annotation onbehalf.dev/${name}: `), text)
+  })
+
+test('an annotation that is no text is said to need quotes', () => {
+  assert.match(readAnnotations({ 'onbehalf.dev/inject': true }).problems.join(), /put it in quotes/)
+})
+
+test('what the grace period leaves is for the drain, and a second at least', () => {
+  assert.equal(drainSeconds({ containers: [] }, 5), 20)
+  assert.equal(drainSeconds({ containers: [], terminationGracePeriodSeconds: 60 }, 15), 40)
+  assert.equal(drainSeconds({ containers: [], terminationGracePeriodSeconds: 1 }, 5), 1)
+})
+
+test('what the kubelet would read as another variable reaches the sidecar as it was', () => {
+  const injection = injectPod(pod({}, { 'onbehalf.dev/service': '$(A) $$' }), settings, true)
+  assert.match(JSON.stringify(injection), /"name":"ONBEHALF_SERVICE","value":"\$\$\(A\) \$\$\$\$"/)
+})
