@@ -1,123 +1,195 @@
-// What an injection did to what was there before, beyond what it may: it adds, and lets the sidecar ask the app's probes.
+// What an injection may do to what a pod already has, and whether it did more.
 import { isDeepStrictEqual } from 'node:util'
-import type { Fields } from './rules/structure.ts'
+import { ports, redirectName, sidecarName } from '../../deploy/kubernetes/injection/names.ts'
+import type {
+  Container,
+  EnvironmentVariable,
+  Lifecycle,
+  Metadata,
+  PodSpec,
+  PodTemplate,
+  VolumeMount,
+} from '../../deploy/kubernetes/injection/pod.ts'
 
-const probesPort = 15_021
-const probes = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const
-const hooks = ['postStart', 'preStop'] as const
-const handlers = ['httpGet', 'tcpSocket', 'grpc'] as const
-const ours: ReadonlySet<unknown> = new Set(['onbehalf', 'onbehalf-redirect'])
+type Fields = Readonly<Record<string, unknown>>
 
-/** As `path: what`; none where only what is allowed was done. */
-export function touched(before: object, after: object): string[] {
-  const [was, is] = [before as Fields, after as Fields]
-  const [specWas, specIs] = [fieldsOf(was['spec']), fieldsOf(is['spec'])]
+/**
+ * What was done beyond what an injection may do, as `path: what`. It may add its own containers, and volumes, labels and
+ * annotations; to containers that are there it may add variables and mounts, append to `NODE_OPTIONS`, turn handlers of
+ * probes and hooks to the sidecar, and give a `preStop` that waits for the drain where there is none.
+ */
+export function touched(before: PodTemplate, after: PodTemplate): string[] {
   return [
-    ...markTouched(fieldsOf(was['metadata']), fieldsOf(is['metadata'])),
-    ...othersTouched(specWas, specIs, ['containers', 'initContainers', 'volumes'], 'spec'),
-    ...listTouched(specWas, specIs, 'containers'),
-    ...listTouched(specWas, specIs, 'initContainers'),
-    ...prefixTouched(specWas['volumes'], specIs['volumes'], 'spec.volumes'),
+    ...changedFields(before, after, ['metadata', 'spec'], ''),
+    ...touchedMetadata(before.metadata ?? {}, after.metadata ?? {}),
+    ...touchedSpec(before.spec, after.spec),
   ]
+}
+
+function touchedMetadata(before: Metadata, after: Metadata): string[] {
+  const marks = ['labels', 'annotations'] as const
+  const changed = marks.flatMap((key) => {
+    const [old, now] = [fieldsOf(before[key]), fieldsOf(after[key])]
+    return Object.keys(old)
+      .filter((name) => old[name] !== now[name])
+      .map((name) => `metadata.${key}[${name}]: was ${name in now ? 'changed' : 'removed'}`)
+  })
+  return [...changedFields(before, after, marks, 'metadata.'), ...changed]
+}
+
+function touchedSpec(before: PodSpec, after: PodSpec): string[] {
+  const lists = ['containers', 'initContainers'] as const
+  return [
+    ...changedFields(before, after, [...lists, 'volumes'], 'spec.'),
+    ...keptInOrder(before.volumes, after.volumes, 'spec.volumes'),
+    ...lists.flatMap((key) => touchedContainers(before[key] ?? [], after[key] ?? [], `spec.${key}`)),
+  ]
+}
+
+/** The fields but those named are as they were, and no new one is there. */
+function changedFields(before: object, after: object, others: readonly string[], path: string): string[] {
+  const [old, now] = [fieldsOf(before), fieldsOf(after)]
+  return [...new Set([...Object.keys(old), ...Object.keys(now)])]
+    .filter((key) => !others.includes(key) && !isDeepStrictEqual(old[key], now[key]))
+    .map((key) => `${path}${key}: was ${key in old ? 'changed' : 'added'}`)
 }
 
 function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {}
 }
 
-function asList(value: unknown): readonly Fields[] {
-  return Array.isArray(value) ? (value as Fields[]) : []
-}
+type Named = readonly { readonly name: string }[] | null | undefined
 
-/** Fields that nothing may change. */
-function othersTouched(was: Fields, is: Fields, but: readonly string[], path: string): string[] {
-  const names = new Set([...Object.keys(was), ...Object.keys(is)])
-  return [...names]
-    .filter((name) => !but.includes(name) && !isDeepStrictEqual(was[name], is[name]))
-    .map((name) => `${path}.${name}: is another`)
-}
-
-/** Labels and annotations are added. */
-function markTouched(was: Fields, is: Fields): string[] {
-  const marks = ['labels', 'annotations'] as const
-  const changed = marks.flatMap((mark) =>
-    Object.entries(fieldsOf(was[mark]))
-      .filter(([name, value]) => fieldsOf(is[mark])[name] !== value)
-      .map(([name]) => `metadata.${mark}.${name}: is another`),
-  )
-  return [...changed, ...othersTouched(was, is, marks, 'metadata')]
-}
-
-/** All that were there are there in their order, and but for ours no others. */
-function listTouched(was: Fields, is: Fields, key: string): string[] {
-  const before = asList(was[key])
-  const after = asList(is[key]).filter(({ name }) => !ours.has(name))
-  if (after.length !== before.length) return [`spec.${key}: ${before.length} became ${after.length}`]
-  return before.flatMap((container, i) =>
-    containerTouched(container, after[i] as Fields, `spec.${key}[${i}]`),
-  )
-}
-
-function containerTouched(was: Fields, is: Fields, path: string): string[] {
+/** Each that was there is there as it was, and in the same order; what is new may stand between. */
+function keptInOrder(before: Named, after: Named, path: string): string[] {
   return [
-    ...othersTouched(was, is, ['env', 'volumeMounts', 'lifecycle', ...probes], path),
-    ...prefixTouched(withoutNodeOptions(was['env']), withoutNodeOptions(is['env']), `${path}.env`),
-    ...nodeOptionsTouched(was['env'], is['env'], path),
-    ...prefixTouched(was['volumeMounts'], is['volumeMounts'], `${path}.volumeMounts`),
-    ...probes.flatMap((probe) => handlerTouched(was[probe], is[probe], `${path}.${probe}`)),
-    ...lifecycleTouched(fieldsOf(was['lifecycle']), fieldsOf(is['lifecycle']), `${path}.lifecycle`),
-  ]
-}
-
-/** What comes is behind what was there. */
-function prefixTouched(was: unknown, is: unknown, path: string): string[] {
-  const before = asList(was)
-  return isDeepStrictEqual(before, asList(is).slice(0, before.length))
-    ? []
-    : [`${path}: what was there is another`]
-}
-
-/** Its value may grow; it keeps its place. */
-function withoutNodeOptions(env: unknown): readonly Fields[] {
-  return asList(env).map((variable) =>
-    variable['name'] === 'NODE_OPTIONS' ? { name: 'NODE_OPTIONS' } : variable,
-  )
-}
-
-function nodeOptionsTouched(was: unknown, is: unknown, path: string): string[] {
-  const [before, after] = [was, is].map((env) => asList(env).find(({ name }) => name === 'NODE_OPTIONS'))
-  if (before === undefined) return []
-  const { value, ...rest } = before
-  const { value: grown, ...restAfter } = after ?? {}
-  const isKept =
-    typeof grown === 'string' &&
-    (grown === value || `${grown} `.startsWith(`${value as string} `) || value === '')
-  return (isKept || isDeepStrictEqual(before, after)) && isDeepStrictEqual(rest, restAfter)
-    ? []
-    : [`${path}.env.NODE_OPTIONS: lost what it was`]
-}
-
-/** A handler may have become a question to the sidecar; times and thresholds stay. */
-function handlerTouched(was: unknown, is: unknown, path: string): string[] {
-  if (isDeepStrictEqual(was, is)) return []
-  const [before, after] = [fieldsOf(was), fieldsOf(is)]
-  const hadOne = handlers.some((handler) => before[handler] !== undefined)
-  const { port, path: place, ...more } = fieldsOf(after['httpGet'])
-  const isOurs =
-    port === probesPort && /^\/app-(probes|lifecycle)\//.test(String(place)) && Object.keys(more).length === 0
-  const rest = othersTouched(before, after, handlers, path)
-  const left = handlers.filter((handler) => handler !== 'httpGet' && after[handler] !== undefined)
-  return hadOne && isOurs && left.length === 0 ? rest : [`${path}: is another`]
-}
-
-function lifecycleTouched(was: Fields, is: Fields, path: string): string[] {
-  const hold = { httpGet: { path: '/drained', port: probesPort } }
-  return [
-    ...othersTouched(was, is, hooks, path),
-    ...hooks.flatMap((hook) => {
-      const isAdded =
-        hook === 'preStop' && (was[hook] ?? undefined) === undefined && isDeepStrictEqual(is[hook], hold)
-      return isAdded ? [] : handlerTouched(was[hook] ?? undefined, is[hook] ?? undefined, `${path}.${hook}`)
+    ...outOfOrder(before, after, path),
+    ...(before ?? []).flatMap((old) => {
+      const now = after?.filter(({ name }) => name === old.name) ?? []
+      return now.some((each) => isDeepStrictEqual(each, old)) ? [] : [`${path}[${old.name}]: was changed`]
     }),
   ]
+}
+
+function outOfOrder(before: Named, after: Named, path: string): string[] {
+  const names = (before ?? []).map(({ name }) => name)
+  const kept = (after ?? []).map(({ name }) => name).filter((name) => names.includes(name))
+  return isDeepStrictEqual(names, kept) ? [] : [`${path}: ${names.join(', ')} became ${kept.join(', ')}`]
+}
+
+const ours: ReadonlySet<string> = new Set([sidecarName, redirectName])
+
+function touchedContainers(
+  before: readonly Container[],
+  after: readonly Container[],
+  path: string,
+): string[] {
+  const names = new Set(before.map(({ name }) => name))
+  return [
+    ...outOfOrder(before, after, path),
+    ...after
+      .filter(({ name }) => !names.has(name) && !ours.has(name))
+      .map(({ name }) => `${path}[${name}]: was added`),
+    ...before.flatMap((old) => {
+      const now = after.find(({ name }) => name === old.name)
+      return now === undefined ? [] : touchedContainer(old, now, `${path}[${old.name}]`)
+    }),
+  ]
+}
+
+const probeKinds = ['startupProbe', 'readinessProbe', 'livenessProbe'] as const
+const hookKinds = ['postStart', 'preStop'] as const
+
+function touchedContainer(before: Container, after: Container, path: string): string[] {
+  const lifecycle = [before.lifecycle ?? {}, after.lifecycle ?? {}] as const
+  return [
+    ...changedFields(before, after, [...probeKinds, 'lifecycle', 'env', 'volumeMounts'], `${path}.`),
+    ...probeKinds.flatMap((kind) => touchedHandler(before[kind], after[kind], `${path}.${kind}`)),
+    ...touchedLifecycle(...lifecycle, `${path}.lifecycle`),
+    ...touchedVariables(before.env ?? [], after.env ?? [], `${path}.env`),
+    ...touchedMounts(before.volumeMounts ?? [], after.volumeMounts ?? [], `${path}.volumeMounts`),
+  ]
+}
+
+const hold = { httpGet: { path: '/drained', port: ports.probes } }
+
+function touchedLifecycle(before: Lifecycle, after: Lifecycle, path: string): string[] {
+  const isHeld = !isGiven(before.preStop) && isDeepStrictEqual(after.preStop, hold)
+  return [
+    ...changedFields(before, after, hookKinds, `${path}.`),
+    ...hookKinds
+      .filter((kind) => kind !== 'preStop' || !isHeld)
+      .flatMap((kind) => touchedHandler(before[kind], after[kind], `${path}.${kind}`)),
+  ]
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
+}
+
+/** Of a probe or a hook: it is as it was, or asks the sidecar at the same times. */
+function touchedHandler(before: unknown, after: unknown, path: string): string[] {
+  if (isDeepStrictEqual(before, after)) return []
+  if (!isGiven(before)) return [`${path}: was added`]
+  if (!isGiven(after)) return [`${path}: was removed`]
+  const { httpGet, tcpSocket, grpc, ...rest } = fieldsOf(before)
+  const { httpGet: now, ...left } = fieldsOf(after)
+  const isNetwork = isGiven(httpGet) || isGiven(tcpSocket) || isGiven(grpc)
+  if (!isNetwork) return [`${path}: was changed, though nothing is asked by network`]
+  if (!isOfSidecar(now)) return [`${path}: asks neither as before nor the sidecar`]
+  return isDeepStrictEqual(rest, left) ? [] : [`${path}: has other times or handlers`]
+}
+
+/** In clear text, of the pod itself, with nothing of the app's. */
+function isOfSidecar(httpGet: unknown): boolean {
+  const { path, port, ...more } = fieldsOf(httpGet)
+  const isAsked = typeof path === 'string' && /^\/app-(probes|lifecycle)\//.test(path)
+  return port === ports.probes && isAsked && Object.keys(more).length === 0
+}
+
+function touchedVariables(
+  before: readonly EnvironmentVariable[],
+  after: readonly EnvironmentVariable[],
+  path: string,
+): string[] {
+  const added = after.slice(before.length)
+  const given = new Set(before.map(({ name }) => name))
+  return [
+    ...before
+      .filter((old, i) => !isSameOrLonger(old, after[i]))
+      .map(({ name }) => `${path}[${name}]: was changed, moved or removed`),
+    // The last of two counts.
+    ...added.filter(({ name }) => given.has(name)).map(({ name }) => `${path}[${name}]: was overridden`),
+  ]
+}
+
+function isSameOrLonger(before: EnvironmentVariable, after: EnvironmentVariable | undefined): boolean {
+  if (isDeepStrictEqual(before, after)) return true
+  const { value: old = '', ...rest } = before
+  const { value: now = '', ...left } = after ?? { name: '' }
+  const isAppended = old === '' || now.startsWith(`${old} `)
+  return (
+    before.name === 'NODE_OPTIONS' && !('valueFrom' in rest) && isAppended && isDeepStrictEqual(rest, left)
+  )
+}
+
+function touchedMounts(
+  before: readonly VolumeMount[],
+  after: readonly VolumeMount[],
+  path: string,
+): string[] {
+  const places = before.map(({ mountPath }) => mountPath)
+  const covered = after
+    .slice(before.length)
+    .flatMap((mount) => places.filter((place) => isWithin(place, mount.mountPath)))
+  return [
+    ...before
+      .filter((old, i) => !isDeepStrictEqual(old, after[i]))
+      .map(({ mountPath }) => `${path}[${mountPath}]: was changed, moved or removed`),
+    ...covered.map((place) => `${path}[${place}]: was covered`),
+  ]
+}
+
+function isWithin(place: string, folder: string): boolean {
+  return place === folder || place.startsWith(`${folder}/`)
 }

@@ -1,108 +1,97 @@
-// What an API server would not take is found: unknown fields, wrong types, and the rules that no schema holds.
+// What an API server would take: each rule on an object that breaks it alone, and none on those that break nothing.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { access, webhooks } from './broken/access.ts'
+import { long, type Break } from './broken/broken.ts'
+import { contents, network } from './broken/network.ts'
+import { ownKinds } from './broken/own-kinds.ts'
+import { pods } from './broken/pods.ts'
+import { metadata, structure } from './broken/structure.ts'
+import { workloads } from './broken/workloads.ts'
+import { changed, good, goodKinds } from './good-objects.ts'
+import { isEnvironmentName, isQualifiedName, parseQuantity } from './rules/text.ts'
 import { validateObject } from './schemas.ts'
 
-const container = { name: 'a', image: 'a:1' }
-const pod = (spec: object, metadata: object = { name: 'p' }) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata,
-  spec: { containers: [container], ...spec },
-})
-const first = (more: object) => pod({ containers: [{ ...container, ...more }] })
-const deployment = (more: object) => ({
-  apiVersion: 'apps/v1',
-  kind: 'Deployment',
-  metadata: { name: 'd' },
-  spec: {
-    selector: { matchLabels: { a: 'b' } },
-    template: { metadata: { labels: { a: 'b' } }, spec: { containers: [container] } },
-    ...more,
-  },
-})
-
-test('what is good is taken', () => {
-  const objects = [pod({}), deployment({}), { apiVersion: 'v1', kind: 'List', items: [pod({})] }]
-  assert.deepEqual(objects.flatMap(validateObject), [])
-})
-
-const bad: Readonly<Record<string, readonly [unknown, RegExp]>> = {
-  'no object': [1, /no object/],
-  'no kind': [{ apiVersion: 'v1' }, /kind: is required/],
-  'a kind that there is not': [{ apiVersion: 'v1', kind: 'Pot' }, /has no Pot/],
-  'no name': [pod({}, {}), /name/],
-  'a name with capitals': [pod({}, { name: 'P' }), /metadata\.name/],
-  'a field that there is not': [first({ restartPolice: 'Always' }), /restartPolice: is no field/],
-  'a field that there is not, deep': [
-    first({ securityContext: { capabilities: { dropp: [] } } }),
-    /dropp: is no field/,
-  ],
-  'a wrong type': [first({ args: 'run' }), /args/],
-  'a required field that is missing': [pod({ containers: [{}] }), /name/],
-  'a name twice': [pod({ containers: [container, container] }), /a/],
-  'a name twice, over both lists': [pod({ initContainers: [container] }), /a/],
-  'a port name that is too long': [
-    first({ ports: [{ name: 'a-very-long-name', containerPort: 1 }] }),
-    /ports\[0\]/,
-  ],
-  'a port name twice': [
-    first({
-      ports: [
-        { name: 'x', containerPort: 1 },
-        { name: 'x', containerPort: 2 },
-      ],
-    }),
-    /ports/,
-  ],
-  'a port that is none': [first({ ports: [{ containerPort: 70_000 }] }), /ports\[0\]/],
-  'a mount of no volume': [
-    first({ volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
-    /there is no volume "v"/,
-  ],
-  'a volume twice': [
-    pod({
-      volumes: [
-        { name: 'v', emptyDir: {} },
-        { name: 'v', emptyDir: {} },
-      ],
-    }),
-    /volumes/,
-  ],
-  'a variable without a name': [first({ env: [{ name: '', value: 'x' }] }), /env\[0\]/],
-  'a probe with two handlers': [
-    first({ livenessProbe: { exec: { command: ['a'] }, tcpSocket: { port: 1 } } }),
-    /livenessProbe/,
-  ],
-  'a probe of a port that is not declared': [
-    first({ livenessProbe: { tcpSocket: { port: 'web' } } }),
-    /livenessProbe/,
-  ],
-  'a probe in an init container that ends': [
-    pod({ initContainers: [{ ...container, name: 'i', readinessProbe: { tcpSocket: { port: 1 } } }] }),
-    /initContainers\[0\]/,
-  ],
-  'more asked for than allowed': [
-    first({ resources: { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } } }),
-    /resources/,
-  ],
-  'a quantity that is none': [first({ resources: { limits: { memory: '1GB' } } }), /resources/],
-  'root where no root may be': [first({ securityContext: { runAsNonRoot: true, runAsUser: 0 } }), /runAs/],
-  'an annotation that is no text': [pod({}, { name: 'p', annotations: { a: 1 } }), /annotations/],
-  'a selector that selects others': [
-    deployment({ selector: { matchLabels: { a: 'c' } } }),
-    /selector|labels/,
-  ],
-  'a Job that is restarted always': [
-    {
-      apiVersion: 'batch/v1',
-      kind: 'Job',
-      metadata: { name: 'j' },
-      spec: { template: { spec: { containers: [container], restartPolicy: 'Always' } } },
-    },
-    /restartPolicy/,
-  ],
-  'a wrong item of a List': [{ apiVersion: 'v1', kind: 'List', items: [first({ x: 1 })] }, /items\[0\]/],
+for (const kind of goodKinds) {
+  test(`a good ${kind} has no problems`, () => {
+    assert.deepEqual(validateObject(good(kind)), [])
+  })
 }
-for (const [name, [object, why]] of Object.entries(bad))
-  test(`not taken: ${name}`, () => assert.match(validateObject(object).join('\n'), why))
+
+const breaks: readonly Break[] = [
+  ...structure,
+  ...metadata,
+  ...pods,
+  ...workloads,
+  ...network,
+  ...contents,
+  ...access,
+  ...webhooks,
+  ...ownKinds,
+]
+
+for (const [kind, path, value, problem] of breaks) {
+  const what = `${path} as ${JSON.stringify(value ?? null).slice(0, 60)}`
+  test(`a ${kind} is ${problem === undefined ? 'taken' : 'refused'} with ${what}`, () => {
+    const expected = problem === undefined ? [] : [problem]
+    assert.deepEqual(validateObject(changed(good(kind), path, value)), expected)
+  })
+}
+
+test('what is no object is refused', () => {
+  assert.deepEqual([validateObject(null), validateObject([])], [['is no object'], ['is no object']])
+})
+
+test('a review with neither a request nor a response is refused', () => {
+  const review = { apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview' }
+  assert.deepEqual(validateObject(review), ['has no request and no response'])
+})
+
+test('two webhooks of one name are refused', () => {
+  const one = good('MutatingWebhookConfiguration')
+  const [webhook] = one['webhooks'] as readonly object[]
+  assert.deepEqual(validateObject({ ...one, webhooks: [webhook, webhook] }), [
+    'webhooks: two are named "inject.onbehalf.dev"',
+  ])
+})
+
+test('a field that is null is one that is not there', () => {
+  assert.deepEqual(
+    validateObject(changed(good('Deployment'), 'spec/template/spec/containers/0/livenessProbe', null)),
+    [],
+  )
+})
+
+test('quantities are compared by what they are worth', () => {
+  const same = ['1', 1, '1000m', '1e0', '0.001k', '1.', '+1', '1E0', '1000000u']
+  assert.deepEqual([...new Set(same.map(parseQuantity))], [1_000_000_000n])
+  assert.equal(parseQuantity('1Ki'), 1_024_000_000_000n)
+  assert.equal(parseQuantity('0.5Ei'), 2n ** 59n * 10n ** 9n)
+  assert.equal(parseQuantity('-.5n'), -1n)
+})
+
+test('what is no quantity is none', () => {
+  const wrong = ['', '.', '1e-3k', '1 Mi', '1ki', '1MB', '0x1', '1e', 'Mi', '1e999']
+  assert.deepEqual(
+    wrong.filter((text) => parseQuantity(text) !== undefined),
+    [],
+  )
+})
+
+test('keys and variables are told from what only looks like them', () => {
+  const keys = [
+    'a',
+    'A.b_c-d',
+    'example.com/a',
+    '/a',
+    'a/',
+    'a/b/c',
+    'Example.com/a',
+    '-a',
+    long(63),
+    long(64),
+  ]
+  assert.deepEqual(keys.filter(isQualifiedName), ['a', 'A.b_c-d', 'example.com/a', long(63)])
+  const variables = ['A', '_a.b-c', '.a', '.', '..a', '1', 'a=b', 'a b', '']
+  assert.deepEqual(variables.filter(isEnvironmentName), ['A', '_a.b-c', '.a'])
+})

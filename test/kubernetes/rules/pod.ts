@@ -77,9 +77,10 @@ function hostPortProblems(spec: PodSpec, path: string): string[] {
     .flatMap(({ ports = [] }) => ports)
     .filter(({ containerPort, hostPort = containerPort }) => hostNetwork && hostPort !== containerPort)
   return [
-    ...clashes.map((port) => `${path}: two ports are the node's ${port}`),
+    ...clashes.map((port) => `${path}.containers: two ports are the node's ${port}`),
     ...differing.map(
-      ({ hostPort }) => `${path}: with hostNetwork, hostPort ${hostPort} must be the containerPort`,
+      ({ hostPort }) =>
+        `${path}.containers: with hostNetwork, hostPort ${hostPort} must be the containerPort`,
     ),
   ]
 }

@@ -26,7 +26,7 @@ const admissionRequest = v.strictObject({
   dryRun: v.optional(v.boolean()),
   options: v.optional(v.nullable(anything)),
 })
-const base64Patch = v.pipe(v.string(), v.base64('is no base64'), v.check(isPatch, 'is no JSON patch'))
+const base64Patch = v.pipe(v.string(), v.check(isPatch, 'is no JSON patch'))
 const admissionResponse = v.strictObject({
   uid: text,
   allowed: v.boolean(),
@@ -77,8 +77,10 @@ const patchSchema = v.array(
 )
 
 function isPatch(base64: string): boolean {
+  const bytes = Buffer.from(base64, 'base64')
+  if (bytes.toString('base64') !== base64) return false
   try {
-    return v.is(patchSchema, JSON.parse(Buffer.from(base64, 'base64').toString()))
+    return v.is(patchSchema, JSON.parse(bytes.toString()))
   } catch {
     return false
   }
