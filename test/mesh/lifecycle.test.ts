@@ -229,6 +229,32 @@ test('during drain_delay requests are served on, with Connection: close', async 
   await drained
 })
 
+test('a connection that was idle for all of drain_delay is closed at its end', async (t) => {
+  const mesh = await startMesh(t, {
+    run: ['App'],
+    settings: { timeouts: { drain_delay: '200ms', drain: '30s' } },
+  })
+  const { inbound, sidecar } = mesh.sidecars.App
+  const agent = new Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+  const headers = await asUser(mesh, 'alice')
+  assert.equal((await send({ port: inbound, headers, agent })).status, 200)
+  const [idle] = Object.values(agent.freeSockets).flat()
+  assert.ok(idle !== undefined)
+  const release = Promise.withResolvers<void>()
+  mesh.apps.App.handler = async (_request, response) => {
+    await release.promise
+    response.end()
+  }
+  const underWay = send({ port: inbound, headers: await asUser(mesh, 'alice') })
+  const closed = once(idle, 'close', { signal: AbortSignal.timeout(5_000) })
+  const drained = sidecar.drain()
+  await closed
+  release.resolve()
+  assert.equal((await underWay).status, 200)
+  await drained
+})
+
 test('a drain is over when the app has answered, whatever it still asks of others, and it may go on asking', async (t) => {
   const mesh = await startMesh(t, { run: ['App', 'API'], settings: { timeouts: { drain: '0s' } } })
   const { inbound, outbound, sidecar, probes } = mesh.sidecars.App
