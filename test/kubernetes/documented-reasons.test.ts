@@ -39,6 +39,14 @@ const refused: readonly PodTemplate[] = [
   annotated({ 'onbehalf.dev/memory-request': '2Gi', 'onbehalf.dev/memory-limit': '1Gi' }),
   annotated({ 'onbehalf.dev/preload': 'web' }),
   contained({ env: [{ name: 'NODE_OPTIONS', valueFrom: {} }] }, { 'onbehalf.dev/preload': 'true' }),
+  contained(
+    { volumeMounts: [{ name: 'v', mountPath: '/opt/onbehalf' }] },
+    { 'onbehalf.dev/preload': 'true' },
+  ),
+  specified(
+    { initContainers: [{ name: 'logs', restartPolicy: 'Always' }] },
+    { 'onbehalf.dev/sidecar': 'classic' },
+  ),
   contained({ livenessProbe: { tcpSocket: { port: 'web' } } }),
 ]
 

@@ -57,6 +57,22 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
     pod({ restartPolicy: 'Never' }, { ...named, 'onbehalf.dev/sidecar': 'classic' }),
     /restartPolicy Never/,
   ],
+  [
+    'a native sidecar before a classic one',
+    pod(
+      { initContainers: [{ name: 'logs', restartPolicy: 'Always' }] },
+      { ...named, 'onbehalf.dev/sidecar': 'classic' },
+    ),
+    /init container logs: is a native sidecar/,
+  ],
+  [
+    'a mount where the preload goes',
+    pod(
+      { containers: [{ ...app, volumeMounts: [{ name: 'v', mountPath: '/opt/onbehalf' }] }] },
+      { ...named, 'onbehalf.dev/preload': 'true' },
+    ),
+    /mounts something at \/opt\/onbehalf/,
+  ],
   ['no service', pod({}, {}), /onbehalf\.dev\/service: is missing/],
   [
     'a misspelt annotation',

@@ -7,12 +7,11 @@ import { preloadVolume } from './volumes.ts'
 const require = `--require=${places.preload}/preload.cjs`
 const proxy = `http://127.0.0.1:${ports.outbound}`
 const around = 'localhost,127.0.0.1,::1'
-const proxyVariables: readonly EnvironmentVariable[] = [
-  { name: 'HTTP_PROXY', value: proxy },
-  { name: 'http_proxy', value: proxy },
-  { name: 'NO_PROXY', value: around },
-  { name: 'no_proxy', value: around },
-  { name: 'NODE_USE_ENV_PROXY', value: '1' },
+/** Both spellings or none: clients differ in which they read first. */
+const proxyVariables: readonly (readonly [names: readonly string[], value: string])[] = [
+  [['HTTP_PROXY', 'http_proxy'], proxy],
+  [['NO_PROXY', 'no_proxy'], around],
+  [['NODE_USE_ENV_PROXY'], '1'],
 ]
 
 export interface Additions {
@@ -28,10 +27,9 @@ export function addToApp(
   { preload, proxy: isProxied, hold }: Additions,
 ): Operation[] {
   const env = container.env ?? []
-  const given = new Set(env.map(({ name }) => name))
-  const variables =
-    isProxied && !hasProxy(container) ? proxyVariables.filter(({ name }) => !given.has(name)) : []
-  const options = env.findIndex(({ name }) => name === 'NODE_OPTIONS')
+  const variables = isProxied && otherProxies(container).length === 0 ? proxyFor(env) : []
+  // Of two with one name, the last counts.
+  const options = env.findLastIndex(({ name }) => name === 'NODE_OPTIONS')
   const isNew = preload && options < 0
   const added = isNew ? [...variables, { name: 'NODE_OPTIONS', value: require }] : variables
   return [
@@ -42,9 +40,18 @@ export function addToApp(
   ]
 }
 
-/** Half of its clients would take the one, and half the other. */
-export function hasProxy({ env }: Container): boolean {
-  return env?.some(({ name }) => name === 'HTTP_PROXY' || name === 'http_proxy') === true
+function proxyFor(env: readonly EnvironmentVariable[]): EnvironmentVariable[] {
+  const given = new Set(env.map(({ name }) => name))
+  return proxyVariables
+    .filter(([names]) => !names.some((name) => given.has(name)))
+    .flatMap(([names, value]) => names.map((name) => ({ name, value })))
+}
+
+/** What is called by another proxy is not called through the sidecar. */
+export function otherProxies({ name: container, env }: Container): string[] {
+  return (env ?? [])
+    .filter(({ name, value }) => /^http_proxy$/i.test(name) && value !== proxy)
+    .map(({ name }) => `container ${container}: ${name} is set already, so its calls go around the sidecar`)
 }
 
 const mount = { name: preloadVolume, mountPath: places.preload, readOnly: true }

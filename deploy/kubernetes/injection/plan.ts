@@ -1,7 +1,8 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
-import { addToApp, hasProxy } from './app-containers.ts'
+import { addToApp, otherProxies } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
-import { ports as ownPorts } from './names.ts'
+import { findAppPort } from './app-port.ts'
+import { places } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
 import { rewriteProbes, type Questions } from './probes.ts'
@@ -31,6 +32,7 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
   const app = findAppPort(spec, wishes)
   const probes = wishes['rewrite-probes'] === false ? noProbes : rewriteAll(spec, wishes)
   const telemetry = telemetryVariables(spec.containers, settings.environment)
+  const isProxied = wishes.proxy ?? intercept === 'none'
   const volumes = volumesFor({
     mesh: wishes.mesh ?? settings.mesh,
     certificate,
@@ -38,7 +40,6 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
     tokenAudience: wishes['token-audience'],
     preload: preloaded.names.size > 0,
   })
-  const isProxied = wishes.proxy ?? intercept === 'none'
   const additions = spec.containers.flatMap((container, i) =>
     addToApp(container, pointer('spec', 'containers', i), {
       preload: preloaded.names.has(container.name),
@@ -70,7 +71,7 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       ...telemetry.warnings,
       ...app.warnings,
       ...preloaded.warnings,
-      ...(isProxied ? proxyWarnings(spec) : []),
+      ...(isProxied ? spec.containers.flatMap(otherProxies) : []),
       ...graceWarnings(spec, wishes),
     ],
     problems: [
@@ -104,47 +105,13 @@ function rewriteAll(spec: PodSpec, wishes: Wishes) {
   }
 }
 
-interface Found {
+interface Preloaded {
+  readonly names: ReadonlySet<string>
   readonly warnings: readonly string[]
   readonly problems: readonly string[]
 }
 
-function findAppPort(spec: PodSpec, wishes: Wishes): Found & { readonly port: number | undefined } {
-  const declared = spec.containers
-    .flatMap(({ ports }) => ports ?? [])
-    .filter(({ protocol }) => protocol === undefined || protocol === 'TCP')
-  const wish = wishes['app-port']
-  if (wish !== undefined) return wishedPort(wish, declared)
-  if (declared.length === 1) return { port: declared[0]?.containerPort, warnings: [], problems: [] }
-  const why = declared.length === 0 ? 'no container declares a port' : 'the containers declare several ports'
-  return {
-    port: undefined,
-    warnings: [`${why}: the mesh file must say where the app listens, or annotation onbehalf.dev/app-port`],
-    problems: [],
-  }
-}
-
-function wishedPort(
-  wish: string,
-  declared: readonly { readonly name?: string; readonly containerPort: number }[],
-) {
-  const port = /^\d+$/.test(wish) ? Number(wish) : declared.find(({ name }) => name === wish)?.containerPort
-  const why = portFault(port, wish)
-  const problems = why === undefined ? [] : [`annotation onbehalf.dev/app-port: ${why}`]
-  return { port, warnings: [], problems }
-}
-
-function portFault(port: number | undefined, wish: string): string | undefined {
-  if (port === undefined) return `no container declares a port "${wish}"`
-  if (port < 1 || port > 65_535) return `${wish} is no port from 1 to 65535`
-  const own: readonly number[] = Object.values(ownPorts)
-  return own.includes(port) ? `${wish} is one of the sidecar's own ports` : undefined
-}
-
-function preloadedContainers(
-  spec: PodSpec,
-  { preload = 'false' }: Wishes,
-): Found & { readonly names: ReadonlySet<string> } {
+function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Preloaded {
   const existing = spec.containers.map(({ name }) => name)
   const asked =
     preload === 'false' ? [] : preload === 'true' ? existing : preload.split(',').map((name) => name.trim())
@@ -167,18 +134,15 @@ function preloadedContainers(
           ({ name }) =>
             `container ${name}: NODE_OPTIONS comes from elsewhere, so the preload cannot be added to it`,
         ),
+      ...chosen
+        .filter(({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === places.preload))
+        .map(({ name }) => `container ${name}: mounts something at ${places.preload} already`),
     ],
   }
 }
 
 function nodeOptions({ env }: Container): EnvironmentVariable | undefined {
-  return env?.find(({ name }) => name === 'NODE_OPTIONS')
-}
-
-function proxyWarnings(spec: PodSpec): string[] {
-  return spec.containers
-    .filter(hasProxy)
-    .map(({ name }) => `container ${name}: has a proxy of its own, so its calls do not come by the sidecar`)
+  return env?.findLast(({ name }) => name === 'NODE_OPTIONS')
 }
 
 function graceWarnings(spec: PodSpec, wishes: Wishes): string[] {

@@ -32,7 +32,18 @@ export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
           `restartPolicy ${spec.restartPolicy}: beside a classic sidecar the pod would never end; native sidecars let it`,
         ]
       : []),
+    ...(manner.sidecar === 'classic' ? earlySidecars(spec) : []),
   ]
+}
+
+/** What starts before a classic sidecar cannot be asked by it. */
+function earlySidecars({ initContainers }: PodSpec): string[] {
+  return (initContainers ?? [])
+    .filter(({ restartPolicy }) => restartPolicy === 'Always')
+    .map(
+      ({ name }) =>
+        `init container ${name}: is a native sidecar and starts before a classic one: use onbehalf.dev/sidecar: native`,
+    )
 }
 
 /** What the injection cannot mend. */

@@ -5,6 +5,8 @@ import type { Container, EnvironmentVariable } from './pod.ts'
 const isPassed = (name: string) =>
   /^OTEL_(EXPORTER|TRACES|METRICS|METRIC_EXPORT|LOGS|BSP|BLRP|PROPAGATORS$|SDK_DISABLED$)/.test(name)
 
+const namesFile = /_(CERTIFICATE|CLIENT_KEY)$/
+
 export interface Passed {
   readonly variables: readonly EnvironmentVariable[]
   readonly warnings: readonly string[]
@@ -17,13 +19,16 @@ export function telemetryVariables(
 ): Passed {
   const source = containers.find(({ env }) => env?.some(({ name }) => isPassed(name)) === true)
   const own = (source?.env ?? []).filter(({ name }) => isPassed(name))
-  // `$(NAME)` stands for a variable of that container.
-  const [bound, free] = partition(own, ({ value }) => value?.includes('$(') === true)
+  // `$(NAME)` stands for a variable of that container, and a file is one of its own.
+  const isBound = ({ name, value }: EnvironmentVariable) =>
+    namesFile.test(name) || value?.includes('$(') === true
+  const [bound, free] = partition(own, isBound)
   const names = new Set(own.map(({ name }) => name))
   const variables = [...common.filter(({ name }) => !names.has(name)), ...free]
-  const warnings = bound.map(
-    ({ name }) =>
-      `container ${source?.name}: ${name} refers to other variables, so the sidecar does not get it; write it out, or set it for the injector`,
+  const warnings = bound.map(({ name }) =>
+    namesFile.test(name)
+      ? `container ${source?.name}: ${name} names a file of the container, so the sidecar does not get it`
+      : `container ${source?.name}: ${name} refers to other variables, so the sidecar does not get it; write it out, or set it for the injector`,
   )
   return { variables: variables.length === 0 ? [] : [...place, ...variables], warnings }
 }
