@@ -7,6 +7,11 @@ const isPassed = (name: string) =>
 
 const namesFile = /_(CERTIFICATE|CLIENT_KEY)$/
 
+/** `$(NAME)` stands for a variable of that container, and a file is one of its own. */
+function isBound({ name, value }: EnvironmentVariable): boolean {
+  return namesFile.test(name) || value?.includes('$(') === true
+}
+
 export interface Passed {
   readonly variables: readonly EnvironmentVariable[]
   readonly warnings: readonly string[]
@@ -19,9 +24,6 @@ export function telemetryVariables(
 ): Passed {
   const source = containers.find(({ env }) => env?.some(({ name }) => isPassed(name)) === true)
   const own = (source?.env ?? []).filter(({ name }) => isPassed(name))
-  // `$(NAME)` stands for a variable of that container, and a file is one of its own.
-  const isBound = ({ name, value }: EnvironmentVariable) =>
-    namesFile.test(name) || value?.includes('$(') === true
   const [bound, free] = partition(own, isBound)
   const names = new Set(own.map(({ name }) => name))
   const variables = [...common.filter(({ name }) => !names.has(name)), ...free]
