@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test'
 import { makeNetwork, whyNoNamespaces, type Network, type Pod } from './network.ts'
 
 const skip = (await whyNoNamespaces()) ?? false
-const program = join(import.meta.dirname, '../../sidecar/cli/onbehalf.ts')
+const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 const meshText = `issuers: [{issuer: hostOnly, jwks: jwks.json, single_use: true}]
 routes: [{name: App, from: https://app.example.com, to: http://127.0.0.1:9, allow_any_authenticated_user: true}]
 services: {App: {app: http://127.0.0.1:9, calls: [], admin_token_file: token}}
