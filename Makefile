@@ -12,7 +12,7 @@ IMAGES := buildah=buildah strip=binutils zstd=zstd
 SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/observability deploy/preload deploy/redis -type f) package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build image unit soak bench agents screenshots clean
+.PHONY: help demo test check format build image unit prepared packages soak bench agents screenshots clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -21,7 +21,9 @@ demo: build ## Pomerium stand-in, three apps, three sidecars: the chain, the att
 	@$(if $(filter redis,$(STORE)),test/packages.sh $(STORES))
 	@CI=$(CI) STORE='$(STORE)' exec $(NODE) deploy/demo/main.ts
 
-test: check unit ## Format, types, lint, import rules, and every test.
+test: ## Format, types, lint, import rules, and every test.
+	@$(MAKE) --no-print-directory -j3 check prepared
+	@$(MAKE) --no-print-directory unit
 
 check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/oxfmt --check .
@@ -29,9 +31,14 @@ check: node_modules/.installed ## Format, types and lint.
 	$(BIN)/tsc -p sidecar/admin/page
 	$(BIN)/oxlint --type-aware --deny-warnings .
 
-unit: build $(APPS) ## Every test.
-	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES) $(IMAGES)
+unit: prepared ## Every test.
 	NODE_COMPILE_CACHE=$(CURDIR)/node_modules/.cache/compiled $(NODE) --test --test-concurrency=3 --test-timeout=900000 'test/**/*.test.ts'
+
+# What tests need beside the sources: whatever of it can come at the same time.
+prepared: build $(APPS) packages
+
+packages:
+	test/packages.sh $(CLIENTS) $(NETWORK) $(STORES) $(IMAGES)
 
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'

@@ -267,6 +267,6 @@ test('whatever the manifest and its style: what is meant, once, and taken back',
       assert.equal(uninjectManifest(result.text).text, text)
       assert.equal(injectManifest(result.text, settings).text, result.text)
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
