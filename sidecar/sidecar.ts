@@ -25,6 +25,7 @@ import { SharedSessions } from './shared-sessions.ts'
 import { openStore } from './store/open-store.ts'
 import type { Store } from './store/store.ts'
 import { createSessionStatements } from './session-statements.ts'
+import { boundOutput } from './telemetry/bounded-output.ts'
 import { addGauges } from './telemetry/gauges.ts'
 import { createLog, type Log, type LogOutput } from './telemetry/log.ts'
 import { Metrics } from './telemetry/metrics.ts'
@@ -72,8 +73,9 @@ export interface Sidecar {
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const loaded = await load(options)
   const { mesh } = loaded
-  const log = createLog(mesh.log, options.output, options.now)
   const metrics = new Metrics()
+  const output = boundOutput(options.output, metrics)
+  const log = createLog(mesh.log, output, options.now)
   const appProbes = openAppProbes(options.env, metrics)
   const store = await openStore(mesh.store, { now: options.now, log, events: storeEvents(metrics) })
   const revoking = createRevoking({
@@ -92,7 +94,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     env: options.env,
     naming: () => configuration.current.naming,
   })
-  const parts = assemble(configuration, { store, revoking, metrics, telemetry }, log, options)
+  const parts = assemble(configuration, { store, revoking, metrics, telemetry }, log, { ...options, output })
   for (const warning of configuration.warnings) log.write('warn', warning)
   const draining: { done?: Promise<void> } = {}
   let isListening = false

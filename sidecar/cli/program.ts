@@ -16,6 +16,9 @@ export function runProgram(commands: Commands): void {
   // Whoever reads our output may stop reading, as in `onbehalf schema | head`.
   stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
 
+  // A log that nobody reads any more is no reason to stop serving; and there is nobody to be told.
+  stderr.on('error', () => undefined)
+
   main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }, commands).then(
     (status) => {
       process.exitCode = status

@@ -23,6 +23,8 @@ const severity: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 
 
 export interface LogOutput {
   readonly isTTY?: boolean | undefined
+  /** Bytes that wait for their reader, where any can. */
+  readonly writableLength?: number | undefined
   write(text: string): unknown
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
 import { main } from '../../sidecar/cli/main.ts'
+import { send } from '../support/client.ts'
 
 const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 
@@ -58,6 +59,17 @@ test('SIGHUP reloads, SIGTERM drains and ends with status 0', async (t) => {
   sidecar.child.kill('SIGTERM')
   assert.equal(await sidecar.status(), 0)
   assert.match(sidecar.said(), /"draining"[^]*"stopped"/)
+})
+
+test('whoever reads its log may leave: it serves on', async (t) => {
+  const sidecar = run(t, '--config', await meshFile(t))
+  await sidecar.until('"listening"')
+  const inbound = Number(/"inbound":"127\.0\.0\.1:(\d+)"/.exec(sidecar.said())?.[1])
+  sidecar.child.stderr.destroy()
+  // Each of them makes a line.
+  for (let i = 0; i < 3; i++) assert.equal((await send({ port: inbound })).status, 401)
+  sidecar.child.kill('SIGTERM')
+  assert.equal(await sidecar.status(), 0)
 })
 
 test('a mesh file with problems ends with status 2, all of them with line and column', async (t) => {

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { LogLevel } from '../../../shared/config/mesh.ts'
+import { boundOutput } from '../../../sidecar/telemetry/bounded-output.ts'
+import { formatPrometheus } from '../../../sidecar/telemetry/prometheus.ts'
+import { Metrics } from '../../../sidecar/telemetry/metrics.ts'
 import { createLog, describeError, isLogLevel, jsonLine, textLine } from '../../../sidecar/telemetry/log.ts'
 
 const time = new Date('2026-01-15T12:00:00Z')
@@ -126,4 +129,18 @@ test('an error is its code, its words and its cause’s words, without a stack',
   assert.equal(describeError(new Error('alone')), 'alone')
   assert.equal(describeError('text'), 'unknown error')
   assert.equal(describeError(undefined), 'unknown error')
+})
+
+test('of what nobody reads no more than a bound is kept; what comes beyond is counted, until it is read', () => {
+  const metrics = new Metrics()
+  const written: string[] = []
+  const reader = { writableLength: 0, write: (text: string) => written.push(text) }
+  const output = boundOutput(reader, metrics)
+  output.write('first')
+  reader.writableLength = 5 * 1024 * 1024
+  output.write('lost')
+  reader.writableLength = 1024
+  output.write('next')
+  assert.deepEqual(written, ['first', 'next'])
+  assert.match(formatPrometheus(metrics.instruments), /^onbehalf_log_dropped_total 1$/m)
 })
