@@ -56,16 +56,43 @@ export function kubernetesAttributes(env: NodeJS.ProcessEnv): Record<string, str
   )
 }
 
-/** What is said of this sidecar where OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say nothing. */
+/**
+ * What OTEL_RESOURCE_ATTRIBUTES says. The SDK takes nothing at all of a value of which one pair cannot be read, and so
+ * would not take ours beside it.
+ * @returns undefined where it cannot be read.
+ */
+export function givenAttributes(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> | undefined {
+  const pairs = (env['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',').filter((pair) => pair.trim() !== '')
+  const attributes = pairs.map(readAttribute)
+  return attributes.every((entry) => entry !== undefined) ? Object.fromEntries(attributes) : undefined
+}
+
+const maxAttributeLength = 255
+
+function readAttribute(pair: string): [string, string] | undefined {
+  const [name, value, ...more] = pair.split('=').map((part) => decoded(part.trim()))
+  if (name === undefined || value === undefined || name === '' || more.length > 0) return undefined
+  return Math.max(name.length, value.length) > maxAttributeLength ? undefined : [name, value]
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** What is said of this sidecar: what is given, and what it is where nothing else is said. OTEL_SERVICE_NAME comes first. */
 export function resourceAttributes(
   service: string,
   version: string,
   env: NodeJS.ProcessEnv,
 ): Record<string, string> {
-  const given = new Set(
-    (env['OTEL_RESOURCE_ATTRIBUTES'] ?? '').split(',').map((pair) => (pair.split('=', 1)[0] ?? '').trim()),
-  )
-  if ((env['OTEL_SERVICE_NAME'] ?? '') !== '') given.add('service.name')
-  const own = { 'service.name': service, 'onbehalf.version': version, ...kubernetesAttributes(env) }
-  return Object.fromEntries(Object.entries(own).filter(([name]) => !given.has(name)))
+  return {
+    'service.name': service,
+    'onbehalf.version': version,
+    ...kubernetesAttributes(env),
+    ...givenAttributes(env),
+  }
 }

@@ -5,7 +5,7 @@ import type { Naming } from '../../../shared/pseudonyms.ts'
 import { version } from '../../version.ts'
 import type { OwnLog } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
-import { resourceAttributes, type TelemetrySettings } from '../telemetry-settings.ts'
+import { givenAttributes, resourceAttributes, type TelemetrySettings } from '../telemetry-settings.ts'
 import type { Tracing } from '../tracing.ts'
 import { diag, DiagLogLevel, logs, metrics, trace, type DiagLogger } from './api.ts'
 import { exportLogs } from './logs.ts'
@@ -35,7 +35,14 @@ export interface OpenTelemetry {
 export function startOpenTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
   const { settings, service, env, log, naming, passive } = options
   diag.setLogger(diagnostics(log), { logLevel: diagnosticsLevel(env) })
-  const sdk = startSdk(settings, resourceAttributes(service, version, env), env)
+  if (givenAttributes(env) === undefined) {
+    log.write(
+      'warn',
+      'OTEL_RESOURCE_ATTRIBUTES cannot be read, and does not count: it must be name=value,…',
+      {},
+    )
+  }
+  const sdk = startSdk(settings, resourceAttributes(service, version, env))
   if (settings.logs) exportLogs(log, logs.getLogger('onbehalf', version))
   const tracer = trace.getTracer('onbehalf', version)
   return {
@@ -48,14 +55,9 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): OpenTelemetry
 }
 
 /** The SDK takes nearly all from the environment, of which it is told what it cannot know. */
-function startSdk(
-  settings: TelemetrySettings,
-  attributes: Readonly<Record<string, string>>,
-  env: NodeJS.ProcessEnv,
-): NodeSDK {
-  const pairs = Object.entries(attributes).map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-  const given = env['OTEL_RESOURCE_ATTRIBUTES'] ?? ''
-  process.env['OTEL_RESOURCE_ATTRIBUTES'] = [...pairs, given].filter((part) => part !== '').join(',')
+function startSdk(settings: TelemetrySettings, attributes: Readonly<Record<string, string>>): NodeSDK {
+  const pairs = Object.entries(attributes).map((pair) => pair.map(encodeURIComponent).join('='))
+  process.env['OTEL_RESOURCE_ATTRIBUTES'] = pairs.join(',')
   // Not the process: its command line is nobody's business.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env,host,serviceinstance'
   const sdk = new NodeSDK({
