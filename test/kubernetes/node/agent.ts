@@ -82,7 +82,7 @@ interface Load {
 let running: Load | undefined
 
 /** What a machine cannot keep up with is not piled up. */
-const maxOpen = 100
+const maxOpen = 40
 
 /** At a steady rate, as far as the machine can keep up with it. */
 function startLoad({ perSecond, audience, ...where }: LoadOptions): Load {
@@ -93,7 +93,7 @@ function startLoad({ perSecond, audience, ...where }: LoadOptions): Load {
   const one = async (user: string) => {
     const askedMs = performance.now()
     const headers = { ...where.headers, 'X-Pomerium-Jwt-Assertion': assertion(audience, user) }
-    const { status, body, headers: answered } = await ask({ ...where, headers, timeoutMs: 20_000 }, kept)
+    const { status, body, headers: answered } = await ask({ ...where, headers, timeoutMs: 60_000 }, kept)
     longestMs = Math.max(longestMs, performance.now() - askedMs)
     const end = status === 0 ? body : `${status} ${String(answered['x-onbehalf-error'] ?? '')}`.trim()
     ends[end] = (ends[end] ?? 0) + 1
