@@ -1,6 +1,8 @@
 // The injector's certificate out of files, and its end.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -14,6 +16,7 @@ import {
   host,
   makeServing,
   named,
+  served,
   startGround,
   startReplica,
   webhooksPath,
@@ -58,6 +61,7 @@ test('files that are swapped take effect for new connections, and those that do 
   assert.deepEqual((await end()).faults, [])
   ground.api.put(webhooksPath, named(base64(second.ca)))
   await create(ground)
+  assert.equal(served(replica.lines), 1)
 })
 
 test('a certificate that has expired is not ready', async (t) => {
@@ -75,6 +79,9 @@ test('one that is told to end is not ready at once, serves on, and cuts nothing 
   await create(ground)
   const stopped = leaving.stop()
   assert.equal((await leaving.probe('/ready')).status, 503)
+  const newcomer = connect(leaving.address.port, '127.0.0.1')
+  await once(newcomer, 'connect')
+  newcomer.destroy()
   await create(ground)
   // As a Service does, when it hears of it.
   ground.endpoints.shift()
