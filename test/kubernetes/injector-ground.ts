@@ -1,6 +1,7 @@
 // An API server without a cluster, and injectors behind its webhooks.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import { parseAllDocuments } from 'yaml'
 import { defaultSettings, type Settings } from '../../deploy/kubernetes/injection/settings.ts'
@@ -10,10 +11,10 @@ import { startInjector, type Injector } from '../../deploy/kubernetes/injector/i
 import { createApi } from '../../deploy/kubernetes/injector/kubernetes-api.ts'
 import type { ServingCertificate } from '../../deploy/kubernetes/injector/serving-certificate.ts'
 import { createLog, type Log, type LogFields } from '../../sidecar/telemetry/log.ts'
+import { dnsName, leafExtensions, makeLeaf, makeRoot, subjectAltName } from '../support/certificates.ts'
 import { send, type Answer } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Admission, type Pod, type Webhook } from './admission.ts'
-import { validateObject } from './schemas.ts'
 import { startApiServer, type ApiServer, type Rights, type StoredObject } from './api-server.ts'
 
 export const namespace = 'onbehalf-system'
@@ -140,15 +141,23 @@ export interface Ground {
   replica(bootstrap?: Partial<BootstrapOptions>, options?: ReplicaOptions): Promise<Replica>
 }
 
-/** @param lagMs how late the part of the API server that asks webhooks hears of a change. */
-export async function startGround(t: Pick<TestContext, 'after'>, lagMs = 0): Promise<Ground> {
+export interface GroundOptions {
+  /** How late the part of the API server that asks webhooks hears of a change. */
+  readonly lagMs?: number
+  readonly validate?: (pod: Pod) => readonly string[]
+}
+
+export async function startGround(
+  t: Pick<TestContext, 'after'>,
+  { lagMs = 0, validate = () => [] }: GroundOptions = {},
+): Promise<Ground> {
   const api = await startApiServer(t, rights)
   api.put(webhooksPath, configuration)
   const endpoints: number[] = []
   const admission = new Admission(t, {
     webhooks: () => (api.get(webhooksPath, lagMs) ?? configuration)['webhooks'] as readonly Webhook[],
     endpoints: () => endpoints,
-    validate: validateObject,
+    validate,
   })
   return {
     api,
@@ -171,4 +180,55 @@ export async function startGround(t: Pick<TestContext, 'after'>, lagMs = 0): Pro
       return startReplica(t, certificate, options)
     },
   }
+}
+
+export const hourMs = 3_600_000
+export const bundlesOf = ({ api }: Ground) =>
+  ((api.get(webhooksPath)?.['webhooks'] ?? []) as readonly Webhook[]).map(
+    ({ clientConfig }) => clientConfig.caBundle ?? '',
+  )
+export const secretOf = ({ api }: Ground) =>
+  (api.get(secretPath)?.['data'] ?? {}) as Readonly<Record<string, string | undefined>>
+export const create = ({ admission }: Ground) => admission.create({ pod: podOf(), ...shop })
+
+/** Creates pods until it is told to end. @returns what was not let in. */
+export function createOn(ground: Ground) {
+  const faults: string[] = []
+  let count = 0
+  const ending = new AbortController()
+  const creating = (async () => {
+    while (!ending.signal.aborted) {
+      await create(ground).then(
+        () => count++,
+        (error: Error) => faults.push(error.message),
+      )
+      await pause(10)
+    }
+  })()
+  return async () => {
+    ending.abort()
+    await creating
+    return { faults, count }
+  }
+}
+
+export const served = (lines: readonly Readonly<Record<string, unknown>>[]) =>
+  lines.filter(({ message }) => message === 'serving certificate in effect').length
+
+export const named = (caBundle: string) => ({
+  ...configuration,
+  webhooks: configuration.webhooks.map((webhook) => ({
+    ...webhook,
+    clientConfig: { ...webhook.clientConfig, caBundle },
+  })),
+})
+
+export const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+/** Under an authority of its own. */
+export function makeServing(name: string, notAfterMs = Date.now() + hourMs) {
+  const root = makeRoot({ notAfterMs: Date.now() + hourMs })
+  const extensions = leafExtensions('', subjectAltName(dnsName(name)))
+  const { pem, keyPem } = makeLeaf(root, '', { notAfterMs, extensions })
+  return { ca: root.pem, cert: pem, key: keyPem }
 }

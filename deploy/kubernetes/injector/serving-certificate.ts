@@ -31,7 +31,9 @@ export async function certificateFromFiles(
   let listener: (() => void) | undefined
   const renew = async () => {
     try {
-      pair = await readPair(certFile, keyFile)
+      const read = await readPair(certFile, keyFile)
+      if (read.cert === pair.cert) return
+      pair = read
       listener?.()
       log.write('info', 'serving certificate in effect', describePair(pair))
     } catch (error) {
@@ -79,9 +81,9 @@ export function checkPair({ cert, key }: KeyPair): void {
   if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key is not that of the certificate')
 }
 
-function parse<T>(read: () => T, otherwise: string): T {
+function parse<T>(make: () => T, otherwise: string): T {
   try {
-    return read()
+    return make()
   } catch {
     throw new Error(otherwise)
   }
