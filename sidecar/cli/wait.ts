@@ -1,5 +1,6 @@
 // `onbehalf wait`: until the listeners of a sidecar are open, for whoever must not start before.
 import { setTimeout as pause } from 'node:timers/promises'
+import type { ListenAddress } from '../../shared/config/mesh.ts'
 import { describeMeshOptions, meshOptions } from '../mesh-file.ts'
 import { exitStatus, type Io } from './io.ts'
 import { parse, readSoundMesh, runCommand, UsageFault } from './token-input.ts'
@@ -46,8 +47,11 @@ export function wait(args: string[], io: Io): Promise<number> {
   return runCommand('wait', { usage, run }, args, io, () => process.stdin)
 }
 
-async function isAlive({ host, port }: { readonly host: string; readonly port: number }): Promise<boolean> {
-  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
+/** What stands for all addresses is asked at the loopback of its own family: another may listen at the other one. */
+const loopbacks: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
+async function isAlive({ host, port }: ListenAddress): Promise<boolean> {
+  const name = loopbacks[host] ?? host
   const url = `http://${name.includes(':') ? `[${name}]` : name}:${port}/livez`
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(answerMs) })
