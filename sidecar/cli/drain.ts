@@ -39,8 +39,13 @@ export function drain(args: string[], io: Io): Promise<number> {
     try {
       await askAdmin(mesh, io.env, '/drain', '')
       io.stdout.write(`the sidecar of ${mesh.service} drains\n`)
-      const status = wait ? await untilIdle(mesh, io) : exitStatus.done
-      return isToOutlive ? await outlive(mesh, io) : status
+      if (!wait) return exitStatus.done
+      // Until then new requests are taken: that none is under way says nothing yet.
+      await pause(mesh.timeouts.drainDelayMs)
+      const { drainMs } = mesh.timeouts
+      const deadlineMs = drainMs === 0 ? Infinity : performance.now() + drainMs
+      const status = await untilIdle(mesh, io, deadlineMs)
+      return isToOutlive ? await outlive(mesh, io, deadlineMs) : status
     } catch (error) {
       if (!(error instanceof AdminFault)) throw error
       io.stderr.write(`onbehalf drain: ${error.message}\n`)
@@ -50,27 +55,21 @@ export function drain(args: string[], io: Io): Promise<number> {
   return runCommand('drain', { usage, run }, args, io, () => process.stdin)
 }
 
-/** The app is told to end by others, when it is drained. */
-async function outlive(mesh: Mesh, io: Io): Promise<number> {
-  const { drainMs } = mesh.timeouts
-  const deadlineMs = drainMs === 0 ? Infinity : performance.now() + drainMs
+/** The app is told to end by others, when it is drained. One that is gone has nothing under way any more. */
+async function outlive(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> {
   if (await untilAppEnds(mesh, deadlineMs)) return exitStatus.done
   io.stderr.write('onbehalf drain: the app still listens\n')
   return exitStatus.no
 }
 
-async function untilIdle(mesh: Mesh, io: Io): Promise<number> {
-  const { drainMs, drainDelayMs } = mesh.timeouts
-  // Until then new requests are taken: that none is under way says nothing yet.
-  await pause(drainDelayMs)
-  const deadline = drainMs === 0 ? Infinity : performance.now() + drainMs
+async function untilIdle(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> {
   for (;;) {
     const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
     if (active === 0) {
       io.stdout.write('no request to the app is under way any more\n')
       return exitStatus.done
     }
-    if (performance.now() > deadline) {
+    if (performance.now() > deadlineMs) {
       io.stderr.write(`onbehalf drain: ${active} requests are still under way\n`)
       return exitStatus.no
     }

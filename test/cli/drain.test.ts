@@ -12,14 +12,20 @@ import { freePort } from '../support/redis.ts'
 
 async function run(mesh: TestMesh, args: readonly string[], admin = mesh.sidecars.App.admin) {
   const written = { stdout: '', stderr: '' }
+  const complaintsAtMs: number[] = []
   const stdout = { write: (text: string) => void (written.stdout += text) }
-  const stderr = { write: (text: string) => void (written.stderr += text) }
+  const stderr = {
+    write(text: string) {
+      written.stderr += text
+      complaintsAtMs.push(performance.now())
+    },
+  }
   const [command = '', ...rest] = args
   const token = ['--admin-token-file', mesh.sidecars.App.sidecar.adminToken.file]
   const where = ['--config', mesh.meshFile, '--service', 'App', '--listen-admin', `127.0.0.1:${admin}`]
   const io = { stdout, stderr, env: {}, cwd: mesh.folder }
   const status = await main([command, ...where, ...token, ...rest], io)
-  return { status, ...written }
+  return { status, ...written, complaintsAtMs }
 }
 
 test('a sidecar that is told to drain is no longer ready, and the command waits for what is under way', async (t) => {
@@ -64,6 +70,22 @@ test('told to outlive the app, it waits until nothing listens there; and not for
   assert.match((await run(mesh, ['drain', '--until-app-ends'])).stderr, /--until-app-ends goes with --wait/)
 })
 
+test('the app has what is left of timeouts.drain to end, not all of it once more', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '500ms' } } })
+  const asked = Promise.withResolvers<void>()
+  mesh.apps.App.handler = () => asked.resolve()
+  const answer = send({ port: mesh.sidecars.App.inbound, headers: await asUser(mesh, 'alice') })
+  const gone = assert.rejects(answer)
+  await asked.promise
+  const { status, stderr, complaintsAtMs } = await run(mesh, ['drain', '--wait', '--until-app-ends'])
+  assert.equal(status, 1)
+  assert.match(stderr, /1 requests are still under way\n.*the app still listens\n$/)
+  const [busyAtMs = 0, listeningAtMs = Infinity] = complaintsAtMs
+  assert.ok(listeningAtMs - busyAtMs < 500, `${listeningAtMs - busyAtMs} ms`)
+  await mesh.sidecars.App.sidecar.stop()
+  await gone
+})
+
 function at(port: number): readonly string[] {
   return ['--listen-probes', `127.0.0.1:${port}`]
 }
@@ -71,7 +93,11 @@ function at(port: number): readonly string[] {
 test('wait ends when the listeners are open, or its time is over', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
   const { probes } = mesh.sidecars.App
-  assert.deepEqual(await run(mesh, ['wait', ...at(probes)]), { status: 0, stdout: '', stderr: '' })
+  const { status, stdout, stderr } = await run(mesh, ['wait', ...at(probes)])
+  assert.deepEqual([status, stdout, stderr], [0, '', ''])
+  const { stderr: wrong, status: wrongStatus } = await run(mesh, ['wait', '--timeout', 'long'])
+  assert.equal(wrongStatus, 2)
+  assert.match(wrong, /--timeout: "long" is no number of seconds/)
   const port = await freePort()
   const late = await run(mesh, ['wait', ...at(port), '--timeout', '0'])
   assert.deepEqual(
@@ -80,11 +106,7 @@ test('wait ends when the listeners are open, or its time is over', async (t) => 
   )
   const server = createServer((_request, response) => response.end()).listen(port, '127.0.0.1')
   t.after(() => server.close())
-  assert.equal((await run(mesh, ['wait', ...at(port)])).status, 0)
-  assert.match(
-    (await run(mesh, ['wait', '--timeout', 'long'])).stderr,
-    /--timeout: "long" is no number of seconds/,
-  )
+  assert.equal((await run(mesh, ['wait', '--listen-probes', `0.0.0.0:${port}`, '--timeout', '10'])).status, 0)
 })
 
 test('where no sidecar answers, that is said', async (t) => {
