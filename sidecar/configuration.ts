@@ -164,36 +164,55 @@ export class Configuration {
   }
 
   async #reload(why: string): Promise<void> {
+    const before = await this.#watch.state()
     try {
-      const loaded = await load(this.#options)
-      if (this.#endedInNewline && loaded.reading.endsInNewline === false) {
-        throw new ConfigurationFault([
-          `${loaded.reading.file}: ends without a newline, as it did not before: it may be half-written`,
-        ])
-      }
-      const before = this.#current.snapshot.mesh
-      this.#file = loaded.reading.file
-      this.#current = this.#assemble(loaded)
-      clearTimeout(this.#retry)
-      this.loadedAtMs = this.#options.now()
-      this.failedReloads = 0
-      this.#problems = []
-      this.#adopt(before, loaded.mesh)
-      this.#onReload()
-      this.#log?.write('info', 'configuration reloaded', { why })
-      for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
+      const loaded = await this.#load()
+      if (await this.#hasChangedSince(before)) return
+      this.#takeUp(loaded, why)
     } catch (error) {
-      this.#tryAgain()
-      const problems = error instanceof ConfigurationFault ? error.lines : [describeError(error)]
-      const isNews = JSON.stringify(problems) !== JSON.stringify(this.#problems)
-      if (!isNews) return
-      this.#problems = problems
-      this.failedReloads++
-      this.#log?.write('error', 'configuration not reloaded; the last good one stays in effect', {
-        why,
-        problems,
-      })
+      if (await this.#hasChangedSince(before)) return
+      this.#refuse(error, why)
     }
+  }
+
+  /** What changed as it was read can be half of one and half of another; the watch is about to tell of it. */
+  async #hasChangedSince(before: string): Promise<boolean> {
+    return (await this.#watch.state()) !== before
+  }
+
+  async #load(): Promise<Loaded> {
+    const loaded = await load(this.#options)
+    if (!this.#endedInNewline || loaded.reading.endsInNewline !== false) return loaded
+    throw new ConfigurationFault([
+      `${loaded.reading.file}: ends without a newline, as it did not before: it may be half-written`,
+    ])
+  }
+
+  #takeUp(loaded: Loaded, why: string): void {
+    const before = this.#current.snapshot.mesh
+    this.#file = loaded.reading.file
+    this.#current = this.#assemble(loaded)
+    clearTimeout(this.#retry)
+    this.loadedAtMs = this.#options.now()
+    this.failedReloads = 0
+    this.#problems = []
+    this.#adopt(before, loaded.mesh)
+    this.#onReload()
+    this.#log?.write('info', 'configuration reloaded', { why })
+    for (const warning of loaded.reading.warnings) this.#log?.write('warn', warning)
+  }
+
+  #refuse(error: unknown, why: string): void {
+    this.#tryAgain()
+    const problems = error instanceof ConfigurationFault ? error.lines : [describeError(error)]
+    const isNews = JSON.stringify(problems) !== JSON.stringify(this.#problems)
+    if (!isNews) return
+    this.#problems = problems
+    this.failedReloads++
+    this.#log?.write('error', 'configuration not reloaded; the last good one stays in effect', {
+      why,
+      problems,
+    })
   }
 
   /** What is wrong may be right in a while with no file changed: a certificate that begins in a moment. */

@@ -21,7 +21,7 @@ export class FileWatch {
 
   /** @param sinceMs when what is in effect began to be read: a file that changed after that counts as changed. */
   async start(sinceMs = Infinity): Promise<void> {
-    this.#seen = await this.#state()
+    this.#seen = await this.state()
     this.#changing = (await Promise.all(this.#files().map(changedAtMs))).some(
       (changedMs) => changedMs >= sinceMs - fileClockSlackMs,
     )
@@ -33,6 +33,11 @@ export class FileWatch {
     clearTimeout(this.#timer)
   }
 
+  /** Of all the files: another one whenever one of them has changed. */
+  async state(): Promise<string> {
+    return (await Promise.all(this.#files().map(stateOf))).join('\n')
+  }
+
   #schedule(): void {
     if (this.#closed) return
     this.#timer = setTimeout(() => void this.#look(), intervalMs)
@@ -40,17 +45,13 @@ export class FileWatch {
   }
 
   async #look(): Promise<void> {
-    const state = await this.#state()
+    const state = await this.state()
     const changed = state !== this.#seen
     this.#seen = state
     // A file that is still being written must not be read: half of a mesh file can be a valid one.
     if (this.#changing && !changed) await this.#onChange()
     this.#changing = changed
     this.#schedule()
-  }
-
-  async #state(): Promise<string> {
-    return (await Promise.all(this.#files().map(stateOf))).join('\n')
   }
 }
 
