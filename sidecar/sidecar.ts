@@ -45,6 +45,8 @@ export interface SidecarOptions extends ConfigurationOptions {
   readonly env: NodeJS.ProcessEnv
   /** Called when the admin listener is told to shut down. */
   readonly onShutdown: () => void
+  /** Aborted before the listeners are opened, it ends the start. */
+  readonly stop?: AbortSignal
 }
 
 export interface Sidecar {
@@ -69,6 +71,7 @@ export interface Sidecar {
  * Starts a sidecar; resolves when its listeners are open.
  * @throws {ConfigurationFault} the mesh file, or a file that it names, cannot be used.
  * @throws {Error} an address cannot be bound.
+ * @throws what `stop` was aborted with.
  */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const loaded = await load(options)
@@ -137,6 +140,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   try {
     // Before anybody can call: who was revoked before this start is not let in by it.
     await revoking.start()
+    options.stop?.throwIfAborted()
     const addresses = await openAll(servers, mesh, log)
     isListening = true
     parts.setOwnPorts(

@@ -1,4 +1,5 @@
 // `onbehalf run`: a sidecar in the foreground, until a signal ends it.
+import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { formatProblem } from '../../shared/config/problem.ts'
 import { ConfigurationFault, type MeshReading } from '../configuration.ts'
@@ -29,13 +30,15 @@ export async function run(args: string[], io: Io): Promise<number> {
     io.stdout.write(help)
     return exitStatus.done
   }
-  const stop = Promise.withResolvers<string>()
+  const stop = new AbortController()
+  const onStop = () => stop.abort()
   let sidecar: Sidecar | undefined
   // Before anything can be seen of the sidecar: without a handler SIGHUP would end the process.
   const onHangup = () => void sidecar?.reload('SIGHUP')
   process.on('SIGHUP', onHangup)
-  process.on('SIGTERM', stop.resolve)
-  process.on('SIGINT', stop.resolve)
+  process.on('SIGTERM', onStop)
+  // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
+  process.once('SIGINT', onStop)
   try {
     await copyPreload(io)
     sidecar = await startSidecar({
@@ -43,22 +46,22 @@ export async function run(args: string[], io: Io): Promise<number> {
       now: Date.now,
       output: io.stderr,
       env: io.env,
-      onShutdown: () => stop.resolve('admin'),
+      onShutdown: onStop,
+      stop: stop.signal,
     })
     await sayWhereAdminIs(sidecar, io)
-    await stop.promise
-    // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
-    process.off('SIGINT', stop.resolve)
+    if (!stop.signal.aborted) await once(stop.signal, 'abort')
     await sidecar.stop()
     return exitStatus.done
   } catch (error) {
+    if (error === stop.signal.reason) return exitStatus.done
     if (!(error instanceof ConfigurationFault)) throw error
     for (const line of error.lines) io.stderr.write(`${line}\n`)
     return exitStatus.wrong
   } finally {
     process.off('SIGHUP', onHangup)
-    process.off('SIGTERM', stop.resolve)
-    process.off('SIGINT', stop.resolve)
+    process.off('SIGTERM', onStop)
+    process.off('SIGINT', onStop)
   }
 }
 

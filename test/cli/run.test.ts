@@ -2,12 +2,15 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
+import { parse } from 'yaml'
 import { main } from '../../sidecar/cli/main.ts'
+import { eventually } from '../support/eventually.ts'
 import { send } from '../support/client.ts'
 
 const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
@@ -29,6 +32,12 @@ services:
   await writeFile(file, change(text))
   return file
 }
+
+interface MeshText {
+  readonly services: { readonly App: { readonly listen: Readonly<Record<'inbound' | 'admin', string>> } }
+}
+
+const filesBefore = ['jwks.json', 'mesh.yaml']
 
 function run(t: TestContext, ...args: string[]) {
   const child = spawn(process.execPath, [program, 'run', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -95,6 +104,53 @@ test('an unknown flag, and a port that is taken, end with status 2 and say which
   assert.match(second.said(), /EADDRINUSE.*127\.0\.0\.1/)
   first.child.kill('SIGINT')
   assert.equal(await first.status(), 0)
+})
+
+/** In this process, whose own signals it gets. */
+function runHere(file: string) {
+  let said = ''
+  const stderr = { write: (text: string) => void (said += text) }
+  const status = main(['run', '--config', file], { stdout: stderr, stderr, env: {}, cwd: '/' })
+  return { status, said: () => said }
+}
+
+test('SIGTERM before it listens ends it with status 0, and nobody was let in', async (t) => {
+  const silentRedis = createServer().listen(0, '127.0.0.1')
+  t.after(() => silentRedis.close())
+  await once(silentRedis, 'listening')
+  const { port } = silentRedis.address() as AddressInfo
+  const file = await meshFile(t, (text) => `${text}store: {redis: {url: 'redis://127.0.0.1:${port}'}}\n`)
+  const sidecar = runHere(file)
+  await once(silentRedis, 'connection')
+  process.kill(process.pid, 'SIGTERM')
+  assert.equal(await sidecar.status, 0)
+  assert.doesNotMatch(sidecar.said(), /"listening"/)
+  assert.deepEqual(await readdir(dirname(file)), filesBefore)
+})
+
+test('SIGTERM that is repeated does not cut the drain short', async (t) => {
+  const sidecar = runHere(await meshFile(t, (text) => `${text}timeouts: {drain_delay: 300ms}\n`))
+  await eventually(async () => sidecar.said().includes('"listening"'))
+  process.kill(process.pid, 'SIGTERM')
+  await eventually(async () => sidecar.said().includes('"draining"'))
+  process.kill(process.pid, 'SIGTERM')
+  assert.equal(await sidecar.status, 0)
+  assert.match(sidecar.said(), /"stopped"/)
+})
+
+test('a port that is taken leaves no file, and none of the other ports open', async (t) => {
+  const file = await meshFile(t)
+  const { services } = parse(await readFile(file, 'utf8')) as MeshText
+  const addresses = services.App.listen
+  // The one that is opened last.
+  const other = createServer().listen(Number(addresses.inbound.split(':')[1]), '127.0.0.1')
+  t.after(() => other.close())
+  await once(other, 'listening')
+  await assert.rejects(runHere(file).status, { code: 'EADDRINUSE' })
+  assert.deepEqual(await readdir(dirname(file)), filesBefore)
+  const socket = connect(Number(addresses.admin.split(':')[1]), '127.0.0.1')
+  t.after(() => socket.destroy())
+  await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' })
 })
 
 test('a variable of the injector that cannot be read ends with status 2 and says what is wrong with it', async (t) => {
