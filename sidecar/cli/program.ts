@@ -20,14 +20,16 @@ export function runProgram(commands: Commands): void {
   stderr.on('error', () => undefined)
 
   main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }, commands).then(
-    (status) => {
-      process.exitCode = status
-      // Whatever is still open, such as a connection to a collector that hangs, holds nobody up.
-      setTimeout(() => process.exit(), lastMs).unref()
-    },
+    end,
     (error: unknown) => {
       stderr.write(`onbehalf: ${error instanceof Error ? error.message : 'failed'}\n`)
-      process.exitCode = 2
+      end(2)
     },
   )
+}
+
+function end(status: number): void {
+  process.exitCode = status
+  // Whatever is still open, such as a connection to a collector that hangs, holds nobody up.
+  setTimeout(() => process.exit(), lastMs).unref()
 }

@@ -6,6 +6,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { text as readAll } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
 import { parse } from 'yaml'
@@ -13,6 +14,7 @@ import { main } from '../../sidecar/cli/main.ts'
 import { eventually } from '../support/eventually.ts'
 import { send } from '../support/client.ts'
 
+const programUrl = import.meta.resolve('../../sidecar/cli/program.ts')
 const program = join(import.meta.dirname, '../../deploy/cli/onbehalf.ts')
 
 async function meshFile(t: TestContext, change: (text: string) => string = (text) => text): Promise<string> {
@@ -151,6 +153,25 @@ test('a port that is taken leaves no file, and none of the other ports open', as
   const socket = connect(Number(addresses.admin.split(':')[1]), '127.0.0.1')
   t.after(() => socket.destroy())
   await assert.rejects(once(socket, 'connect'), { code: 'ECONNREFUSED' })
+})
+
+test('a command that fails ends the process with status 2, whatever it left open', async (t) => {
+  const source = `
+    import { createServer } from 'node:net'
+    import { runProgram } from ${JSON.stringify(programUrl)}
+    const fail = async () => {
+      createServer().listen(0, '127.0.0.1')
+      throw new Error('it failed')
+    }
+    runProgram({ fail: { summary: '', load: async () => fail } })`
+  const options = ['--input-type=module', '--eval', source, 'onbehalf', 'fail']
+  const child = spawn(process.execPath, options, { stdio: ['ignore', 'ignore', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [said, [status]] = await Promise.all([
+    readAll(child.stderr),
+    once(child, 'exit', { signal: AbortSignal.timeout(30_000) }),
+  ])
+  assert.deepEqual([status, said], [2, 'onbehalf: it failed\n'])
 })
 
 test('a variable of the injector that cannot be read ends with status 2 and says what is wrong with it', async (t) => {
