@@ -69,6 +69,29 @@ for (const [what, more] of noPods)
     assert.deepEqual([allowed, (why.code ?? 0) >= 400], [false, true])
   })
 
+test('a pod that no answer can be made of is not let in, and counted', async () => {
+  const nested = '['.repeat(100_000) + ']'.repeat(100_000)
+  const containers = [{ name: 'app', readinessProbe: { httpGet: { port: 1 }, more: 'nested' } }]
+  const sent = JSON.stringify(review({ object: podOf({ spec: { containers } }) }))
+  const { status, body } = await post(sent.replace('"nested"', nested))
+  assert.equal(status, 200)
+  assert.equal(checkResponse(JSON.parse(body), uid).status.code, 500)
+  assert.equal(injector.lines.at(-1)?.['outcome'], 'failed')
+})
+
+test('neither the answer nor the log grows with the reasons', async () => {
+  const annotations = Object.fromEntries(
+    Array.from({ length: 5_000 }, (_, i) => [`onbehalf.dev/unknown-${i}`, '']),
+  )
+  const metadata = { annotations, name: 'x'.repeat(100_000) }
+  const { body } = await post(JSON.stringify(review({ object: podOf({ metadata }), name: '' })))
+  const { code, message } = checkResponse(JSON.parse(body), uid).status
+  assert.equal(code, 422)
+  assert.match(message ?? '', /unknown-0: is not known[^]*; and \d+ more$/)
+  assert.ok(body.length < 20_000, String(body.length))
+  assert.ok(JSON.stringify(injector.lines.at(-1)).length < 20_000)
+})
+
 const garbage: readonly (readonly [string, string | Buffer])[] = [
   ['nothing', ''],
   ['no JSON', '{"kind":'],

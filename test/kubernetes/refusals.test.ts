@@ -218,6 +218,23 @@ test('an annotation that is no text is said to need quotes', () => {
   assert.match(readAnnotations({ 'onbehalf.dev/inject': true }).problems.join(), /put it in quotes/)
 })
 
+test('lists and annotations without end are read in no time, and said to be too long', () => {
+  const count = 100_000
+  const hosts = Array.from({ length: count }, (_, i) => `10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`).join()
+  const unknown = Array.from({ length: count }, (_, i) => [`onbehalf.dev/exclude-outbound-rang${i}`, ''])
+  const containers = Array.from({ length: 10_000 }, (_, i) => ({ name: `a${i}` }))
+  const preload = containers.map(({ name }) => name).join()
+  const startedMs = performance.now()
+  assert.match(problemsOf('exclude-outbound-ranges', hosts).join(), /has more than 1000 parts$/)
+  const { problems } = readAnnotations(Object.fromEntries(unknown) as Record<string, string>)
+  assert.deepEqual(
+    [problems.length, problems.filter((problem) => problem.includes('did you mean')).length],
+    [count, 20],
+  )
+  reasonsFor(pod({ containers }, { ...named, 'onbehalf.dev/preload': preload }))
+  assert.ok(performance.now() - startedMs < 1_500, `${performance.now() - startedMs} ms`)
+})
+
 test('what the grace period leaves is for the drain, and a second at least', () => {
   assert.equal(drainSeconds({ containers: [] }, 5), 20)
   assert.equal(drainSeconds({ containers: [], terminationGracePeriodSeconds: 60 }, 15), 40)

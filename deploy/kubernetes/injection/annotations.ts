@@ -32,18 +32,29 @@ const flag = (text: string): Reading<boolean> => {
 const matching = (pattern: RegExp, what: string) => (text: string) =>
   pattern.test(text) ? right(text) : wrong(`is no ${what}`)
 
+/** Each becomes a rule, or a volume. */
+const maxParts = 1_000
+
 function listOf<T>(read: (item: string) => Reading<T>) {
   return (text: string): Reading<readonly T[]> => {
-    const values: T[] = []
-    for (const item of text.split(',').map((each) => each.trim())) {
+    const values = new Set<T>()
+    for (const item of text.split(',', maxParts + 1).map((each) => each.trim())) {
+      if (values.size === maxParts) return wrong(`has more than ${maxParts} parts`)
       const reading = read(item)
-      if ('wrong' in reading) return wrong(`"${item}" ${reading.wrong}`)
-      if (values.includes(reading.value)) return wrong(`names "${item}" twice`)
-      values.push(reading.value)
+      if ('wrong' in reading) return wrong(`"${shortened(item)}" ${reading.wrong}`)
+      if (values.has(reading.value)) return wrong(`names "${item}" twice`)
+      values.add(reading.value)
     }
-    return right(values)
+    return right([...values])
   }
 }
+
+/** What is wrong is shown, but not all of it. */
+function shortened(text: string): string {
+  return text.length <= maxShown ? text : `${text.slice(0, maxShown).toWellFormed()}…`
+}
+
+const maxShown = 200
 
 const port = (text: string): Reading<number> => {
   const number = Number(text)
@@ -241,6 +252,8 @@ type ValueOf<Name extends AnnotationName> = Table[Name]['read'] extends (text: s
   ? T
   : never
 
+const maxSuggestions = 20
+
 /** What a pod's annotations ask for. */
 export type Wishes = { readonly [Name in AnnotationName]?: ValueOf<Name> }
 
@@ -252,18 +265,21 @@ export function readAnnotations(given: Readonly<Record<string, unknown>>): {
   const wishes: Record<string, unknown> = {}
   const problems: string[] = []
   const names = Object.keys(annotations)
+  // To find what is meant takes longer than all the rest.
+  const suggest = (name: string) => (problems.length < maxSuggestions ? didYouMean(name, names) : '')
   for (const [key, text] of Object.entries(given)) {
     const name = key.slice(prefix.length)
     if (!key.startsWith(prefix) || name === 'injected') continue
     if (!Object.hasOwn(annotations, name)) {
-      problems.push(`annotation ${key}: is not known${didYouMean(name, names)}`)
+      problems.push(`annotation ${shortened(key)}: is not known${suggest(name)}`)
       continue
     }
     const reading =
       typeof text === 'string'
         ? annotations[name as AnnotationName].read(text)
         : wrong('is no text: put it in quotes')
-    if ('wrong' in reading) problems.push(`annotation ${key}: ${JSON.stringify(text)} ${reading.wrong}`)
+    if ('wrong' in reading)
+      problems.push(`annotation ${key}: ${shortened(JSON.stringify(text))} ${reading.wrong}`)
     else wishes[name] = reading.value
   }
   return { wishes, problems }

@@ -112,9 +112,13 @@ interface Preloaded {
 }
 
 function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Preloaded {
-  const existing = spec.containers.map(({ name }) => name)
+  const existing = new Set(spec.containers.map(({ name }) => name))
   const asked =
-    preload === 'false' ? [] : preload === 'true' ? existing : preload.split(',').map((name) => name.trim())
+    preload === 'false'
+      ? []
+      : preload === 'true'
+        ? [...existing]
+        : preload.split(',').map((name) => name.trim())
   const names = new Set(asked)
   const chosen = spec.containers.filter(({ name }) => names.has(name))
   return {
@@ -126,7 +130,7 @@ function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Prel
       ),
     problems: [
       ...asked
-        .filter((name) => !existing.includes(name))
+        .filter((name) => !existing.has(name))
         .map((name) => `annotation onbehalf.dev/preload: there is no container "${name}"`),
       ...chosen
         .filter((container) => nodeOptions(container)?.valueFrom !== undefined)

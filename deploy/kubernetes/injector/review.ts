@@ -3,7 +3,7 @@ import { injectPod, type Injection } from '../injection/inject.ts'
 import { prefix } from '../injection/names.ts'
 import type { PodTemplate } from '../injection/pod.ts'
 import type { Settings } from '../injection/settings.ts'
-import { shownWarnings, withoutControls } from './warnings.ts'
+import { cut, shownReasons, shownWarnings, withoutControls } from './warnings.ts'
 
 export const outcomes = ['injected', 'unchanged', 'refused', 'failed'] as const
 export type Outcome = (typeof outcomes)[number]
@@ -31,12 +31,7 @@ export function review(text: string, settings: Settings): Reviewed {
   const request = requestOf(text)
   if (typeof request === 'string') return notUnderstood(request)
   const about = { namespace: textOf(request.namespace), pod: nameOf(request) }
-  const decided = decide(request, settings)
-  const body = JSON.stringify({
-    apiVersion,
-    kind: 'AdmissionReview',
-    response: { uid: request.uid, ...responseTo(decided, about.pod) },
-  })
+  const { decided, body } = answer(request, settings, about.pod)
   return {
     status: 200,
     body,
@@ -86,16 +81,29 @@ function parse(text: string): Review | undefined {
   }
 }
 
+interface Answered {
+  readonly decided: Decided
+  readonly body: string
+}
+
+function answer(request: Request, settings: Settings, pod: string): Answered {
+  const answerBy = (decided: Decided): Answered => ({ decided, body: bodyOf(request.uid, decided, pod) })
+  try {
+    return answerBy(decide(request, settings))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown'
+    return answerBy({ kind: 'failed', reasons: [`the injection failed: ${why}`] })
+  }
+}
+
+function bodyOf(uid: string, decided: Decided, pod: string): string {
+  const response = { uid, ...responseTo(decided, pod) }
+  return JSON.stringify({ apiVersion, kind: 'AdmissionReview', response })
+}
+
 function decide(request: Request, settings: Settings): Decided {
   if (!isCreationOfPod(request)) return { kind: 'unchanged', why: 'only the creation of pods is looked at' }
-  try {
-    return decidePod(request.object, settings)
-  } catch (error) {
-    return {
-      kind: 'failed',
-      reasons: [`the injection failed: ${error instanceof Error ? error.message : 'unknown'}`],
-    }
-  }
+  return decidePod(request.object, settings)
 }
 
 function isCreationOfPod({ kind, operation, subResource = '' }: Request): boolean {
@@ -122,19 +130,22 @@ function nameOf({ name, object }: Request): string {
   return textOf(name) || textOf(own) || (textOf(generateName) && `${textOf(generateName)}*`)
 }
 
+/** No name of Kubernetes is longer. */
+const longestName = 253
+
 function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+  return typeof value === 'string' ? cut(value, longestName) : ''
 }
 
 function reasonsOf(decided: Decided): readonly string[] {
   switch (decided.kind) {
     case 'injected':
-      return decided.warnings
+      return shownReasons(decided.warnings)
     case 'unchanged':
       return [decided.why]
     case 'refused':
     case 'failed':
-      return decided.reasons
+      return shownReasons(decided.reasons)
   }
 }
 
@@ -160,7 +171,8 @@ function responseTo(decided: Decided, pod: string): object {
 }
 
 function notAllowed(code: number, reason: string, reasons: readonly string[], pod: string): object {
-  const message = withoutControls(`onbehalf: no sidecar can stand beside pod ${pod}: ${reasons.join('; ')}`)
+  const why = shownReasons(reasons).join('; ')
+  const message = withoutControls(`onbehalf: no sidecar can stand beside pod ${pod}: ${why}`)
   return { allowed: false, status: { status: 'Failure', code, reason, message } }
 }
 
