@@ -27,7 +27,8 @@ export class Drained {
     for (const response of this.#waiting) this.#answer(response)
   }
 
-  serve(response: ServerResponse): void {
+  /** @param spare keeps the connection of who waits, whoever else comes: those are counted here. */
+  serve(response: ServerResponse, spare: () => void): void {
     if (this.#state === 'drained') {
       this.#answer(response)
       return
@@ -37,6 +38,7 @@ export class Drained {
       return
     }
     this.#waiting.add(response)
+    spare()
     const impatience = setTimeout(() => {
       if (this.#state === 'serving') send(response, 503, 'no drain has begun')
     }, patienceMs)
@@ -52,6 +54,8 @@ export class Drained {
 }
 
 function send(response: ServerResponse, status: number, line: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
+  // Who was spared is no longer counted.
+  const headers = { 'cache-control': 'no-store', connection: 'close' }
+  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...headers })
   response.end(`${line}\n`)
 }

@@ -1,5 +1,6 @@
 // The probes listener: whether the sidecar takes requests, whether it and its app live, and its metrics.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { AppProbes } from './app-probes.ts'
 import { boundConnections, requestTimeouts } from './connections.ts'
 import type { Drained } from './drained.ts'
@@ -16,11 +17,7 @@ export interface ProbeSubject {
 
 export function createProbes(subject: ProbeSubject): Server {
   const options = { insecureHTTPParser: false, maxHeaderSize: 16 * 1024, ...requestTimeouts }
-  const server = createServer(options, (request, response) => {
-    // Who waits there is counted there.
-    if (isForDrained(subject, request)) spare(request.socket)
-    answer(subject, request, response)
-  })
+  const server = createServer(options, (request, response) => answer(subject, request, response, spare))
   const spare = boundConnections(server)
   return server
 }
@@ -29,7 +26,12 @@ function isForDrained({ drained }: ProbeSubject, { url }: IncomingMessage): bool
   return drained !== undefined && url === '/drained'
 }
 
-function answer(subject: ProbeSubject, request: IncomingMessage, response: ServerResponse): void {
+function answer(
+  subject: ProbeSubject,
+  request: IncomingMessage,
+  response: ServerResponse,
+  spare: (socket: Socket) => void,
+): void {
   const { method, url = '' } = request
   const path = url.replace(/\?.*$/, '')
   const { appProbes, drained } = subject
@@ -38,7 +40,7 @@ function answer(subject: ProbeSubject, request: IncomingMessage, response: Serve
   const takesTime = isOfApp || isDrained
   if (method !== 'GET' && (method !== 'HEAD' || takesTime)) send(response, 405, 'Use GET.\n')
   else if (isOfApp) void appProbes.serve(path, request, response)
-  else if (isDrained) drained?.serve(response)
+  else if (isDrained) drained?.serve(response, () => spare(request.socket))
   else if (path === '/ready') sendReady(response, subject.notReady())
   else if (path === '/livez') sendAlive(response, subject.isOpen())
   else if (path === '/metrics')

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { maxConnections } from '../../../sidecar/admin/connections.ts'
 import { Drained } from '../../../sidecar/admin/drained.ts'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { send, type Answer } from '../../support/client.ts'
@@ -29,7 +30,9 @@ async function start(t: TestContext) {
   const arrived = async () => {
     while (drained.waiting === 0) await new Promise((resolve) => setImmediate(resolve))
   }
-  return { drained, port, ask, waiting, arrived }
+  const open = () =>
+    new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)))
+  return { drained, port, ask, waiting, arrived, open }
 }
 
 test('all who wait are told when the drain is over, and whoever comes later at once', async (t) => {
@@ -85,6 +88,21 @@ test('64 wait at most, and who has left is forgotten', async (t) => {
   for (const waiter of waiters) waiter.destroy()
   await waiting(0)
 })
+
+for (const method of ['GET', 'POST'])
+  test(`who asks by ${method} and is turned away is a connection like any other`, async (t) => {
+    const { port, open } = await start(t)
+    for (let i = 0; i < 64 + maxConnections + 20; i++) {
+      const socket = connect(port, '127.0.0.1', () =>
+        socket.write(`${method} /drained HTTP/1.1\r\nHost: a\r\n\r\n`),
+      )
+      socket.on('error', () => undefined)
+      t.after(() => socket.destroy())
+      if (i >= 64) await once(socket, 'data')
+      else if (method === 'GET') await once(socket, 'connect')
+    }
+    await eventually(async () => (await open()) <= 64 + maxConnections, 1_000)
+  })
 
 test('it is asked by GET alone', async (t) => {
   const { port } = await start(t)
