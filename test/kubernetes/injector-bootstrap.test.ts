@@ -110,12 +110,19 @@ const dataOf = ({ ca, cert, key }: ReturnType<typeof makeServing>) => ({
   'tls.key': base64(key),
 })
 
+/** What follows the certificate is half of another. */
+const cutOff = (serving: ReturnType<typeof makeServing>) => ({
+  ...serving,
+  cert: serving.cert + serving.ca.slice(0, 100),
+})
+
 const useless: readonly (readonly [string, StoredObject])[] = [
   ['nothing', secret()],
   ['no certificates', secret({ 'tls.crt': base64('x'), 'tls.key': base64('y'), 'ca.crt': '' })],
   ['a certificate for another name', secret(dataOf(makeServing('other.onbehalf-system.svc')))],
   ['a certificate that has expired', secret(dataOf(makeServing(host, Date.now() - 1_000)))],
   ['a key of another', secret(dataOf({ ...makeServing(host), key: makeServing(host).key }))],
+  ['a chain that is cut off', secret(dataOf(cutOff(makeServing(host))))],
   ['an authority of another', secret(dataOf({ ...makeServing(host), ca: makeServing(host).ca }))],
 ]
 for (const [what, object] of useless)

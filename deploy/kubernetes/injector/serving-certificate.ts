@@ -1,6 +1,7 @@
 // The certificate under which the webhook serves: out of files that somebody renews, such as cert-manager.
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
 import { FileWatch } from '../../../sidecar/file-watch.ts'
 import type { Log } from '../../../sidecar/telemetry/log.ts'
 
@@ -79,6 +80,8 @@ export function checkPair({ cert, key }: KeyPair): void {
   const certificate = parse(() => new X509Certificate(cert), 'the certificate is no PEM certificate')
   const privateKey = parse(() => createPrivateKey(key), 'the key is no PEM private key')
   if (!certificate.checkPrivateKey(privateKey)) throw new Error('the key is not that of the certificate')
+  // The certificates that follow count, too, and whether the key is long enough.
+  parse(() => createSecureContext({ cert, key }), 'the certificates and the key are none to serve by')
 }
 
 function parse<T>(make: () => T, otherwise: string): T {
