@@ -5,6 +5,7 @@ import { describeMeshOptions, meshOptions } from '../mesh-file.ts'
 import { untilAppEnds } from './app-end.ts'
 import { AdminFault, askAdmin } from './admin-client.ts'
 import { exitStatus, type Io } from './io.ts'
+import { askProbes } from './probes-client.ts'
 import { parse, readSoundMesh, runCommand, UsageFault } from './token-input.ts'
 
 const usage = `Usage: onbehalf drain [--config FILE] [--service NAME] [--wait [--until-app-ends]]
@@ -40,11 +41,9 @@ export function drain(args: string[], io: Io): Promise<number> {
       await askAdmin(mesh, io.env, '/drain', '')
       io.stdout.write(`the sidecar of ${mesh.service} drains\n`)
       if (!wait) return exitStatus.done
-      // Until then new requests are taken: that none is under way says nothing yet.
-      await pause(mesh.timeouts.drainDelayMs)
-      const { drainMs } = mesh.timeouts
-      const deadlineMs = drainMs === 0 ? Infinity : performance.now() + drainMs
-      const status = await untilIdle(mesh, io, deadlineMs)
+      const { drainMs, drainDelayMs } = mesh.timeouts
+      const deadlineMs = drainMs === 0 ? Infinity : performance.now() + drainDelayMs + drainMs
+      const status = await untilDrained(mesh, io, deadlineMs)
       return isToOutlive ? await outlive(mesh, io, deadlineMs) : status
     } catch (error) {
       if (!(error instanceof AdminFault)) throw error
@@ -62,17 +61,22 @@ async function outlive(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> 
   return exitStatus.no
 }
 
-async function untilIdle(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> {
+async function untilDrained(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> {
   for (;;) {
-    const { active } = (await askAdmin(mesh, io.env, '/sessions')) as { active: number }
-    if (active === 0) {
+    const answer = await askProbes(mesh, '/drained')
+    if (answer === undefined) throw new AdminFault('the sidecar does not answer at listen.probes (any more)')
+    const left = /^drained but for (\d+) /.exec(answer.body)?.[1]
+    if (left !== undefined) {
+      io.stderr.write(`onbehalf drain: ${left} requests are still under way\n`)
+      return exitStatus.no
+    }
+    if (answer.status === 200) {
       io.stdout.write('no request to the app is under way any more\n')
       return exitStatus.done
     }
-    if (performance.now() > deadlineMs) {
-      io.stderr.write(`onbehalf drain: ${active} requests are still under way\n`)
-      return exitStatus.no
-    }
+    // Too many wait there already.
+    if (performance.now() > deadlineMs)
+      throw new AdminFault(`the sidecar does not say: ${answer.body.trim()}`)
     await pause(askAgainMs)
   }
 }

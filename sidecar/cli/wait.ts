@@ -1,8 +1,9 @@
 // `onbehalf wait`: until the listeners of a sidecar are open, for whoever must not start before.
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ListenAddress } from '../../shared/config/mesh.ts'
+import type { Mesh } from '../../shared/config/mesh.ts'
 import { describeMeshOptions, meshOptions } from '../mesh-file.ts'
 import { exitStatus, type Io } from './io.ts'
+import { askProbes } from './probes-client.ts'
 import { parse, readSoundMesh, runCommand, UsageFault } from './token-input.ts'
 
 const usage = `Usage: onbehalf wait [--config FILE] [--service NAME] [--timeout SECONDS]
@@ -32,10 +33,9 @@ export function wait(args: string[], io: Io): Promise<number> {
     const { timeout, ...flags } = values
     if (!/^\d{1,5}$/.test(timeout)) throw new UsageFault(`--timeout: "${timeout}" is no number of seconds`)
     const mesh = await readSoundMesh(flags, io, 'trust')
-    const [address] = mesh.listen.probes
-    if (address === undefined) throw new UsageFault('the sidecar has no probes listener')
+    if (mesh.listen.probes.length === 0) throw new UsageFault('the sidecar has no probes listener')
     const late = performance.now() + Number(timeout) * 1_000
-    while (!(await isAlive(address))) {
+    while (!(await isAlive(mesh))) {
       if (performance.now() > late) {
         io.stderr.write(`onbehalf wait: the listeners of ${mesh.service} are not open after ${timeout} s\n`)
         return exitStatus.no
@@ -47,16 +47,7 @@ export function wait(args: string[], io: Io): Promise<number> {
   return runCommand('wait', { usage, run }, args, io, () => process.stdin)
 }
 
-/** What stands for all addresses is asked at the loopback of its own family: another may listen at the other one. */
-const loopbacks: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
-
-async function isAlive({ host, port }: ListenAddress): Promise<boolean> {
-  const name = loopbacks[host] ?? host
-  const url = `http://${name.includes(':') ? `[${name}]` : name}:${port}/livez`
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(answerMs) })
-    return response.ok
-  } catch {
-    return false
-  }
+async function isAlive(mesh: Mesh): Promise<boolean> {
+  const answer = await askProbes(mesh, '/livez', AbortSignal.timeout(answerMs))
+  return answer?.status === 200
 }

@@ -1,6 +1,8 @@
 // `onbehalf drain`, `onbehalf wait` and `onbehalf config` against a running sidecar.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { parse } from 'yaml'
 import { asUser } from '../attacks/attack.ts'
@@ -22,7 +24,8 @@ async function run(mesh: TestMesh, args: readonly string[], admin = mesh.sidecar
   }
   const [command = '', ...rest] = args
   const token = ['--admin-token-file', mesh.sidecars.App.sidecar.adminToken.file]
-  const where = ['--config', mesh.meshFile, '--service', 'App', '--listen-admin', `127.0.0.1:${admin}`]
+  const listen = ['--listen-admin', `127.0.0.1:${admin}`, ...at(mesh.sidecars.App.probes)]
+  const where = ['--config', mesh.meshFile, '--service', 'App', ...listen]
   const io = { stdout, stderr, env: {}, cwd: mesh.folder }
   const status = await main([command, ...where, ...token, ...rest], io)
   return { status, ...written, complaintsAtMs }
@@ -58,6 +61,25 @@ test('without timeouts.drain it waits for as long as it takes', async (t) => {
   )
   response.end()
   assert.deepEqual([(await drained).stderr, (await answer).status], ['', 200])
+})
+
+test('a request that is not decided yet is under way, too', async (t) => {
+  const asked = Promise.withResolvers<ServerResponse>()
+  let count = 0
+  const jwks = createServer((_request, response) => {
+    if (++count === 1) response.end('{"keys": []}')
+    else asked.resolve(response)
+  }).listen(0, '127.0.0.1')
+  t.after(() => jwks.close())
+  await once(jwks, 'listening')
+  const issuer = { jwks: `http://127.0.0.1:${(jwks.address() as AddressInfo).port}` }
+  const mesh = await startMesh(t, { run: ['App'], issuer, settings: { timeouts: { drain: '200ms' } } })
+  const answer = send({ port: mesh.sidecars.App.inbound, headers: await asUser(mesh, 'alice') })
+  const response = await asked.promise
+  const { status, stderr } = await run(mesh, ['drain', '--wait'])
+  response.end('{"keys": []}')
+  assert.equal((await answer).code, 'assertion_key_unknown')
+  assert.deepEqual([status, stderr], [1, 'onbehalf drain: 1 requests are still under way\n'])
 })
 
 test('told to outlive the app, it waits until nothing listens there; and not for ever', async (t) => {
@@ -106,7 +128,8 @@ test('wait ends when the listeners are open, or its time is over', async (t) => 
   )
   const server = createServer((_request, response) => response.end()).listen(port, '127.0.0.1')
   t.after(() => server.close())
-  assert.equal((await run(mesh, ['wait', '--listen-probes', `0.0.0.0:${port}`, '--timeout', '10'])).status, 0)
+  for (const list of [`0.0.0.0:${port}`, `[::1]:${await freePort()}, 127.0.0.1:${port}`])
+    assert.equal((await run(mesh, ['wait', '--listen-probes', list, '--timeout', '1'])).status, 0)
 })
 
 test('where no sidecar answers, that is said', async (t) => {
