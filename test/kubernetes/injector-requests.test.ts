@@ -12,7 +12,7 @@ import { eventually } from '../support/eventually.ts'
 import { checkResponse, reviewOf } from './admission.ts'
 import { bundlesOf, host, podOf, shop, startGround, type Ground, type Replica } from './injector-ground.ts'
 
-const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 1_000, underWay: 20 }
+const limits = { bodyBytes: 300_000, allBodyBytes: 500_000, requestMs: 1_000, underWay: 20, connections: 30 }
 const ends: (() => unknown)[] = []
 const file = { after: (end: () => unknown) => void ends.unshift(end) }
 let ground: Ground
@@ -141,14 +141,15 @@ test('a body that is announced beyond the limit is not waited for', async () => 
   assert.equal(await status, 413)
 })
 
-test('bodies that are too large together are answered 503, and the next one is served', async () => {
-  const held = [slowly(), slowly()]
-  for (const { asking } of held) asking.write('x'.repeat(limits.bodyBytes - 1_000))
-  const third = await post('x'.repeat(limits.bodyBytes - 1_000))
-  assert.ok([400, 503].includes(third.status))
-  const statuses = await Promise.all(held.map(({ status }) => status))
-  assert.ok([...statuses, third.status].includes(503), `${statuses.join()} ${third.status}`)
-  assert.equal((await post(JSON.stringify(review()))).status, 200)
+test('of bodies that are too large together the oldest is cut off, and a newcomer is served', async () => {
+  const held = [slowly({ headers: begun }), slowly({ headers: begun })]
+  for (const { asking } of held) {
+    asking.write('x'.repeat(limits.allBodyBytes / 2 - 1_000))
+    await once(asking, 'continue')
+  }
+  assert.equal((await post(JSON.stringify(review({ options: 'x'.repeat(10_000) })))).status, 200)
+  assert.equal(await held[0]?.status, 0)
+  for (const { asking } of held) asking.destroy()
 })
 
 test('a client that never sends its body is cut off in time', async () => {
@@ -168,12 +169,23 @@ test('a client that leaves midway costs nothing', async () => {
   assert.equal((await post(JSON.stringify(review()))).status, 200)
 })
 
-test('beyond so many reviews under way the next is answered 503', async () => {
-  const held = Array.from({ length: limits.underWay }, () => slowly())
-  for (const { asking } of held) asking.write('{')
-  await eventually(async () => (await post('{}')).status === 503)
-  await Promise.all(held.map(({ status }) => status))
+test('whoever holds reviews under way shuts nobody out: the oldest goes', async () => {
+  const held = Array.from({ length: limits.underWay }, () => slowly({ headers: begun }))
+  await Promise.all(held.map(({ asking }) => begin(asking)))
   assert.equal((await post(JSON.stringify(review()))).status, 200)
+  assert.equal(await held[0]?.status, 0)
+  for (const { asking } of held) asking.destroy()
+  assert.ok(injector.lines.some(({ message }) => /the oldest is cut off/.test(String(message))))
+})
+
+test('whoever holds connections open shuts nobody out: the oldest goes', async (t) => {
+  const held = Array.from({ length: limits.connections }, () =>
+    connectPlain(injector.address.port, '127.0.0.1'),
+  )
+  t.after(() => held.forEach((socket) => socket.destroy()))
+  await Promise.all(held.map((socket) => once(socket.resume(), 'connect')))
+  assert.equal((await post(JSON.stringify(review()))).status, 200)
+  assert.ok(held.some(({ closed }) => closed))
 })
 
 test('a review that is under way when it ends is answered, on a connection that then ends', async (t) => {
@@ -293,4 +305,9 @@ function slowly(how: RequestOptions = {}) {
   )
   asking.on('error', () => {})
   return { asking, status }
+}
+
+async function begin(asking: ReturnType<typeof ask>): Promise<void> {
+  asking.write('{')
+  await once(asking, 'continue')
 }

@@ -1,6 +1,7 @@
-// The HTTPS server that an API server asks: one path, bounded in size, time and number.
+// The HTTPS server that an API server asks: one path, bounded in size, time and number. Of too many the oldest goes.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import { boundConnections } from '../../../sidecar/admin/connections.ts'
 import { stopAccepting } from '../../../sidecar/http1/server.ts'
 import { BodyFault, BodyReader } from './body.ts'
 import type { ServingCertificate } from './serving-certificate.ts'
@@ -43,6 +44,8 @@ export interface AdmissionOptions {
   readonly onTlsFailure: (error: Error) => void
   /** A request that holds no review, and the status that it was answered. */
   readonly onUnfit: (status: number) => void
+  /** The oldest review is not answered: there are too many at once. */
+  readonly onCutOff: () => void
   readonly limits?: Partial<AdmissionLimits>
 }
 
@@ -61,8 +64,8 @@ const keepAliveMs = 120_000
 /** There is no TLS to agree on until there is a certificate. */
 export function createAdmissionServer(options: AdmissionOptions): AdmissionServer {
   const limits = { ...admissionLimits, ...options.limits }
-  const { certificate, answer, onUnfit } = options
-  const bodies = new BodyReader(limits.bodyBytes, limits.allBodyBytes)
+  const { certificate, answer, onUnfit, onCutOff } = options
+  const bodies = new BodyReader(limits.bodyBytes, limits.allBodyBytes, onCutOff)
   const underWay = new Set<ServerResponse>()
   const state = { isEnding: false, onIdle: () => {} }
   const server = createServer(
@@ -83,14 +86,18 @@ export function createAdmissionServer(options: AdmissionOptions): AdmissionServe
         underWay.delete(response)
         if (underWay.size === 0) state.onIdle()
       })
-      if (underWay.size > limits.underWay) refuse(request, response, tooMany, onUnfit)
-      else void serve(request, response, { bodies, answer, onUnfit })
+      const [oldest] = underWay
+      if (underWay.size > limits.underWay) {
+        oldest?.destroy()
+        onCutOff()
+      }
+      void serve(request, response, { bodies, answer, onUnfit })
     },
   )
+  boundConnections(server, limits.connections)
   const use = () => server.setSecureContext({ ...certificate.current(), minVersion })
   certificate.onChange(use)
   if (certificate.current() !== undefined) use()
-  server.maxConnections = limits.connections
   server.on('tlsClientError', options.onTlsFailure)
   const announceEnd = () => {
     state.isEnding = true
@@ -111,8 +118,6 @@ export function createAdmissionServer(options: AdmissionOptions): AdmissionServe
     },
   }
 }
-
-const tooMany = new BodyFault(503, 'There are too many reviews at once.')
 
 interface Serving {
   readonly bodies: BodyReader

@@ -16,18 +16,24 @@ export class BodyFault extends Error {
 export class BodyReader {
   readonly #limit: number
   readonly #limitOfAll: number
+  /** How much is held of each that is being read; the oldest first. */
+  readonly #reading = new Map<IncomingMessage, number>()
   #held = 0
 
-  /** Both in bytes. */
-  constructor(limit: number, limitOfAll: number) {
+  readonly #onCutOff: () => void
+
+  /** Both in bytes. @param onCutOff told of each that is cut off. */
+  constructor(limit: number, limitOfAll: number, onCutOff: () => void) {
     this.#limit = limit
     this.#limitOfAll = limitOfAll
+    this.#onCutOff = onCutOff
   }
 
   /**
-   * The whole body, as text.
-   * @throws {BodyFault} 413: it is too large; 503: all that are being read are; 400: it is no UTF-8.
-   * @throws {Error} the client left.
+   * The whole body, as text. Where all that are being read are too large, the oldest is cut off: a newcomer that is
+   * turned away would be the API server.
+   * @throws {BodyFault} 413: it is too large; 400: it is no UTF-8.
+   * @throws {Error} the client left, or was cut off.
    */
   async read(request: IncomingMessage): Promise<string> {
     const announced = Number(request.headers['content-length'] ?? 0)
@@ -38,15 +44,30 @@ export class BodyReader {
       // Without the iterator's return, which would destroy the connection and with it the answer.
       for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         length += part.length
-        this.#held += part.length
         if (length > this.#limit) throw this.#tooLarge()
-        if (this.#held > this.#limitOfAll) throw new BodyFault(503, 'There are too many reviews at once.')
+        this.#hold(request, length)
         parts.push(part)
       }
     } finally {
-      this.#held -= length
+      this.#letGo(request)
     }
     return decode(Buffer.concat(parts))
+  }
+
+  #hold(request: IncomingMessage, length: number): void {
+    this.#held += length - (this.#reading.get(request) ?? 0)
+    this.#reading.set(request, length)
+    for (const [oldest] of this.#reading) {
+      if (this.#held <= this.#limitOfAll) return
+      this.#letGo(oldest)
+      oldest.destroy()
+      this.#onCutOff()
+    }
+  }
+
+  #letGo(request: IncomingMessage): void {
+    this.#held -= this.#reading.get(request) ?? 0
+    this.#reading.delete(request)
   }
 
   #tooLarge(): BodyFault {

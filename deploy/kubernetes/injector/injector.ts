@@ -43,6 +43,7 @@ export async function startInjector(options: InjectorOptions): Promise<Injector>
     certificate,
     answer: (body) => recorder.record(() => review(body, settings)),
     onUnfit: (status) => recorder.unfit(status),
+    onCutOff: () => recorder.cutOff(),
     onTlsFailure: (error) => recorder.noTls(error),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   })

@@ -64,6 +64,12 @@ export class Recorder {
     this.#log.write('warn', 'request without a review', { status })
   }
 
+  /** For the sake of newcomers. */
+  cutOff(): void {
+    this.#reviews.add({ outcome: 'failed' })
+    this.#log.write('warn', 'too many reviews at once: the oldest is cut off')
+  }
+
   /** An API server that does not trust the certificate shows here alone. */
   noTls(error: Error): void {
     const hasJustLeft = (error as NodeJS.ErrnoException).code === 'ECONNRESET'
