@@ -78,10 +78,12 @@ test('one that goes away later costs nothing, and its renewed token is taken up'
   await eventually(async () => replica.lines.some(({ level }) => level === 'error'))
   await create(ground)
   assert.equal((await replica.probe('/ready')).status, 200)
+  assert.ok((await replica.failedRenewals()) > 0)
   await ground.api.renewToken()
   await ground.api.comeBack()
   ground.api.put(webhooksPath, configuration)
   await eventually(async () => bundlesOf(ground).every((bundle) => bundle !== ''))
+  await eventually(async () => (await replica.failedRenewals()) === 0)
   assert.doesNotMatch(JSON.stringify(replica.lines), /token-|PRIVATE/)
 })
 

@@ -51,6 +51,7 @@ test('files that are swapped take effect for new connections, and those that do 
   await eventually(async () =>
     replica.lines.some(({ cause }) => cause === 'the key is not that of the certificate'),
   )
+  assert.equal(await replica.failedRenewals(), 1)
   await create(ground)
   ground.api.put(webhooksPath, named(base64(first.ca + second.ca)))
   const end = createOn(ground)
@@ -62,6 +63,7 @@ test('files that are swapped take effect for new connections, and those that do 
   ground.api.put(webhooksPath, named(base64(second.ca)))
   await create(ground)
   assert.equal(served(replica.lines), 1)
+  assert.equal(await replica.failedRenewals(), 0)
 })
 
 test('a certificate that has expired is not ready', async (t) => {

@@ -87,6 +87,7 @@ export interface Replica extends Injector {
   readonly lines: readonly LogFields[]
   probe(path: string): Promise<Answer>
   untilReady(): Promise<void>
+  failedRenewals(): Promise<number>
 }
 
 export interface ReplicaOptions {
@@ -128,6 +129,8 @@ export async function startReplica(
     lines,
     stop,
     probe,
+    failedRenewals: async () =>
+      Number(/^onbehalf_injector_failed_renewals (\d+)$/m.exec((await probe('/metrics')).body)?.[1]),
     untilReady: () => eventually(async () => (await probe('/ready')).status === 200),
   }
 }

@@ -6,6 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { Recorder } from '../../deploy/kubernetes/injector/recorder.ts'
+import type { ServingCertificate } from '../../deploy/kubernetes/injector/serving-certificate.ts'
+import { createLog } from '../../sidecar/telemetry/log.ts'
+import { Metrics } from '../../sidecar/telemetry/metrics.ts'
+import { formatPrometheus } from '../../sidecar/telemetry/prometheus.ts'
+import { makeServing } from '../kubernetes/injector-ground.ts'
 import { send } from '../support/client.ts'
 import { hosts, startMesh } from '../support/mesh.ts'
 import { startRedis } from '../support/redis.ts'
@@ -107,7 +113,23 @@ test('the panels have ids of their own, and none lies on another', () => {
 const suffixes = /_(?:bucket|sum|count)$/
 const added = new Set(['job', 'instance', 'le'])
 
-test('every metric and label that a rule or a panel names is one that a sidecar shows', async (t) => {
+function metricsOfInjector(): string {
+  const metrics = new Metrics()
+  const { cert, key } = makeServing('localhost')
+  const certificate: ServingCertificate = {
+    current: () => ({ cert, key }),
+    onChange: () => undefined,
+    waitingFor: () => undefined,
+    failedRenewals: () => 0,
+    close: async () => undefined,
+  }
+  const settings = { level: 'error', format: 'json', access: 'off', linesPerSecond: 0 } as const
+  const log = createLog(settings, { write: () => undefined }, Date.now)
+  new Recorder(metrics, log, certificate).cutOff()
+  return formatPrometheus(metrics.instruments)
+}
+
+test('every metric and label that a rule or a panel names is one that a sidecar or the injector shows', async (t) => {
   const redis = await startRedis(t)
   const mesh = await startMesh(t, {
     settings: { store: { redis: { url: `redis://127.0.0.1:${redis.port}` } } },
@@ -122,8 +144,11 @@ test('every metric and label that a rule or a panel names is one that a sidecar 
     headers: ['x-onbehalf-handle', 'lost-long-ago-lost-long-ago'],
   })
   const metrics = new Map<string, Set<string>>()
-  for (const { probes } of Object.values(mesh.sidecars)) {
-    const { body } = await send({ port: probes, target: '/metrics' })
+  const ofSidecars = Object.values(mesh.sidecars).map(({ probes }) =>
+    send({ port: probes, target: '/metrics' }),
+  )
+  const bodies = (await Promise.all(ofSidecars)).map(({ body }) => body)
+  for (const body of [...bodies, metricsOfInjector()]) {
     for (const line of body.split('\n')) {
       const type = /^# TYPE (\S+)/.exec(line)?.[1]
       if (type !== undefined && !metrics.has(type)) metrics.set(type, new Set())

@@ -43,6 +43,7 @@ export function bootstrapCertificate(options: BootstrapOptions): ServingCertific
   const stopping = new AbortController()
   let listener: (() => void) | undefined
   let current: KeyPair | undefined
+  let failures = 0
   const look = async (): Promise<boolean> => {
     try {
       const { pair } = await advance(options)
@@ -60,7 +61,7 @@ export function bootstrapCertificate(options: BootstrapOptions): ServingCertific
     }
   }
   const looking = (async () => {
-    for (let failures = 0; !stopping.signal.aborted;) {
+    while (!stopping.signal.aborted) {
       failures = (await look()) ? 0 : failures + 1
       const waitMs = failures === 0 ? intervalMs : Math.min(intervalMs, firstPauseMs * 2 ** failures)
       // Replicas that look at the same moment get into each other's way.
@@ -72,6 +73,7 @@ export function bootstrapCertificate(options: BootstrapOptions): ServingCertific
     onChange: (told) => (listener = told),
     waitingFor: () =>
       current === undefined ? 'the webhooks do not name a certificate of ours yet' : undefined,
+    failedRenewals: () => failures,
     close() {
       stopping.abort()
       return looking

@@ -31,6 +31,14 @@ export class Recorder {
     )
     metrics.gauge(
       {
+        name: 'onbehalf.injector.failed_renewals',
+        unit: '{attempt}',
+        help: 'Attempts to renew or to look at the serving certificate that failed since the last good one.',
+      },
+      () => [[{}, certificate.failedRenewals()]],
+    )
+    metrics.gauge(
+      {
         name: 'onbehalf.injector.certificate_expiry_timestamp',
         unit: 's',
         help: 'When the serving certificate ends.',

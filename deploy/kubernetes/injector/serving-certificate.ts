@@ -18,6 +18,8 @@ export interface ServingCertificate {
   onChange(listener: () => void): void
   /** Why it is not of use yet, beside its time; undefined when it is. */
   waitingFor(): string | undefined
+  /** How often since the last time that all was well it could not be renewed, or looked at. */
+  failedRenewals(): number
   close(): Promise<void>
 }
 
@@ -30,15 +32,18 @@ export async function certificateFromFiles(
   const startedMs = Date.now()
   let pair = await readPair(certFile, keyFile)
   let listener: (() => void) | undefined
+  let failures = 0
   const renew = async () => {
     try {
       const read = await readPair(certFile, keyFile)
+      failures = 0
       if (read.cert === pair.cert) return
       pair = read
       listener?.()
       log.write('info', 'serving certificate in effect', describePair(pair))
     } catch (error) {
       // Half of a renewal: the other half makes another change.
+      failures++
       log.write('error', 'the serving certificate cannot be used; the last one is kept', {
         cause: (error as Error).message,
       })
@@ -50,6 +55,7 @@ export async function certificateFromFiles(
     current: () => pair,
     onChange: (told) => (listener = told),
     waitingFor: () => undefined,
+    failedRenewals: () => failures,
     async close() {
       watch.close()
     },
