@@ -42,7 +42,9 @@ async function call(session: ClientHttp2Session, service: string, asking: Asking
   stream.once('trailers', (fields) => (trailers = fields))
   const closed = new Promise<void>((resolve) => stream.once('close', resolve))
   stream.end(frame(encodeRequest(service)))
-  const [headers] = (await once(stream, 'response', { signal: asking.signal })) as [IncomingHttpHeaders]
+  const ended = closed.then(() => Promise.reject(new Error('the app ended the connection')))
+  const answered = once(stream, 'response', { signal: asking.signal })
+  const [headers] = (await Promise.race([answered, ended])) as [IncomingHttpHeaders]
   const parts: Buffer[] = []
   let length = 0
   for await (const part of stream) {

@@ -1,6 +1,6 @@
 // Asks an app by HTTP as the kubelet does (pkg/probe/http): any certificate, redirects within the host, 200 to 399 is well.
 import { once } from 'node:events'
-import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { HttpProbe } from '../../shared/config/app-probes.ts'
@@ -23,6 +23,7 @@ interface Sent {
 
 const maxRequests = 10
 const maxBodyBytes = 10 * 1024
+const switchingProtocols = 101
 const redirects = new Set([301, 302, 303, 307, 308])
 /** What Go writes itself, whatever a header says. */
 const notSent = new Set(['host', 'content-length', 'transfer-encoding', 'trailer', 'connection'])
@@ -106,15 +107,29 @@ async function exchange(
       insecureHTTPParser: false,
       signal: asking.signal,
     })
-    // Told once by what waits for it; whatever else comes is of no interest.
-    request.on('error', () => undefined)
+    const answered = answerTo(request)
     request.end()
-    const [response] = (await once(request, 'response')) as [IncomingMessage]
-    await read(response)
-    return { status: response.statusCode ?? 0, location: response.headers.location }
+    const response = await answered
+    const { statusCode: status = 0, headers: given } = response
+    if (status !== switchingProtocols) await read(response)
+    return { status, location: given.location }
   } finally {
     socket.destroy()
   }
+}
+
+/** @throws {Error} there is none: what comes after one is of no interest. */
+function answerTo(request: ClientRequest): Promise<IncomingMessage> {
+  const answered = Promise.withResolvers<IncomingMessage>()
+  // Nobody asked for it, and the signal does not end a request that has become something else.
+  request.once('upgrade', (response, socket) => {
+    answered.resolve(response)
+    socket.destroy()
+  })
+  request.once('response', answered.resolve)
+  request.on('error', answered.reject)
+  request.once('close', () => answered.reject(new Error('the app ended the connection')))
+  return answered.promise
 }
 
 async function readBody(response: IncomingMessage): Promise<void> {

@@ -1,11 +1,17 @@
 // The app's own probes as the probes listener asks them, against real apps: what the kubelet would find, and no more.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from 'node:http'
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, type Server } from 'node:net'
-import { after, before, test, type TestContext } from 'node:test'
+import { connect, type AddressInfo, type Server } from 'node:net'
+import { before, test, type TestContext } from 'node:test'
 import { Server as GrpcServer, ServerCredentials, status as grpcStatus } from '@grpc/grpc-js'
 import { AppProbes, readAppProbes } from '../../../sidecar/admin/app-probes.ts'
 import { Drained } from '../../../sidecar/admin/drained.ts'
@@ -208,6 +214,21 @@ test('an app that does not answer in time, or not to the end, is not well', asyn
   assert.ok(performance.now() - startedMs < 3_000)
 })
 
+test(
+  'an app that switches protocols unasked is not well, and the probe is over',
+  { timeout: 5_000 },
+  async (t) => {
+    const app = createServer()
+    app.on('connection', (socket) => {
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+      )
+    })
+    const probe = { http: { port: await listening(t, app) } }
+    assert.deepEqual(await ask(t, probe), [503, 'the app answered 101\n'])
+  },
+)
+
 test('a connection is all that a TCP probe asks for', async (t) => {
   const port = await startApp(t, (_request, response) => response.writeHead(500).end())
   assert.deepEqual(await ask(t, { tcp: { port } }), [200, 'ok\n'])
@@ -280,40 +301,50 @@ test('a hook that cannot be run is not answered: to the kubelet any answer means
   await assert.rejects(ask(t, { http: { port } }, { path: hookPath }), /socket hang up|ECONNRESET/)
 })
 
-test(
-  '64 probes are under way at most, and one whose asker has left is forgotten',
-  { timeout: 10_000 },
-  async (t) => {
-    const arrived = Promise.withResolvers<void>()
-    const left = Promise.withResolvers<void>()
-    let open = 0
-    const app = createServer(() => {
-      if (++open === 64) arrived.resolve()
-    })
-    app.on('connection', (socket) => socket.once('close', () => left.resolve()))
-    const { port, counted } = await serving(t, {
-      http: { port: await listening(t, app) },
-      timeoutSeconds: 300,
-    })
-    const askers = Array.from({ length: 64 }, () => {
-      const request = httpRequest({ port, path: probePath, agent: false }).end()
-      request.on('error', () => undefined)
-      return request
-    })
-    after(() => askers.forEach((asker) => asker.destroy()))
-    await arrived.promise
-    const beyond = await send({ port, target: probePath })
-    assert.deepEqual([beyond.status, beyond.body], [503, '64 probes are under way\n'])
-    askers[0]?.destroy()
-    await left.promise
-    app.removeAllListeners('request')
-    app.on('request', (_request, response) => response.end())
-    assert.equal((await send({ port, target: probePath })).status, 200)
-    const series = (outcome: string) =>
-      `onbehalf_app_probes_total{path="${probePath}",outcome="${outcome}"} 1`
-    for (const outcome of ['overloaded', 'success', 'timeout']) assert.ok(counted().includes(series(outcome)))
-  },
-)
+test('whoever asks in the meantime is told the same: the app is asked once, however many ask', async (t) => {
+  const asked = Promise.withResolvers<ServerResponse>()
+  let count = 0
+  const app = await startApp(t, (_request, response) => {
+    count++
+    asked.resolve(response)
+  })
+  const { port, counted } = await serving(t, { http: { port: app }, timeoutSeconds: 300 })
+  const askers = Array.from({ length: 100 }, () => send({ port, target: probePath }))
+  const leaving = httpRequest({ port, path: probePath, agent: false }).on('error', () => undefined)
+  leaving.end()
+  const response = await asked.promise
+  const pipelined = connect(port, '127.0.0.1')
+  await once(pipelined, 'connect')
+  const closed = once(pipelined.resume(), 'close')
+  pipelined.write(`GET ${probePath} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(2))
+  await closed
+  leaving.destroy()
+  response.end()
+  for (const { status } of await Promise.all(askers)) assert.equal(status, 200)
+  assert.equal(count, 1)
+  assert.match(counted(), /^onbehalf_app_probes_total\{path="[^"]+",outcome="success"\} 1$/m)
+})
+
+test('when nobody waits for it any more it is over', { timeout: 5_000 }, async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const left = Promise.withResolvers<void>()
+  let isWell = false
+  const app = await startApp(t, (request, response) => {
+    if (isWell) response.end()
+    request.socket.once('close', left.resolve)
+    asked.resolve()
+  })
+  const { port, counted } = await serving(t, { http: { port: app }, timeoutSeconds: 300 })
+  const asker = httpRequest({ port, path: probePath, agent: false }).on('error', () => undefined)
+  asker.end()
+  await asked.promise
+  asker.destroy()
+  await left.promise
+  isWell = true
+  assert.equal((await send({ port, target: probePath })).status, 200)
+  for (const outcome of ['timeout', 'success'])
+    assert.ok(counted().includes(`onbehalf_app_probes_total{path="${probePath}",outcome="${outcome}"} 1`))
+})
 
 test('paths are whole ones, by GET alone', async (t) => {
   const app = await startApp(t, (_request, response) => void response.end())
