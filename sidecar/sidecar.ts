@@ -195,8 +195,9 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     }
   } catch (error) {
     for (const server of Object.values(servers).flat()) server.close()
+    opened?.remove()
     await revoking.close()
-    await Promise.all([configuration.close(), opened?.remove(), store.close(), telemetry.close()])
+    await Promise.all([configuration.close(), store.close(), telemetry.close()])
     throw error
   }
 }
@@ -414,6 +415,7 @@ async function closeAll(
   parts.interception.close()
   parts.inbound.close()
   parts.outbound.close()
+  adminToken.remove()
   await parts.revoking.close()
-  await Promise.all([configuration.close(), adminToken.remove(), parts.runtime.store.close()])
+  await Promise.all([configuration.close(), parts.runtime.store.close()])
 }

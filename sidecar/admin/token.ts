@@ -1,5 +1,6 @@
 // The admin token: in a file that only this sidecar's user can read; made at the start and removed at the end, or given.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { readFileSync, rmSync } from 'node:fs'
 import { chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -7,7 +8,8 @@ import { dirname, join } from 'node:path'
 export interface AdminToken {
   readonly file: string
   matches(presented: string): boolean
-  remove(): Promise<void>
+  /** At once: the process may end now. */
+  remove(): void
 }
 
 export type TokenCheck = Pick<AdminToken, 'file' | 'matches'>
@@ -48,7 +50,7 @@ export async function openAdminToken(file: string): Promise<AdminToken> {
     )
   }
   // What we did not make we do not remove.
-  return tokenIn(file, token, async () => undefined)
+  return { ...tokenIn(file, token), remove: () => undefined }
 }
 
 /** @throws {Error} the folder is not this user's alone, or the file cannot be written. */
@@ -58,16 +60,23 @@ export async function createAdminToken(file: string): Promise<AdminToken> {
   // Removed first: written into a file that was there, it would have that file's owner and mode.
   await rm(file, { force: true })
   await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' })
-  return tokenIn(file, token, () => removeOurs(file, token))
+  return { ...tokenIn(file, token), remove: () => removeOurs(file, token) }
 }
 
 /** Another sidecar of the same service may have put its own there since. */
-async function removeOurs(file: string, token: string): Promise<void> {
-  const found = await readFile(file, 'utf8').catch(() => '')
-  if (found.trim() === token) await rm(file, { force: true })
+function removeOurs(file: string, token: string): void {
+  if (read(file) === token) rmSync(file, { force: true })
 }
 
-function tokenIn(file: string, token: string, remove: () => Promise<void>): AdminToken {
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch {
+    return ''
+  }
+}
+
+function tokenIn(file: string, token: string): TokenCheck {
   const expected = Buffer.from(token)
   return {
     file,
@@ -75,7 +84,6 @@ function tokenIn(file: string, token: string, remove: () => Promise<void>): Admi
       const given = Buffer.from(presented)
       return given.length === expected.length && timingSafeEqual(given, expected)
     },
-    remove,
   }
 }
 

@@ -19,13 +19,23 @@ export function runProgram(commands: Commands): void {
   // A log that nobody reads any more is no reason to stop serving; and there is nobody to be told.
   stderr.on('error', () => undefined)
 
-  main(process.argv.slice(2), { stdout, stderr, env, cwd: process.cwd() }, commands).then(
-    end,
-    (error: unknown) => {
-      stderr.write(`onbehalf: ${error instanceof Error ? error.message : 'failed'}\n`)
-      end(2)
-    },
-  )
+  const cwd = currentFolder()
+  if (cwd === undefined) {
+    stderr.write('onbehalf: the current folder is gone: start it in another one\n')
+    process.exit(2)
+  }
+  main(process.argv.slice(2), { stdout, stderr, env, cwd }, commands).then(end, (error: unknown) => {
+    stderr.write(`onbehalf: ${error instanceof Error ? error.message : 'failed'}\n`)
+    end(2)
+  })
+}
+
+function currentFolder(): string | undefined {
+  try {
+    return process.cwd()
+  } catch {
+    return undefined
+  }
 }
 
 function end(status: number): void {

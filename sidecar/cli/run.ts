@@ -38,7 +38,15 @@ export async function run(args: string[], io: Io): Promise<number> {
   process.on('SIGHUP', onHangup)
   process.on('SIGTERM', onStop)
   // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
-  process.once('SIGINT', onStop)
+  const onSecondInterrupt = () => {
+    sidecar?.adminToken.remove()
+    process.kill(process.pid, 'SIGINT')
+  }
+  const onInterrupt = () => {
+    process.once('SIGINT', onSecondInterrupt)
+    onStop()
+  }
+  process.once('SIGINT', onInterrupt)
   try {
     await copyPreload(io)
     sidecar = await startSidecar({
@@ -61,7 +69,8 @@ export async function run(args: string[], io: Io): Promise<number> {
   } finally {
     process.off('SIGHUP', onHangup)
     process.off('SIGTERM', onStop)
-    process.off('SIGINT', onStop)
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGINT', onSecondInterrupt)
   }
 }
 

@@ -72,6 +72,29 @@ test('SIGHUP reloads, SIGTERM drains and ends with status 0', async (t) => {
   assert.match(sidecar.said(), /"draining"[^]*"stopped"/)
 })
 
+test('a second SIGINT ends it at once, and leaves no token', async (t) => {
+  const file = await meshFile(t, (text) => `${text}timeouts: {drain_delay: 60s}\n`)
+  const sidecar = run(t, '--config', file)
+  await sidecar.until('"listening"')
+  assert.ok((await readdir(dirname(file))).includes('token'))
+  sidecar.child.kill('SIGINT')
+  await sidecar.until('"draining"')
+  sidecar.child.kill('SIGINT')
+  await sidecar.status()
+  assert.equal(sidecar.child.signalCode, 'SIGINT')
+  assert.deepEqual(await readdir(dirname(file)), filesBefore)
+})
+
+test('started in a folder that is gone it says so, with status 2', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'onbehalf-gone-'))
+  const script = 'rmdir "$PWD" && exec "$@"'
+  const command = ['-c', script, 'sh', process.execPath, program, 'run']
+  const child = spawn('/bin/sh', command, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [said, [status]] = await Promise.all([readAll(child.stderr), once(child, 'exit')])
+  assert.deepEqual([status, said], [2, 'onbehalf: the current folder is gone: start it in another one\n'])
+})
+
 test('whoever reads its log may leave: it serves on', async (t) => {
   const sidecar = run(t, '--config', await meshFile(t))
   await sidecar.until('"listening"')

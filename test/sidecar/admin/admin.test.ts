@@ -17,7 +17,7 @@ import { send, type Answer, type Sent } from '../../support/client.ts'
 const token: AdminToken = {
   file: '/run/onbehalf/token',
   matches: (presented) => presented === 'right',
-  remove: async () => undefined,
+  remove: () => undefined,
 }
 const hostile = 'aud is "\u009b31m\u007f\u2028\u202e"'
 const made = { requestId: 'r1', direction: 'inbound' } as Decision
