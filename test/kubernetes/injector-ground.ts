@@ -169,7 +169,8 @@ export async function startGround(
     async replica(bootstrap = {}, options = {}) {
       const certificate = (log: Log) =>
         bootstrapCertificate({
-          api: createApi(api.place),
+          // A test that sets the one clock sets both.
+          api: { ...createApi(api.place), clockMs: bootstrap.now ?? Date.now },
           namespace,
           service: 'onbehalf-injector',
           secret: 'onbehalf-injector-certificate',

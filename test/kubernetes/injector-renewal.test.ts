@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'node:test'
+import { createApi } from '../../deploy/kubernetes/injector/kubernetes-api.ts'
 import { eventually } from '../support/eventually.ts'
 import { pemBlocks, type StoredObject } from './api-server.ts'
 import {
   bundlesOf,
   configuration,
+  create,
   createOn,
   hourMs,
   named,
@@ -92,6 +94,40 @@ test('webhooks that forget the next authority are told it again, and have as lon
   await eventually(async () => secretOf(ground)['tls.crt'] !== before)
   assert.ok(performance.now() - forgottenMs >= settleMs)
 })
+
+test('a certificate that a clock which was ahead has made is replaced, since nobody takes it yet', async (t) => {
+  const ground = await startGround(t)
+  let aheadMs = 240 * hourMs
+  const replica = await ground.replica({ now: () => Date.now() + aheadMs })
+  await replica.untilReady()
+  ground.endpoints.push(replica.address.port)
+  await assert.rejects(create(ground), /not yet valid/)
+  aheadMs = 0
+  await eventually(async () => served(replica.lines) === 2, 2_000)
+  await create(ground)
+})
+
+for (const [what, aheadMs] of [
+  ['behind', -2_400 * hourMs],
+  ['ahead', 2_400 * hourMs],
+] as const)
+  test(`one whose clock is ${what} goes by that of the API server`, async (t) => {
+    const ground = await startGround(t)
+    await (await ground.replica()).untilReady()
+    const before = secretOf(ground)['tls.crt']
+    const wrong = await ground.replica({
+      api: createApi(ground.api.place),
+      now: () => Date.now() + aheadMs,
+      intervalMs: 5,
+    })
+    ground.endpoints.push(wrong.address.port)
+    await eventually(async () => served(wrong.lines) === 1)
+    assert.equal(secretOf(ground)['tls.crt'], before)
+    await create(ground)
+    ground.api.delete(secretPath)
+    await eventually(async () => served(wrong.lines) === 2)
+    await create(ground)
+  })
 
 test('a replica that read before another one renewed does not write its authority over the newer one', async (t) => {
   const other = await startGround(t)

@@ -15,7 +15,7 @@ export interface BootstrapOptions {
   /** The MutatingWebhookConfiguration. */
   readonly webhooks: string
   readonly log: Log
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch; the API server's own clock comes first. */
   readonly now: () => number
   /** How often the Secret is looked at. */
   readonly intervalMs?: number
@@ -32,6 +32,9 @@ const lifeDays = 90
 const renewAfter = 2 / 3
 const dayMs = 86_400_000
 const firstPauseMs = 250
+
+/** It is the API server that judges a certificate, and its clock is the same for all replicas. */
+const nowOf = ({ api, now }: BootstrapOptions) => Math.round(api.clockMs() ?? now())
 
 /**
  * Starts keeping the certificate, and goes on until it is closed; an API server that does not answer is asked again.
@@ -91,7 +94,8 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
  * @returns what the Secret holds, which the webhooks name. @throws {ApiFault} 409: another replica was faster.
  */
 async function advance(options: BootstrapOptions): Promise<Kept> {
-  const { now, settleMs = 10_000 } = options
+  const { settleMs = 10_000 } = options
+  const now = () => nowOf(options)
   const webhooks = await readWebhooks(options)
   const kept = await readOrCreate(options)
   const isChanged = await nameInWebhooks(options, webhooks, kept.bundle)
@@ -119,7 +123,7 @@ const hostOf = ({ service, namespace }: BootstrapOptions) => `${service}.${names
 /** What cannot be used is replaced: an empty Secret, one that somebody damaged, one that outlived its certificate. */
 async function readOrCreate(options: BootstrapOptions): Promise<Kept> {
   const found = await readSecret(options)
-  const kept = found && readKept(found, hostOf(options), options.now())
+  const kept = found && readKept(found, hostOf(options), nowOf(options))
   if (kept !== undefined) return kept
   const { pair, authority: bundle } = await certify(options)
   const made = { pair, next: undefined, bundle }
@@ -130,7 +134,7 @@ async function readOrCreate(options: BootstrapOptions): Promise<Kept> {
     await write(options, found, made)
   } else await create(options, made)
   const written = await readSecret(options)
-  const read = written && readKept(written, hostOf(options), options.now())
+  const read = written && readKept(written, hostOf(options), nowOf(options))
   if (read === undefined) throw new ApiFault(409, `Secret ${options.secret}: it was changed again`)
   return read
 }
@@ -181,9 +185,10 @@ async function nameInWebhooks(
 }
 
 async function certify(options: BootstrapOptions) {
-  const { service, now, days = lifeDays } = options
+  const { service, days = lifeDays } = options
   const issuer = 'onbehalf-injector'
-  const authority = await createAuthority({ issuer, days, nowMs: now() })
+  const nowMs = nowOf(options)
+  const authority = await createAuthority({ issuer, days, nowMs })
   const { certificatePem: cert, keyPem: key } = await issueAccount({
     caPem: authority.certificatePem,
     caKeyPem: authority.keyPem,
@@ -191,7 +196,7 @@ async function certify(options: BootstrapOptions) {
     account: service,
     dnsNames: [hostOf(options), `${hostOf(options)}.cluster.local`],
     days,
-    nowMs: now(),
+    nowMs,
   })
   return { pair: { cert, key }, authority: authority.certificatePem }
 }

@@ -17,7 +17,7 @@ export interface Kept {
   readonly object: SecretObject
 }
 
-/** Undefined where it is of no use: what it holds does not fit together, is for another host, or its time is over. */
+/** Undefined where it is of no use: what it holds does not fit together, is for another host, or its time is over or to come. */
 export function readKept(object: SecretObject, host: string, nowMs: number): Kept | undefined {
   const of = (key: string) => Buffer.from(object.data?.[key] ?? '', 'base64').toString()
   const pair = { cert: of('tls.crt'), key: of('tls.key') }
@@ -50,7 +50,9 @@ function checkServes(pair: KeyPair, roots: readonly X509Certificate[], host: str
   const isCertified = roots.some(
     (root) => certificate.checkIssued(root) && certificate.verify(root.publicKey),
   )
-  const isOfUse = certificate.checkHost(host) !== undefined && notAfterMs(pair.cert) > nowMs
+  // One that a clock made which was ahead.
+  const hasBegun = certificate.validFromDate.getTime() <= nowMs + clockSkewMs
+  const isOfUse = certificate.checkHost(host) !== undefined && hasBegun && notAfterMs(pair.cert) > nowMs
   if (!isCertified || !isOfUse) throw new Error('it does not serve')
 }
 

@@ -35,6 +35,8 @@ export interface KubernetesApi {
   create(path: string, object: object): Promise<void>
   /** @throws {ApiFault} 409: it was changed since it was read. */
   replace(path: string, object: ApiObject): Promise<void>
+  /** By the API server's own clock, to the second: milliseconds since the epoch. Undefined until it has answered. */
+  clockMs(): number | undefined
 }
 
 const deadlineMs = 5_000
@@ -50,8 +52,14 @@ export function placeInPod(env: Readonly<Record<string, string | undefined>>): A
 }
 
 export function createApi(place: ApiPlace): KubernetesApi {
-  const ask = (method: string, path: string, body?: object) => call(place, method, path, body)
+  let startMs: number | undefined
+  const ask = (method: string, path: string, body?: object) =>
+    call(place, method, path, body, (date) => {
+      const ms = Date.parse(date)
+      if (!Number.isNaN(ms)) startMs = ms - performance.now()
+    })
   return {
+    clockMs: () => (startMs === undefined ? undefined : startMs + performance.now()),
     async get<T extends ApiObject>(path: string) {
       try {
         return (await ask('GET', path)) as T
@@ -73,7 +81,8 @@ async function call(
   { host, port, accountFolder: folder }: ApiPlace,
   method: string,
   path: string,
-  body?: object,
+  body: object | undefined,
+  onDate: (date: string) => void,
 ): Promise<unknown> {
   // Kubernetes renews the token; it is read anew each time.
   const [token, ca] = await Promise.all([
@@ -90,6 +99,7 @@ async function call(
   try {
     asking.end(body === undefined ? undefined : JSON.stringify(body))
     const [response] = (await once(asking, 'response')) as [IncomingMessage]
+    onDate(response.headers.date ?? '')
     const answer = await text(response)
     const status = response.statusCode ?? 0
     if (status >= 300) throw new ApiFault(status, `${method} ${path}: ${status} ${reasonOf(answer)}`)
