@@ -1,13 +1,16 @@
 // Who waits for the sidecar to be drained: the kubelet, before it ends the app.
 import type { ServerResponse } from 'node:http'
 
-const maxWaiting = 64
+/** Of one address: the kubelet has its own, and nobody else shuts it out. */
+const maxWaitingOfOne = 64
+const maxWaiting = 512
 /** A pod's containers are told to end at about the same time. */
 const patienceMs = 10_000
 
 /** Answers `GET /drained`; it never begins a drain. */
 export class Drained {
-  readonly #waiting = new Set<ServerResponse>()
+  /** With the address of each. */
+  readonly #waiting = new Map<ServerResponse, string>()
   #state: 'serving' | 'draining' | 'drained' = 'serving'
   #left = 0
 
@@ -24,7 +27,7 @@ export class Drained {
   finish(left: number): void {
     this.#state = 'drained'
     this.#left = left
-    for (const response of this.#waiting) this.#answer(response)
+    for (const response of this.#waiting.keys()) this.#answer(response)
   }
 
   /** @param spare keeps the connection of who waits, whoever else comes: those are counted here. */
@@ -33,11 +36,13 @@ export class Drained {
       this.#answer(response)
       return
     }
-    if (this.#waiting.size >= maxWaiting) {
-      send(response, 503, `${maxWaiting} wait already`)
+    const address = response.socket?.remoteAddress ?? ''
+    const ofOne = [...this.#waiting.values()].filter((other) => other === address).length
+    if (ofOne >= maxWaitingOfOne || this.#waiting.size >= maxWaiting) {
+      send(response, 503, `${ofOne} wait already`)
       return
     }
-    this.#waiting.add(response)
+    this.#waiting.set(response, address)
     spare()
     const impatience = setTimeout(() => {
       if (this.#state === 'serving') send(response, 503, 'no drain has begun')

@@ -76,7 +76,7 @@ test('where one begins before that, its end is waited for however long it takes'
   assert.deepEqual(await answer, [200, 'drained\n'])
 })
 
-test('64 wait at most, and who has left is forgotten', async (t) => {
+test('64 of one address wait at most, which shuts nobody else out; and who has left is forgotten', async (t) => {
   const { port, ask, waiting } = await start(t)
   const waiters = Array.from({ length: 64 }, () => {
     const request = httpRequest({ port, path: '/drained', agent: false }).end()
@@ -85,6 +85,10 @@ test('64 wait at most, and who has left is forgotten', async (t) => {
   })
   await waiting(64)
   assert.deepEqual(await ask(), [503, '64 wait already\n'])
+  const elsewhere = httpRequest({ port, path: '/drained', agent: false, localAddress: '127.0.0.2' }).end()
+  elsewhere.on('error', () => undefined)
+  waiters.push(elsewhere)
+  await waiting(65)
   for (const waiter of waiters) waiter.destroy()
   await waiting(0)
 })
