@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
 import { readOptions } from '../../sidecar/cli/options.ts'
+import { boundOutput } from '../../sidecar/telemetry/bounded-output.ts'
 import { createLog, type Log } from '../../sidecar/telemetry/log.ts'
+import { Metrics } from '../../sidecar/telemetry/metrics.ts'
 import { bootstrapCertificate } from '../kubernetes/injector/bootstrap.ts'
 import { startInjector } from '../kubernetes/injector/injector.ts'
 import { createApi, placeInPod, type ApiPlace } from '../kubernetes/injector/kubernetes-api.ts'
@@ -70,9 +72,11 @@ export async function injector(args: string[], io: Io): Promise<number> {
       return exitStatus.done
     }
     const settings = readInjectorSettings(flags, io.env)
-    const log = createLog({ ...settings.log, access: 'off', linesPerSecond: 100 }, io.stderr, Date.now)
+    const metrics = new Metrics()
+    const output = boundOutput(io.stderr, metrics)
+    const log = createLog({ ...settings.log, access: 'off', linesPerSecond: 100 }, output, Date.now)
     const certificate = await certificateFor(settings, io, log)
-    const running = await startInjector({ ...settings, certificate, log, now: Date.now })
+    const running = await startInjector({ ...settings, certificate, metrics, log, now: Date.now })
     await stop.promise
     // A second Ctrl-C ends it at once.
     process.off('SIGINT', stop.resolve)

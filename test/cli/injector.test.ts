@@ -86,6 +86,22 @@ async function inject(port: number, ca: string): Promise<string> {
   return Buffer.from(answered.patch, 'base64').toString()
 }
 
+test('a log that nobody reads costs lines, and not the memory of the process', async (t) => {
+  const { flags } = await files(t)
+  const [port = 0, probes = 0] = await freePorts(2)
+  const listen = ['--listen', `127.0.0.1:${port}`, '--listen-probes', `127.0.0.1:${probes}`]
+  let said = ''
+  const stderr = { writableLength: 5 * 1024 * 1024, write: (text: string) => void (said += text) }
+  const args = ['injector', ...flags, ...listen, '--drain-delay', '0s']
+  const status = main(args, { stdout: stderr, stderr, env: {}, cwd: tmpdir() }, commands)
+  const ask = (target: string) => send({ port: probes, target }).catch(() => undefined)
+  await eventually(async () => (await ask('/ready'))?.status === 200)
+  const metrics = await ask('/metrics')
+  process.kill(process.pid, 'SIGTERM')
+  assert.deepEqual([await status, said], [0, ''])
+  assert.match(metrics?.body ?? '', /^onbehalf_log_dropped_total 1$/m)
+})
+
 test('a flag is over its variable, and an empty variable is none', () => {
   const env = {
     ONBEHALF_IMAGE: 'a',

@@ -11,6 +11,7 @@ import { startInjector, type Injector } from '../../deploy/kubernetes/injector/i
 import { createApi } from '../../deploy/kubernetes/injector/kubernetes-api.ts'
 import type { ServingCertificate } from '../../deploy/kubernetes/injector/serving-certificate.ts'
 import { createLog, type Log, type LogFields } from '../../sidecar/telemetry/log.ts'
+import { Metrics } from '../../sidecar/telemetry/metrics.ts'
 import { dnsName, leafExtensions, makeLeaf, makeRoot, subjectAltName } from '../support/certificates.ts'
 import { send, type Answer } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
@@ -116,6 +117,7 @@ export async function startReplica(
     settings: { ...defaultSettings('1.2.3'), ...settings },
     certificate: await certificate(log),
     drainDelayMs,
+    metrics: new Metrics(),
     log,
     now: Date.now,
     limits: { farewellMs: 2_000, ...limits },

@@ -5,7 +5,7 @@ import type { ListenAddress } from '../../../shared/config/mesh.ts'
 import { createProbes } from '../../../sidecar/admin/probes.ts'
 import { listen as open } from '../../../sidecar/http1/server.ts'
 import { describeError, type Log } from '../../../sidecar/telemetry/log.ts'
-import { Metrics } from '../../../sidecar/telemetry/metrics.ts'
+import type { Metrics } from '../../../sidecar/telemetry/metrics.ts'
 import { formatPrometheus } from '../../../sidecar/telemetry/prometheus.ts'
 import type { Settings } from '../injection/settings.ts'
 import { createAdmissionServer, type AdmissionLimits } from './admission-server.ts'
@@ -21,6 +21,7 @@ export interface InjectorOptions {
   readonly certificate: ServingCertificate
   /** So long it serves on after it was told to end. */
   readonly drainDelayMs: number
+  readonly metrics: Metrics
   readonly log: Log
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -35,8 +36,7 @@ export interface Injector {
 
 /** Resolves when its addresses are open, which may be before it is ready. @throws {Error} one cannot be bound. */
 export async function startInjector(options: InjectorOptions): Promise<Injector> {
-  const { settings, certificate, log, drainDelayMs } = options
-  const metrics = new Metrics()
+  const { settings, certificate, metrics, log, drainDelayMs } = options
   const recorder = new Recorder(metrics, log, certificate)
   const state = { isOpen: false, isEnding: false }
   const admission = createAdmissionServer({
