@@ -23,6 +23,7 @@ const contained = (container: object, annotations = {}) =>
 const refused: readonly PodTemplate[] = [
   specified({ hostNetwork: true }),
   specified({ os: { name: 'windows' } }),
+  specified({ containers: Array.from({ length: 1_001 }, (_, i) => ({ name: `app-${i}` })) }),
   specified({ containers: [{ name: 'onbehalf' }] }),
   specified({ volumes: [{ name: 'onbehalf-mesh' }] }),
   contained({ ports: [{ containerPort: 15_001 }] }),

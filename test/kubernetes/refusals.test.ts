@@ -231,7 +231,12 @@ test('lists and annotations without end are read in no time, and said to be too 
     [problems.length, problems.filter((problem) => problem.includes('did you mean')).length],
     [count, 20],
   )
-  reasonsFor(pod({ containers }, { ...named, 'onbehalf.dev/preload': preload }))
+  const many = pod({ containers }, { ...named, 'onbehalf.dev/preload': preload })
+  assert.deepEqual(reasonsFor(many), ['containers: more than 1000'])
+  assert.deepEqual(
+    reasonsFor(pod({ containers: containers.slice(0, 900), initContainers: containers.slice(900, 1_001) })),
+    ['containers: more than 1000'],
+  )
   assert.ok(performance.now() - startedMs < 1_500, `${performance.now() - startedMs} ms`)
 })
 

@@ -19,12 +19,18 @@ export type Injection =
   | { readonly kind: 'unchanged'; readonly why: string }
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
 
+/** More than any pod runs: each is several operations of the patch. */
+const maxContainers = 1_000
+
 /** @param isAsked whether a pod is injected that does not say so itself. */
 export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean): Injection {
   const { wishes, problems } = readAnnotations(pod.metadata?.annotations ?? {})
   const isWanted = wishes.inject ?? isAsked
   if (!isWanted && problems.length === 0) return { kind: 'unchanged', why: 'injection is not asked for' }
   if (isInjected(pod)) return { kind: 'unchanged', why: 'it is injected already' }
+  const { containers, initContainers } = pod.spec
+  if (containers.length + (initContainers?.length ?? 0) > maxContainers)
+    return { kind: 'refused', reasons: [`containers: more than ${maxContainers}`] }
   const plan = makePlan(pod, settings, wishes)
   const reasons = [...problems, ...reasonsAgainst(pod.spec, plan), ...plan.problems]
   if (reasons.length > 0) return { kind: 'refused', reasons }
