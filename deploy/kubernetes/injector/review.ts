@@ -3,6 +3,7 @@ import { injectPod, type Injection } from '../injection/inject.ts'
 import { prefix } from '../injection/names.ts'
 import type { PodTemplate } from '../injection/pod.ts'
 import type { Settings } from '../injection/settings.ts'
+import { nestsDeeply } from './nesting.ts'
 import { cut, shownReasons, shownWarnings, withoutControls } from './warnings.ts'
 
 export const outcomes = ['injected', 'unchanged', 'refused', 'failed'] as const
@@ -57,6 +58,7 @@ type Decided = Injection | { readonly kind: 'failed'; readonly reasons: readonly
 
 /** A string says what is wrong. */
 function requestOf(text: string): Request | string {
+  if (nestsDeeply(text)) return 'The body nests deeper than any review.'
   const read = parse(text)
   if (read === undefined) return 'The body is no JSON object.'
   if (read.apiVersion !== apiVersion || read.kind !== 'AdmissionReview')
