@@ -24,6 +24,7 @@ Exit status: 0 done; 1 no sidecar answers, or something is still under way, or t
 `
 
 const askAgainMs = 200
+const answerMs = 1_000
 
 /** @returns the exit status. */
 export function drain(args: string[], io: Io): Promise<number> {
@@ -61,10 +62,16 @@ async function outlive(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> 
   return exitStatus.no
 }
 
+/** It answers when its own time is over, which began a little later. */
+function soonAfter(deadlineMs: number): AbortSignal | undefined {
+  const leftMs = Math.max(0, deadlineMs - performance.now())
+  return leftMs === Infinity ? undefined : AbortSignal.timeout(Math.round(leftMs) + answerMs)
+}
+
 async function untilDrained(mesh: Mesh, io: Io, deadlineMs: number): Promise<number> {
   for (;;) {
-    const answer = await askProbes(mesh, '/drained')
-    if (answer === undefined) throw new AdminFault('the sidecar does not answer at listen.probes (any more)')
+    const answer = await askProbes(mesh, '/drained', soonAfter(deadlineMs))
+    if (answer === undefined) throw new AdminFault('the sidecar does not answer at listen.probes')
     const left = /^drained but for (\d+) /.exec(answer.body)?.[1]
     if (left !== undefined) {
       io.stderr.write(`onbehalf drain: ${left} requests are still under way\n`)

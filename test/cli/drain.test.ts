@@ -82,6 +82,23 @@ test('a request that is not decided yet is under way, too', async (t) => {
   assert.deepEqual([status, stderr], [1, 'onbehalf drain: 1 requests are still under way\n'])
 })
 
+test(
+  'a sidecar that says nothing is not waited for longer than it may drain',
+  { timeout: 10_000 },
+  async (t) => {
+    const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '100ms' } } })
+    const silent = createServer().listen(0, '127.0.0.1')
+    t.after(() => {
+      silent.closeAllConnections()
+      silent.close()
+    })
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    const { status, stderr } = await run(mesh, ['drain', '--wait', ...at(port)])
+    assert.deepEqual([status, stderr], [1, 'onbehalf drain: the sidecar does not answer at listen.probes\n'])
+  },
+)
+
 test('told to outlive the app, it waits until nothing listens there; and not for ever', async (t) => {
   const mesh = await startMesh(t, { run: ['App'], settings: { timeouts: { drain: '500ms' } } })
   const inTime = await run(mesh, ['drain', '--wait', '--until-app-ends'])
