@@ -12,8 +12,12 @@ export interface Asking {
   readonly signal: AbortSignal
 }
 
-/** @throws {Error} by the system, or by the signal. */
-export async function connectApp(port: number, { podIp, signal }: Asking): Promise<Socket> {
+/**
+ * @param isProbed false where the app leads elsewhere: what listens on loopback alone is nobody's whom the kubelet asks.
+ * @throws {Error} by the system, or by the signal.
+ */
+export async function connectApp(port: number, { podIp, signal }: Asking, isProbed = true): Promise<Socket> {
+  if (!isProbed && podIp !== undefined) return open(podIp, port, signal)
   try {
     return await open('127.0.0.1', port, signal)
   } catch (error) {

@@ -13,6 +13,8 @@ interface Said {
 }
 
 interface Sent {
+  /** That of the probe. */
+  readonly port: number
   readonly url: URL
   /** As it stands in the request line. */
   readonly target: string
@@ -74,6 +76,7 @@ function firstRequest({ port, path, scheme, host, headers }: HttpProbe, asking: 
   const isSent = ([name, value]: readonly [string, string]) =>
     !notSent.has(name.toLowerCase()) && (value !== '' || !Object.hasOwn(defaults, name))
   return {
+    port,
     url: new URL(`${scheme.toLowerCase()}://${authority}${target}`),
     target,
     host: given('host') || authority,
@@ -90,13 +93,13 @@ function encodeTarget(path: string): string {
 }
 
 async function exchange(
-  { url, target, host, headers }: Sent,
+  { port: probed, url, target, host, headers }: Sent,
   asking: Asking,
   read: (response: IncomingMessage) => Promise<void>,
 ): Promise<Said> {
   const isTls = url.protocol === 'https:'
   const port = Number(url.port) || (isTls ? 443 : 80)
-  const socket = await connectApp(port, asking)
+  const socket = await connectApp(port, asking, port === probed)
   try {
     const connection = isTls ? await secure(socket, url.hostname, asking.signal) : socket
     const request = httpRequest({

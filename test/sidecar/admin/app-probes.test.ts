@@ -169,6 +169,19 @@ test('redirects on the same host are followed with the same headers, one to anot
   assert.deepEqual(await ask(t, { http: { port, path: '/away' } }), [200, 'ok\n'])
 })
 
+test('a redirect leads to no port that listens on loopback alone, as the kubelet would not get there', async (t) => {
+  let count = 0
+  const other = await startApp(t, (_request, response) => {
+    count++
+    response.end()
+  })
+  const app = await startApp(t, (_request, response) => {
+    response.writeHead(302, { location: `//127.0.0.2:${other}/drain` }).end()
+  })
+  const asked = await ask(t, { http: { port: app } }, { podIp: '127.0.0.2' })
+  assert.deepEqual([asked, count], [[503, 'the app cannot be asked (ECONNREFUSED)\n'], 0])
+})
+
 test('an app that redirects without end is asked ten times', async (t) => {
   let count = 0
   const port = await startApp(t, (_request, response) => {
