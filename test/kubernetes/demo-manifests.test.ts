@@ -57,7 +57,7 @@ const template = (deployment: KubernetesObject) => {
 
 test('every pod can be injected, without a warning', () => {
   for (const deployment of deployments) {
-    const injection = injectPod(template(deployment), defaultSettings('1'), true)
+    const injection = injectPod(template(deployment), defaultSettings('1'))
     assert.equal(injection.kind, 'injected', JSON.stringify(injection))
     assert.deepEqual(injection.kind === 'injected' && injection.warnings, [])
   }

@@ -21,6 +21,7 @@ const contained = (container: object, annotations = {}) =>
   specified({ containers: [{ name: 'app', ...container }] }, annotations)
 
 const refused: readonly PodTemplate[] = [
+  specified({ hostNetwork: 'true' as never }),
   specified({ hostNetwork: true }),
   specified({ os: { name: 'windows' } }),
   specified({ containers: [{ name: 'onbehalf' }] }),
@@ -60,7 +61,7 @@ const patternOf = (row: string) =>
 
 test('each reason for which a pod is refused is in the table, and nothing else is', () => {
   const reasons = refused.flatMap((pod) => {
-    const injection = injectPod(pod, defaultSettings('1'), true)
+    const injection = injectPod(pod, defaultSettings('1'))
     assert.equal(injection.kind, 'refused', JSON.stringify(pod))
     return injection.kind === 'refused' ? injection.reasons : []
   })

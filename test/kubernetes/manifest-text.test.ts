@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, type Document } from 'yaml'
 import { injectPod } from '../../deploy/kubernetes/injection/inject.ts'
+import type { PodSpec } from '../../deploy/kubernetes/injection/pod.ts'
 import { applyPatch } from '../../deploy/kubernetes/injection/patch.ts'
 import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
 import { injectManifest, uninjectManifest } from '../../deploy/kubernetes/manifest/manifest.ts'
@@ -142,6 +143,14 @@ const problems: Readonly<Record<string, readonly [string, RegExp]>> = {
     pod(`${plain}    args:\n    - |\n      # >>> onbehalf.dev (x)\n`),
     /marker/,
   ],
+  'an alias of nothing': [pod(plain, '  x: *a\n'), /cannot be read: Unresolved alias/],
+  'an alias of what holds it': [pod(plain, '  x: &x [*x]\n'), /cannot be read/],
+  'aliases of aliases': [
+    ['a', 'b', 'c', 'd']
+      .map((name, i, all) => `${name}: &${name} [${`${i === 0 ? 'x' : `*${all[i - 1]}`}, `.repeat(9)}]\n`)
+      .join(''),
+    /cannot be read: Excessive alias/,
+  ],
   'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /line 1.*no end/],
 }
 for (const [name, [text, why]] of Object.entries(problems))
@@ -157,6 +166,25 @@ test('what was changed in a block since is told, and what it replaced is given b
   const { text: plainAgain, changed: lines } = uninjectManifest(changed)
   assert.equal(plainAgain, text)
   assert.equal(lines.length, 1)
+})
+
+test('numbers and flags are those that kubectl reads', () => {
+  const flow = pod(
+    '  - {name: web, tty: yes, args: [22:22, 2001-12-14, on], readinessProbe: {tcpSocket: {port: 1_000}}}\n',
+    '  volumes: [{name: s, secret: {secretName: s, defaultMode: 0400, items: [{key: a, path: a, mode: 0o440}]}}]\n',
+  )
+  const [document] = parseAllDocuments(injected(flow), { version: '1.1' })
+  const { spec: read } = (document as Document).toJS() as { spec: PodSpec }
+  assert.deepEqual(read.volumes?.[0]?.['secret'], {
+    secretName: 's',
+    defaultMode: 0o400,
+    items: [{ key: 'a', path: 'a', mode: 0o440 }],
+  })
+  assert.deepEqual(read.containers[0]?.args, ['22:22', '2001-12-14', true])
+  assert.match(injected(flow), /tty: true\n/)
+  assert.match(injected(flow), /"port\\?":1000/)
+  for (const spec of ['hostNetwork: yes', 'securityContext: {runAsUser: 035230}'])
+    assert.equal(injectManifest(pod(plain, `  ${spec}\n`), settings).outcomes[0]?.injection.kind, 'refused')
 })
 
 test('kinds of others, and those without containers, are left alone', () => {
@@ -255,7 +283,7 @@ test('whatever the manifest and its style: what is meant, once, and taken back',
     fc.property(template, anyStyle, (pods, manner) => {
       const object = { apiVersion: 'apps/v1', kind: 'Deployment', spec: { template: pods } }
       const text = write(object, manner).join(manner.feed) + (manner.isOpenEnd ? '' : manner.feed)
-      const expected = injectPod(pods, settings, true)
+      const expected = injectPod(pods, settings)
       const result = injectManifest(text, settings)
       if (expected.kind !== 'injected') return assert.equal(result.text, text)
       assert.deepEqual(result.problems, [])

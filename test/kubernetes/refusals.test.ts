@@ -18,7 +18,7 @@ const pod = (more: object, given: Record<string, string> = named): PodTemplate =
 })
 
 function reasonsFor(template: PodTemplate): readonly string[] {
-  const injection = injectPod(template, settings, true)
+  const injection = injectPod(template, settings)
   return injection.kind === 'refused' ? injection.reasons : [injection.kind]
 }
 
@@ -127,6 +127,37 @@ test('without redirection the sidecar’s user and another mesh are no reasons',
   assert.deepEqual(reasonsFor(beside), ['injected'])
 })
 
+const malformed: readonly (readonly [object, string])[] = [
+  [{ containers: [app, null] }, 'spec.containers[1]: is no object'],
+  [{ hostNetwork: 'true' }, 'spec.hostNetwork: is no flag'],
+  [
+    { containers: [{ ...app, env: [{ name: 'OTEL_BSP_SCHEDULE_DELAY', value: 5000 }] }] },
+    'spec.containers[0].env[0].value: is no text',
+  ],
+  [{ containers: [{ ...app, ports: 80 }] }, 'spec.containers[0].ports: is no list'],
+  [{ securityContext: { runAsUser: '15000' } }, 'spec.securityContext.runAsUser: is no number'],
+  [
+    { initContainers: [{ name: 'a', livenessProbe: { httpGet: { port: true } } }] },
+    'spec.initContainers[0].livenessProbe.httpGet.port: is no port',
+  ],
+]
+test('what is no pod to an API server is refused by its place', () => {
+  for (const [more, reason] of malformed) assert.deepEqual(reasonsFor(pod(more)), [reason])
+})
+
+test('what is null is not there', () => {
+  const probe = { httpGet: null, tcpSocket: { port: 8080 }, grpc: null }
+  const container = { ...app, env: null, ports: null, livenessProbe: probe, lifecycle: { postStart: null } }
+  const given = pod({ containers: [container], initContainers: null, volumes: null, securityContext: null })
+  assert.deepEqual(reasonsFor(given), ['injected'])
+})
+
+test('the label says no, as the annotation does, and neither outdoes the other', () => {
+  const labels = { 'onbehalf.dev/inject': 'false' }
+  const annotations = { ...named, 'onbehalf.dev/inject': 'true' }
+  assert.deepEqual(reasonsFor({ metadata: { labels, annotations }, spec }), ['unchanged'])
+})
+
 test('a pod that says no is left alone, unless it says something wrong, too', () => {
   assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, { 'onbehalf.dev/inject': 'false' })), ['unchanged'])
   assert.match(reasonsFor(pod({}, { 'onbehalf.dev/inject': 'no' })).join(), /"no" is neither true nor false/)
@@ -136,7 +167,6 @@ test('who can change the redirection, or read the key, is warned about', () => {
   const injection = injectPod(
     pod({ shareProcessNamespace: true, containers: [{ ...app, securityContext: { privileged: true } }] }),
     settings,
-    true,
   )
   assert.ok(injection.kind === 'injected')
   assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
@@ -225,6 +255,6 @@ test('what the grace period leaves is for the drain, and a second at least', () 
 })
 
 test('what the kubelet would read as another variable reaches the sidecar as it was', () => {
-  const injection = injectPod(pod({}, { 'onbehalf.dev/service': '$(A) $$' }), settings, true)
+  const injection = injectPod(pod({}, { 'onbehalf.dev/service': '$(A) $$' }), settings)
   assert.match(JSON.stringify(injection), /"name":"ONBEHALF_SERVICE","value":"\$\$\(A\) \$\$\$\$"/)
 })

@@ -1,7 +1,8 @@
 // The whole decision: a pod and the settings in, a JSON patch or the reasons against it out. Pure.
 import { append } from './app-containers.ts'
 import { readAnnotations } from './annotations.ts'
-import { injectedKey, sidecarName } from './names.ts'
+import { faultsOfForm } from './form.ts'
+import { injectedKey, injectLabel, sidecarName } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { Metadata, PodTemplate } from './pod.ts'
@@ -19,11 +20,13 @@ export type Injection =
   | { readonly kind: 'unchanged'; readonly why: string }
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
 
-/** @param isAsked whether a pod is injected that does not say so itself. */
-export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean): Injection {
+/** Every pod is injected that does not say otherwise, by the annotation or by the label. */
+export function injectPod(pod: PodTemplate, settings: Settings): Injection {
   const { wishes, problems } = readAnnotations(pod.metadata?.annotations ?? {})
-  const isWanted = wishes.inject ?? isAsked
+  const isWanted = wishes.inject !== false && pod.metadata?.labels?.[injectLabel] !== 'false'
   if (!isWanted && problems.length === 0) return { kind: 'unchanged', why: 'injection is not asked for' }
+  const faults = faultsOfForm(pod)
+  if (faults.length > 0) return { kind: 'refused', reasons: faults }
   if (isInjected(pod)) return { kind: 'unchanged', why: 'it is injected already' }
   const plan = makePlan(pod, settings, wishes)
   const reasons = [...problems, ...reasonsAgainst(pod.spec, plan), ...plan.problems]

@@ -42,8 +42,8 @@ export function withoutBlocks(text: string): WithoutBlocks {
       left.push(line)
       continue
     }
-    const last = lines.findIndex((each, at) => at > i && endLine.test(each))
-    if (last < 0) throw new Error(`line ${i + 1}: the block that begins here has no end`)
+    const last = endAfter(lines, i)
+    if (last === undefined) throw new Error(`line ${i + 1}: the block that begins here has no end`)
     const inner = lines.slice(i + 1, last)
     if (digestOf(inner) !== endLine.exec(lines[last] as string)?.[1]) changed.push(i + 1)
     left.push(...inner.flatMap(original))
@@ -53,6 +53,11 @@ export function withoutBlocks(text: string): WithoutBlocks {
   }
   // A text without a line feed at its end got one before the block.
   return { text: left.join('\n').replace(isLastCut ? /\r$/ : /$^/, ''), blocks, changed }
+}
+
+function endAfter(lines: readonly string[], at: number): number | undefined {
+  for (let i = at + 1; i < lines.length; i++) if (endLine.test(lines[i] as string)) return i
+  return undefined
 }
 
 function original(line: string): string[] {

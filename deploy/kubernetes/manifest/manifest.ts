@@ -1,6 +1,6 @@
 // A manifest's text with its pods injected, and the text as it was before: nothing but whole lines is ever added or set aside.
 import { isDeepStrictEqual } from 'node:util'
-import { parseAllDocuments, type Document } from 'yaml'
+import type { Document } from 'yaml'
 import { injectPod, type Injection } from '../injection/inject.ts'
 import { applyPatch, beneath, pointer } from '../injection/patch.ts'
 import type { Settings } from '../injection/settings.ts'
@@ -8,6 +8,7 @@ import { markerPattern, withoutBlocks } from './blocks.ts'
 import { applyEdits, editsFor } from './edits.ts'
 import { Unreachable } from './places.ts'
 import { workloadsIn, type Workload } from './workloads.ts'
+import { parseYaml } from './yaml.ts'
 
 /** What became of one workload. */
 export interface Outcome {
@@ -25,7 +26,17 @@ export interface InjectedManifest {
 
 /** Every workload is injected that does not say otherwise. Never throws. */
 export function injectManifest(text: string, settings: Settings): InjectedManifest {
-  const documents = parse(text)
+  try {
+    return inject(text, settings)
+  } catch (error) {
+    // An alias that leads nowhere, to itself, or to too much; nesting without an end.
+    const [why = ''] = (error as Error).message.split('\n', 1)
+    return { text, outcomes: [], problems: [`cannot be read: ${why}`] }
+  }
+}
+
+function inject(text: string, settings: Settings): InjectedManifest {
+  const documents = parseYaml(text)
   const problems = [...documents.flatMap(problemsOf), ...unendedBlock(text)]
   if (problems.length > 0) return { text, outcomes: [], problems }
   const patched = documents.map((document) => patch(text, document, settings))
@@ -45,11 +56,6 @@ export function injectManifest(text: string, settings: Settings): InjectedManife
 
 /** @throws {Error} a block has no end. */
 export const uninjectManifest = withoutBlocks
-
-function parse(text: string): readonly Document[] {
-  const documents = parseAllDocuments(text, { keepSourceTokens: true, merge: true })
-  return 'empty' in documents ? [] : documents
-}
 
 function problemsOf(document: Document): string[] {
   const errors = document.errors.map(({ message }) => message.split('\n', 1)[0] as string)
@@ -92,7 +98,7 @@ function injectWorkload(
   { pod, path }: Workload,
   settings: Settings,
 ): Injection {
-  const injection = injectPod(pod, settings, true)
+  const injection = injectPod(pod, settings)
   if (injection.kind !== 'injected') return injection
   try {
     editsFor(text, document, beneath(pointer(...path), injection.operations))
@@ -105,7 +111,7 @@ function injectWorkload(
 
 /** Better no manifest than a wrong one. */
 function faultOf(injected: string, text: string, expected: readonly unknown[]): string | undefined {
-  const documents = parse(injected)
+  const documents = parseYaml(injected)
   const isAsMeant =
     documents.every(({ errors }) => errors.length === 0) &&
     isDeepStrictEqual(
