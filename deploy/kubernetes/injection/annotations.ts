@@ -211,7 +211,7 @@ export const annotations = {
   },
   'cpu-request': {
     values: 'CPUs, such as `100m` or `0.5`',
-    default: '`50m`, at most the limit',
+    default: '`50m`, at most the limit; none where the pod as a whole has CPUs (`spec.resources`)',
     about: 'Of the sidecar.',
     read: cpu,
   },
@@ -223,13 +223,13 @@ export const annotations = {
   },
   'memory-request': {
     values: 'an amount, such as `64Mi`',
-    default: '`96Mi`, at most the limit',
+    default: '`96Mi`, at most the limit; none where the pod as a whole has memory',
     about: 'Of the sidecar.',
     read: memory,
   },
   'memory-limit': {
     values: 'an amount',
-    default: '`256Mi`, at least the request',
+    default: '`256Mi`, at least the request; none where the pod as a whole has memory',
     about: 'Of the sidecar.',
     read: memory,
   },

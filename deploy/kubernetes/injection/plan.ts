@@ -64,7 +64,7 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       mounts: volumes.map(({ mount }) => mount),
       preload: preloaded.names.size > 0,
     }),
-    redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes) : undefined,
+    redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes, spec) : undefined,
     volumes,
     appOperations: [...probes.operations, ...additions],
     warnings: [
