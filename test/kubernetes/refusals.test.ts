@@ -25,6 +25,16 @@ function reasonsFor(template: PodTemplate): readonly string[] {
 const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   ['the node’s network', pod({ hostNetwork: true }), /^hostNetwork: /],
   ['Windows', pod({ os: { name: 'windows' } }), /^os: /],
+  [
+    'Windows, by the nodes that are selected',
+    pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } }),
+    /^os: /,
+  ],
+  [
+    'the name of a port of the sidecar',
+    pod({ containers: [{ name: 'app', ports: [{ name: 'onbehalf-in', containerPort: 8080 }] }] }),
+    /port onbehalf-in is one of the sidecar's own/,
+  ],
   ['a container of our name', pod({ containers: [app, { name: 'onbehalf' }] }), /called onbehalf already/],
   [
     'an init container of our name',
@@ -127,6 +137,11 @@ test('without redirection the sidecar’s user and another mesh are no reasons',
   assert.deepEqual(reasonsFor(beside), ['injected'])
 })
 
+test('what mirrors a static pod is left alone: a kubelet deletes one that is changed', () => {
+  const annotations = { ...named, 'kubernetes.io/config.mirror': 'a1' }
+  assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, annotations)), ['unchanged'])
+})
+
 const malformed: readonly (readonly [object, string])[] = [
   [{ containers: [app, null] }, 'spec.containers[1]: is no object'],
   [{ hostNetwork: 'true' }, 'spec.hostNetwork: is no flag'],
@@ -171,6 +186,8 @@ test('who can change the redirection, or read the key, is warned about', () => {
   assert.ok(injection.kind === 'injected')
   assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
   assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
+  const beside = injectPod(pod({ hostPID: true }), settings)
+  assert.ok(beside.kind === 'injected' && beside.warnings.some((warning) => warning.startsWith('hostPID: ')))
 })
 
 const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {

@@ -22,6 +22,8 @@ export type Injection =
 
 /** Every pod is injected that does not say otherwise, by the annotation or by the label. */
 export function injectPod(pod: PodTemplate, settings: Settings): Injection {
+  if (isMirror(pod))
+    return { kind: 'unchanged', why: 'it mirrors a static pod, which is not made by an API server' }
   const { wishes, problems } = readAnnotations(pod.metadata?.annotations ?? {})
   const isWanted = wishes.inject !== false && pod.metadata?.labels?.[injectLabel] !== 'false'
   if (!isWanted && problems.length === 0) return { kind: 'unchanged', why: 'injection is not asked for' }
@@ -36,6 +38,11 @@ export function injectPod(pod: PodTemplate, settings: Settings): Injection {
     operations: operationsOf(pod, plan),
     warnings: [...warningsAbout(pod.spec, plan), ...plan.warnings],
   }
+}
+
+/** The kubelet deletes one that is changed; and one that mirrors no pod of its own, so nobody gets around a sidecar by it. */
+function isMirror({ metadata }: PodTemplate): boolean {
+  return metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined
 }
 
 /** By the annotation and the container: neither alone is enough. */

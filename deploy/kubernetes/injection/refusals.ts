@@ -1,5 +1,5 @@
 // Why a pod cannot be injected, and what of it weakens the injection.
-import { ports, redirectName, sidecarName, sidecarUid } from './names.ts'
+import { portNames, ports, redirectName, sidecarName, sidecarUid } from './names.ts'
 import type { Container, PodSpec } from './pod.ts'
 import type { Intercept, SidecarForm } from './settings.ts'
 
@@ -22,7 +22,7 @@ export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
     ...(spec.hostNetwork === true
       ? ['hostNetwork: the rules and the ports of the sidecar would be those of the node']
       : []),
-    ...(spec.os?.name === 'windows' ? ['os: the sidecar runs on Linux'] : []),
+    ...(isForWindows(spec) ? ['os: the sidecar runs on Linux'] : []),
     ...clashingNames(spec, all),
     ...all.flatMap(clashingPorts),
     ...clashingUsers(spec, all, manner),
@@ -34,6 +34,11 @@ export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
       : []),
     ...(manner.sidecar === 'classic' ? earlySidecars(spec) : []),
   ]
+}
+
+/** Most say so by the selector alone. */
+function isForWindows({ os, nodeSelector }: PodSpec): boolean {
+  return os?.name === 'windows' || nodeSelector?.['kubernetes.io/os'] === 'windows'
 }
 
 /** What starts before a classic sidecar cannot be asked by it. */
@@ -55,9 +60,9 @@ export function warningsAbout(spec: PodSpec, { intercept }: Manner): string[] {
     ...(intercept === 'redirect' && able.length > 0
       ? [`${able.join(', ')}: may change the redirection (privileged, or NET_ADMIN)`]
       : []),
-    ...(spec.shareProcessNamespace === true
-      ? ['shareProcessNamespace: a container that runs as root can read the sidecar’s key']
-      : []),
+    ...(['shareProcessNamespace', 'hostPID'] as const)
+      .filter((key) => spec[key] === true)
+      .map((key) => `${key}: a container that runs as root can read the sidecar’s key`),
   ]
 }
 
@@ -76,11 +81,16 @@ function clashingNames({ volumes }: PodSpec, all: readonly Container[]): string[
   ]
 }
 
+/** Of two ports with one name a Service means the app's. */
 function clashingPorts({ name, ports: declared }: Container): string[] {
-  const own: ReadonlySet<number> = new Set(Object.values(ports))
+  const own: ReadonlySet<number | string | undefined> = new Set<number | string>([
+    ...Object.values(ports),
+    ...Object.values(portNames),
+  ])
   return (declared ?? [])
-    .filter(({ containerPort }) => own.has(containerPort))
-    .map(({ containerPort }) => `container ${name}: port ${containerPort} is one of the sidecar's own`)
+    .flatMap((port) => [port.containerPort, port.name])
+    .filter((port) => own.has(port))
+    .map((port) => `container ${name}: port ${port} is one of the sidecar's own`)
 }
 
 /** Whoever runs as the sidecar's user is not redirected. */
