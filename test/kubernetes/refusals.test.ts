@@ -83,6 +83,14 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
     ),
     /mounts something at \/opt\/onbehalf/,
   ],
+  [
+    'a mount beneath the preload',
+    pod(
+      { containers: [{ ...app, volumeMounts: [{ name: 'v', mountPath: '/opt//onbehalf/./x/' }] }] },
+      { ...named, 'onbehalf.dev/preload': 'true' },
+    ),
+    /mounts something at \/opt\/onbehalf/,
+  ],
   ['no service', pod({}, {}), /onbehalf\.dev\/service: is missing/],
   [
     'a misspelt annotation',
@@ -263,6 +271,18 @@ for (const [name, [good, bad]] of Object.entries(values))
 
 test('an annotation that is no text is said to need quotes', () => {
   assert.match(readAnnotations({ 'onbehalf.dev/inject': true }).problems.join(), /put it in quotes/)
+})
+
+test('where the sidecar is guaranteed all that it may use, what redirects is, too', () => {
+  const limited = { ...named, 'onbehalf.dev/cpu-limit': '1', 'onbehalf.dev/memory-limit': '256Mi' }
+  const guaranteed = {
+    ...limited,
+    'onbehalf.dev/cpu-request': '1000m',
+    'onbehalf.dev/memory-request': '256Mi',
+  }
+  const redirection = /"requests":\{"cpu":"1","memory":"64Mi"\},"limits":\{"cpu":"1","memory":"64Mi"\}/
+  assert.match(JSON.stringify(injectPod(pod({}, guaranteed), settings)), redirection)
+  assert.doesNotMatch(JSON.stringify(injectPod(pod({}, limited), settings)), redirection)
 })
 
 test('what the grace period leaves is for the drain, and a second at least', () => {

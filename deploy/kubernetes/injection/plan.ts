@@ -1,4 +1,5 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
+import { posix } from 'node:path'
 import { addToApp, otherProxies } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
 import { findAppPort } from './app-port.ts'
@@ -135,10 +136,17 @@ function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Prel
             `container ${name}: NODE_OPTIONS comes from elsewhere, so the preload cannot be added to it`,
         ),
       ...chosen
-        .filter(({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === places.preload))
+        .filter(({ volumeMounts }) =>
+          volumeMounts?.some(({ mountPath }) => isWithin(mountPath, places.preload)),
+        )
         .map(({ name }) => `container ${name}: mounts something at ${places.preload} already`),
     ],
   }
+}
+
+/** Beneath what is mounted read-only nothing can be mounted. */
+function isWithin(place: string, folder: string): boolean {
+  return `${posix.normalize(place)}/`.startsWith(`${folder}/`)
 }
 
 function nodeOptions({ env }: Container): EnvironmentVariable | undefined {

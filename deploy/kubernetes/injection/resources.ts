@@ -43,13 +43,22 @@ export function sidecarResources(wishes: Wishes, ofPod: PodResources): Resources
   )
 }
 
-/** It has a limit of CPU where the sidecar has one: a quota may ask that of every container. */
+/**
+ * It has a limit of CPU where the sidecar has one: a quota may ask that of every container. It is guaranteed what it may
+ * use where the sidecar is, or the pod would not be of that class.
+ */
 export function redirectResources(wishes: Wishes, ofPod: PodResources): Resources {
-  const own = {
-    requests: { cpu: lesser('10m', wishes['cpu-limit']), memory: '16Mi' },
-    limits: { ...cpuLimits(wishes), memory: '64Mi' },
-  }
+  const limits = { ...cpuLimits(wishes), memory: '64Mi' }
+  const least = { cpu: lesser('10m', wishes['cpu-limit']), memory: '16Mi' }
+  const own = { requests: isGuaranteed(wishes) ? limits : least, limits }
   return withoutShared(own, ofPod, () => false)
+}
+
+function isGuaranteed(wishes: Wishes): boolean {
+  return (['cpu', 'memory'] as const).every((name) => {
+    const [request, limit] = [wishes[`${name}-request`], wishes[`${name}-limit`]]
+    return request !== undefined && limit !== undefined && amountOf(request) === amountOf(limit)
+  })
 }
 
 type Amounts = Readonly<Record<string, string>>
