@@ -75,6 +75,7 @@ const styles: Readonly<Record<string, string>> = {
     `${plain}    command:\n    - sh\n    - -c\n    - |+\n      echo a\n\n      # no comment\n\n\n`,
   ),
   'a text that goes on, at the end': pod(plain, '  x: |\n    a\n    b\n'),
+  'a text without a line feed, as it is meant': pod(plain, '  x: |-\n    a'),
   'a folded text at the end': pod(plain, '  x: >-\n    a\n\n    b\n'),
   'a plain text over lines': pod(`${plain}    args:\n    - one\n      two\n      three\n`),
   'the probe first': pod('  - readinessProbe:\n      httpGet: {path: /, port: 80}\n    name: web\n'),
@@ -152,6 +153,11 @@ const problems: Readonly<Record<string, readonly [string, RegExp]>> = {
     /cannot be read: Excessive alias/,
   ],
   'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /line 1.*no end/],
+  'a block that begins in another': [`# >>> onbehalf.dev (x)\n${injected(pod(plain))}`, /line 1.*no end/],
+  'a text without a line feed, at the end': [
+    pod(plain, '  x: |\n    a'),
+    /end its last line with a line feed/,
+  ],
 }
 for (const [name, [text, why]] of Object.entries(problems))
   test(`a manifest that is wrong stays as it is: ${name}`, () => {
@@ -185,6 +191,11 @@ test('numbers and flags are those that kubectl reads', () => {
   assert.match(injected(flow), /"port\\?":1000/)
   for (const spec of ['hostNetwork: yes', 'securityContext: {runAsUser: 035230}'])
     assert.equal(injectManifest(pod(plain, `  ${spec}\n`), settings).outcomes[0]?.injection.kind, 'refused')
+})
+
+test('a block whose end is gone takes nothing else with it', () => {
+  const text = injected(pod(`${plain}    readinessProbe:\n      httpGet: {port: 80}\n`))
+  assert.throws(() => uninjectManifest(text.replace(/ *# <<<.*\n/, '')), /has no end/)
 })
 
 test('kinds of others, and those without containers, are left alone', () => {

@@ -154,6 +154,10 @@ const malformed: readonly (readonly [object, string])[] = [
   [{ containers: [app, null] }, 'spec.containers[1]: is no object'],
   [{ hostNetwork: 'true' }, 'spec.hostNetwork: is no flag'],
   [
+    { containers: [{ ...app, volumeMounts: [{ name: 'a' }] }] },
+    'spec.containers[0].volumeMounts[0].mountPath: is no name',
+  ],
+  [
     { containers: [{ ...app, env: [{ name: 'OTEL_BSP_SCHEDULE_DELAY', value: 5000 }] }] },
     'spec.containers[0].env[0].value: is no text',
   ],

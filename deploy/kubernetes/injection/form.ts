@@ -1,6 +1,7 @@
 // Whether what an injection reads of a pod has the form that Kubernetes' API gives it: of a file nobody has checked that yet.
 
-type Form = 'text' | 'number' | 'flag' | 'port' | readonly [Form] | { readonly [key: string]: Form }
+type Word = 'name' | 'text' | 'number' | 'flag' | 'port'
+type Form = Word | readonly [Form] | { readonly [key: string]: Form }
 
 const handler: Form = {
   httpGet: {
@@ -8,19 +9,19 @@ const handler: Form = {
     port: 'port',
     host: 'text',
     scheme: 'text',
-    httpHeaders: [{ name: 'text', value: 'text' }],
+    httpHeaders: [{ name: 'name', value: 'text' }],
   },
   tcpSocket: { port: 'port', host: 'text' },
   grpc: { port: 'number', service: 'text' },
 }
 const probe: Form = { ...handler, timeoutSeconds: 'number' }
 const container: Form = {
-  name: 'text',
+  name: 'name',
   restartPolicy: 'text',
   ports: [{ name: 'text', containerPort: 'number', protocol: 'text' }],
-  env: [{ name: 'text', value: 'text' }],
+  env: [{ name: 'name', value: 'text' }],
   envFrom: [{}],
-  volumeMounts: [{ name: 'text', mountPath: 'text' }],
+  volumeMounts: [{ name: 'name', mountPath: 'name' }],
   startupProbe: probe,
   readinessProbe: probe,
   livenessProbe: probe,
@@ -33,7 +34,7 @@ const pod: Form = {
   spec: {
     containers: [container],
     initContainers: [container],
-    volumes: [{ name: 'text' }],
+    volumes: [{ name: 'name' }],
     hostNetwork: 'flag',
     hostPID: 'flag',
     shareProcessNamespace: 'flag',
@@ -46,13 +47,13 @@ const pod: Form = {
   },
 }
 
-/** As `path: what is wrong`. Fields that are missing, or null, are none of its concern. */
+/** As `path: what is wrong`. Fields that are missing, or null, are none of its concern, but for names. */
 export function faultsOfForm(template: unknown): string[] {
   return faultsIn(template, pod, '')
 }
 
 function faultsIn(value: unknown, form: Form, path: string): string[] {
-  if (value === undefined || value === null) return []
+  if (value === undefined || value === null) return form === 'name' ? [`${path}: is no name`] : []
   if (typeof form === 'string') return isOf(form, value) ? [] : [`${path}: is no ${form}`]
   if (isList(form)) {
     if (!isList(value)) return [`${path}: is no list`]
@@ -65,9 +66,9 @@ function faultsIn(value: unknown, form: Form, path: string): string[] {
   )
 }
 
-function isOf(form: 'text' | 'number' | 'flag' | 'port', value: unknown): boolean {
+function isOf(form: Word, value: unknown): boolean {
   if (form === 'port') return typeof value === 'string' || typeof value === 'number'
-  return typeof value === { text: 'string', number: 'number', flag: 'boolean' }[form]
+  return typeof value === { name: 'string', text: 'string', number: 'number', flag: 'boolean' }[form]
 }
 
 function isList<T>(value: T): value is T & readonly unknown[] {

@@ -55,8 +55,13 @@ export function withoutBlocks(text: string): WithoutBlocks {
   return { text: left.join('\n').replace(isLastCut ? /\r$/ : /$^/, ''), blocks, changed }
 }
 
+/** None begins within another: what stands between would be lost. */
 function endAfter(lines: readonly string[], at: number): number | undefined {
-  for (let i = at + 1; i < lines.length; i++) if (endLine.test(lines[i] as string)) return i
+  for (let i = at + 1; i < lines.length; i++) {
+    const line = lines[i] as string
+    if (endLine.test(line)) return i
+    if (beginLine.test(line)) return undefined
+  }
   return undefined
 }
 

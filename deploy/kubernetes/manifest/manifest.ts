@@ -8,7 +8,7 @@ import { markerPattern, withoutBlocks } from './blocks.ts'
 import { applyEdits, editsFor } from './edits.ts'
 import { Unreachable } from './places.ts'
 import { workloadsIn, type Workload } from './workloads.ts'
-import { parseYaml } from './yaml.ts'
+import { endsInBlock, parseYaml } from './yaml.ts'
 
 /** What became of one workload. */
 export interface Outcome {
@@ -42,10 +42,10 @@ function inject(text: string, settings: Settings): InjectedManifest {
   const patched = documents.map((document) => patch(text, document, settings))
   const outcomes = patched.flatMap((each) => each.outcomes)
   if (outcomes.some(({ injection }) => injection.kind === 'refused')) return { text, outcomes, problems }
-  const injected = applyEdits(
-    text,
-    patched.flatMap(({ edits }) => edits),
-  )
+  const edits = patched.flatMap((each) => each.edits)
+  if (edits.length > 0 && endsInBlock(text))
+    return { text, outcomes, problems: ['cannot be edited as text: end its last line with a line feed'] }
+  const injected = applyEdits(text, edits)
   const fault = faultOf(
     injected,
     text,

@@ -1,5 +1,5 @@
 // YAML as kubectl reads and writes it: that of version 1.1, in which `yes` is no text and `0400` is octal, without sexagesimals and times.
-import { parseAllDocuments, stringify, type Document, type Tags } from 'yaml'
+import { parseAllDocuments, stringify, visit, type Document, type Tags } from 'yaml'
 
 const left: ReadonlySet<unknown> = new Set(
   ['timestamp', 'set', 'omap', 'pairs'].map((name) => `tag:yaml.org,2002:${name}`),
@@ -21,6 +21,21 @@ export function parseYaml(text: string): readonly Document[] {
     merge: true,
   })
   return 'empty' in documents ? [] : documents
+}
+
+/** Whether a text in `|` or `>` has no line feed at its end for kubectl, since the file ends there: with one it is another text. */
+export function endsInBlock(text: string): boolean {
+  if (text.endsWith('\n')) return false
+  let isWithin = false
+  const last = parseYaml(text).at(-1)
+  if (last === undefined) return false
+  visit(last, {
+    Scalar(_, { type, range, value }) {
+      const isKept = type?.startsWith('BLOCK_') === true && String(value).endsWith('\n')
+      isWithin ||= isKept && (range?.[2] ?? 0) >= text.length
+    },
+  })
+  return isWithin
 }
 
 /** Quoted is what any version reads as something else. */
