@@ -139,8 +139,11 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [['--overlay', 'monitor'], /--overlay: "monitor" is none of own-certificates, cert-manager, monitoring/],
   [['--overlay', 'cert-manager', '--overlay', 'own-certificates'], /--overlay: say one of/],
   [['--namespace', 'Mesh'], /--namespace: "Mesh" is no name of a namespace/],
-  [['--image', 'a b'], /"--image=a b" has no value, or has space in it/],
-  [['--image='], /"--image=" has no value/],
+  [['--image', 'a b'], /--image: "a b" is no image/],
+  [['--image='], /--image: "" is no image/],
+  [['--namespace', 'kube-system'], /--namespace: "kube-system" is the cluster's/],
+  [['--redirect-image', 'a b'], /--redirect-image: "a b" is no image/],
+  [['--mesh', 'Mesh'], /--mesh: "Mesh" is no name of an object/],
   [['--sidecar', 'natve'], /--sidecar: "natve" is none of native, classic/],
 ]
 for (const [args, why] of wrong)
