@@ -198,6 +198,11 @@ test('a block whose end is gone takes nothing else with it', () => {
   assert.throws(() => uninjectManifest(text.replace(/ *# <<<.*\n/, '')), /has no end/)
 })
 
+test('what is in kube-system is left alone', () => {
+  const text = pod(plain).replace('name: web', 'namespace: kube-system')
+  assert.equal(injected(text), text)
+})
+
 test('kinds of others, and those without containers, are left alone', () => {
   const text = `apiVersion: example.com/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n---\nkind: Service\n`
   assert.equal(injected(text), text)

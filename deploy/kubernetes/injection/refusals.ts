@@ -62,7 +62,10 @@ export function warningsAbout(spec: PodSpec, { intercept }: Manner): string[] {
       : []),
     ...(['shareProcessNamespace', 'hostPID'] as const)
       .filter((key) => spec[key] === true)
-      .map((key) => `${key}: a container that runs as root can read the sidecar’s key`),
+      .map(
+        (key) =>
+          `${key}: a container that runs as root, or as user ${sidecarUid}, can read the sidecar’s key`,
+      ),
   ]
 }
 

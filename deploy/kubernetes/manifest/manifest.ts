@@ -95,9 +95,10 @@ function patch(text: string, document: Document, settings: Settings) {
 function injectWorkload(
   text: string,
   document: Document,
-  { pod, path }: Workload,
+  { pod, path, namespace }: Workload,
   settings: Settings,
 ): Injection {
+  if (namespace === 'kube-system') return { kind: 'unchanged', why: 'nothing in kube-system is injected' }
   const injection = injectPod(pod, settings)
   if (injection.kind !== 'injected') return injection
   try {
