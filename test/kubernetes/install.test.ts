@@ -51,6 +51,15 @@ test('without options: the injector with certificates of its own, the namespace 
   assert.equal(objects[0]?.kind, 'Namespace')
 })
 
+test('applied again, the Secret of the injector keeps its data and its type', async () => {
+  const secrets = (await installed()).filter(({ kind }) => kind === 'Secret')
+  // Both ways of applying remove only what was applied before.
+  assert.deepEqual(
+    secrets.map((secret) => Object.keys(secret)),
+    [['apiVersion', 'kind', 'metadata']],
+  )
+})
+
 test('several overlays are one stream, and cert-manager takes the place of own certificates', async () => {
   const objects = await installed('--overlay', 'monitoring', '--overlay', 'cert-manager')
   const expected = ['cert-manager', 'monitoring'].flatMap((name) =>
