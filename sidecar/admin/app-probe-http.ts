@@ -23,34 +23,39 @@ const notSent = new Set(['host', 'content-length', 'transfer-encoding', 'trailer
 
 /** @returns why the app is not well; undefined where it is. @throws {Error} it cannot be asked. */
 export async function askByHttp(probe: HttpProbe, asking: Asking): Promise<string | undefined> {
-  let sent = firstRequest(probe, asking)
+  const end = await follow(firstRequest(probe, asking), (sent) => exchange(sent, asking, readBody, offered))
+  return typeof end === 'number' ? whyNot(end) : end
+}
+
+/**
+ * As the kubelet asks for a hook (pkg/kubelet/lifecycle): whatever is answered, and however that ends, the hook has run;
+ * where HTTPS is answered in clear text, HTTP is tried.
+ * @returns why it has not. @throws {Error} it cannot be asked.
+ */
+export async function runHook(probe: HttpProbe, asking: Asking): Promise<string | undefined> {
+  const first = firstRequest(probe, asking)
+  const ask = (sent: Sent) => exchange(sent, asking, (body) => readBody(body).catch(() => undefined))
+  const end = await follow(first, ask).catch((error: unknown) => {
+    if (!speaksClearText(error)) throw error
+    return follow({ ...first, url: new URL(first.url.href.replace(/^https/, 'http')) }, ask)
+  })
+  return typeof end === 'number' ? undefined : end
+}
+
+/** @returns the last status; or why there is none: where the redirects lead. */
+async function follow(first: Sent, ask: (sent: Sent) => Promise<Said>): Promise<number | string> {
+  let sent = first
   const { hostname } = sent.url
   for (let made = 1; ; made++) {
-    const { status, location } = await exchange(sent, asking, readBody, offered)
-    if (!redirects.has(status) || location === undefined) return whyNot(status)
+    const { status, location } = await ask(sent)
+    if (!redirects.has(status) || location === undefined) return status
     const url = URL.parse(location, sent.url)
     if (url === null) return 'the app redirects to what is no address'
-    if (url.hostname !== hostname) return undefined
+    if (url.hostname !== hostname) return status
     if (!/^https?:$/.test(url.protocol)) return 'the app redirects to what is not HTTP'
     if (made === maxRequests) return `the app redirects ${maxRequests} times`
     const host = URL.canParse(location) ? url.host : sent.host
     sent = { ...sent, url, host, target: url.pathname + url.search }
-  }
-}
-
-/**
- * As the kubelet asks for a hook (pkg/kubelet/lifecycle): whatever is answered, the hook has run; where HTTPS is
- * answered in clear text, HTTP is tried.
- * @throws {Error} it cannot be asked.
- */
-export async function runHook(probe: HttpProbe, asking: Asking): Promise<undefined> {
-  const sent = firstRequest(probe, asking)
-  try {
-    await exchange(sent, asking, async () => undefined)
-  } catch (error) {
-    if (!speaksClearText(error)) throw error
-    const url = new URL(sent.url.href.replace(/^https/, 'http'))
-    await exchange({ ...sent, url }, asking, async () => undefined)
   }
 }
 

@@ -319,6 +319,31 @@ test('a hook has run whatever the app answers, as for the kubelet, in clear text
     assert.deepEqual(await ask(t, { http: { port, scheme } }, { path: hookPath }), [200, 'ok\n'])
 })
 
+test('a hook goes where it is redirected, and lasts until the answer ends, as for the kubelet', async (t) => {
+  const said: string[] = []
+  const port = await startApp(t, ({ url = '' }, response) => {
+    if (url === '/begin') return void response.writeHead(302, { location: '/flush' }).end()
+    response.writeHead(200).flushHeaders()
+    setTimeout(() => {
+      said.push(url)
+      response.end()
+    }, 50)
+  })
+  const begin = { http: { port, path: '/begin' } }
+  assert.deepEqual(await ask(t, begin, { path: hookPath }), [200, 'ok\n'])
+  assert.deepEqual(said, ['/flush'])
+})
+
+test('a hook has run, too, where its answer breaks off', async (t) => {
+  const port = await startApp(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': '9' }).flushHeaders()
+    setImmediate(() => response.destroy())
+  })
+  assert.deepEqual(await ask(t, { http: { port } }, { path: hookPath }), [200, 'ok\n'])
+  const [status] = await ask(t, { http: { port } })
+  assert.equal(status, 503)
+})
+
 test('a hook that cannot be run is not answered: to the kubelet any answer means that it has run', async (t) => {
   const port = await freePort()
   await assert.rejects(ask(t, { http: { port } }, { path: hookPath }), /socket hang up|ECONNRESET/)
