@@ -111,7 +111,7 @@ const unreachable: Readonly<Record<string, readonly [string, RegExp]>> = {
       metadata: { labels: { 'app.kubernetes.io/name': 'A' } },
       spec: { containers: [{ name: 'a' }] },
     }),
-    /JSON.*only block style/,
+    /JSON.*write it line by line/,
   ],
   'an alias': [
     `x: &c\n- name: web\n${pod('').replace('containers:\n', 'containers: *c\n')}`,
@@ -142,13 +142,13 @@ const problems: Readonly<Record<string, readonly [string, RegExp]>> = {
     pod(`${plain}    args:\n    - |\n      # >>> onbehalf.dev (x)\n`),
     /marker/,
   ],
-  'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /line 1.*no end/],
+  'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /^1: .*no end/],
 }
 for (const [name, [text, why]] of Object.entries(problems))
   test(`a manifest that is wrong stays as it is: ${name}`, () => {
     const result = injectManifest(text, settings)
     assert.equal(result.text, text)
-    assert.match(result.problems.join('\n'), why)
+    assert.match(result.problems.map(({ place, what }) => `${place}: ${what}`).join('\n'), why)
   })
 
 test('what was changed in a block since is told, and what it replaced is given back', () => {

@@ -4,6 +4,8 @@ import type { PodTemplate } from '../injection/pod.ts'
 export interface Workload {
   /** As kubectl names it: `Deployment/web`. */
   readonly title: string
+  /** Where it is in the document itself: `[]`, or of a List `['items', '0']`. */
+  readonly object: readonly string[]
   /** Where the pod is in the document: `['spec', 'template']`. */
   readonly path: readonly string[]
   readonly pod: PodTemplate
@@ -32,7 +34,14 @@ export function workloadsIn(object: unknown, path: readonly string[] = []): read
   if (within === undefined || !groups.test(String(apiVersion))) return []
   const pod = within.reduce<unknown>((value, key) => fields(value)[key], object)
   if (!Array.isArray(fields(fields(pod)['spec'])['containers'])) return []
-  return [{ title: `${kind}/${nameOf(metadata)}`, path: [...path, ...within], pod: pod as PodTemplate }]
+  return [
+    {
+      title: `${kind}/${nameOf(metadata)}`,
+      object: path,
+      path: [...path, ...within],
+      pod: pod as PodTemplate,
+    },
+  ]
 }
 
 function nameOf(metadata: unknown): string {
