@@ -58,8 +58,6 @@ function readAsked(args: string[]): Installation | undefined {
   const words = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}=${value}`],
   )
-  const strange = words.find((word) => /\s|=$/.test(word))
-  if (strange !== undefined) throw new Error(`"${strange}" has no value, or has space in it`)
   return {
     overlays: overlaysOf(overlay),
     namespace: namespaceOf(namespace),
@@ -81,6 +79,9 @@ function overlaysOf(names: readonly string[]): Overlay[] {
 function namespaceOf(name: string): string {
   if (!/^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name))
     throw new Error(`--namespace: "${name}" is no name of a namespace`)
+  // What is installed labels it, and is removed with it.
+  if (/^(default|kube-.*)$/.test(name))
+    throw new Error(`--namespace: "${name}" is the cluster's: the injector has one of its own`)
   return name
 }
 

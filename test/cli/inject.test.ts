@@ -131,6 +131,12 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     ['inject', '-f', 'web.yaml', '--certificate-source', 'secret/'],
     /--certificate-source: "secret\/" is none of/,
   ],
+  [['inject', '-f', 'web.yaml', '--redirect-image', ''], /--redirect-image: "" is no name of an image/],
+  [['inject', '-f', 'web.yaml', '--mesh', 'A_b'], /--mesh: "A_b" is no name of an object/],
+  [
+    ['inject', '-f', 'web.yaml', '--certificate', 'spiffe'],
+    /no option --certificate; did you mean "--certificate-source"\?/,
+  ],
   [['inject', '-f', 'latin1.yaml'], /latin1\.yaml is not UTF-8/],
   [['inject', 'web.yaml'], /a manifest is named by -f: -f web\.yaml/],
   [['inject', '-f', '-', '-f', '-'], /standard input can be read once/],

@@ -29,6 +29,7 @@ const refused: readonly PodTemplate[] = [
   contained({ securityContext: { runAsUser: 15_000 } }),
   specified({ securityContext: { runAsUser: 15_000 } }),
   specified({ containers: [{ name: 'istio-proxy' }] }),
+  specified({ containers: [{ name: 'linkerd-proxy' }] }),
   specified({ restartPolicy: 'Never' }, { 'onbehalf.dev/sidecar': 'classic' }),
   annotated({ 'onbehalf.dev/prelaod': 'true' }),
   annotated({ 'onbehalf.dev/sidecar': 'natve' }),

@@ -148,8 +148,11 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [['--overlay', 'monitor'], /--overlay: "monitor" is none of own-certificates, cert-manager, monitoring/],
   [['--overlay', 'cert-manager', '--overlay', 'own-certificates'], /--overlay: say one of/],
   [['--namespace', 'Mesh'], /--namespace: "Mesh" is no name of a namespace/],
-  [['--image', 'a b'], /"--image=a b" has no value, or has space in it/],
-  [['--image='], /"--image=" has no value/],
+  [['--image', 'a b'], /--image: "a b" is no name of an image/],
+  [['--image='], /--image: "" is no name of an image/],
+  [['--mesh', 'A_b'], /--mesh: "A_b" is no name of an object/],
+  [['--namespace', 'kube-system'], /--namespace: "kube-system" is the cluster's/],
+  [['--namespace', 'default'], /--namespace: "default" is the cluster's/],
   [['--sidecar', 'natve'], /--sidecar: "natve" is none of native, classic/],
 ]
 for (const [args, why] of wrong)

@@ -49,8 +49,33 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   ],
   [
     'another mesh that redirects',
-    pod({ containers: [app, { name: 'istio-proxy' }] }),
-    /istio-proxy redirects .*intercept: none/,
+    pod({ containers: [app, { name: 'linkerd-proxy' }] }),
+    /linkerd-proxy redirects .*intercept: none/,
+  ],
+  [
+    'another mesh that has our ports, also without redirection',
+    pod({ containers: [app, { name: 'istio-proxy' }] }, { ...named, 'onbehalf.dev/intercept': 'none' }),
+    /^istio-proxy listens at ports of the sidecar/,
+  ],
+  [
+    'another mesh that has our ports, as a native sidecar of its own',
+    pod({ initContainers: [{ name: 'kuma-sidecar', restartPolicy: 'Always' }] }),
+    /^kuma-sidecar listens at ports of the sidecar/,
+  ],
+  [
+    'an unknown annotation whose words stand in several',
+    pod({}, { ...named, 'onbehalf.dev/exclude-ports': '80' }),
+    /is not known; there is: exclude-inbound-ports, exclude-outbound-ports$/,
+  ],
+  [
+    'a wrong item of a list, by itself',
+    pod({}, { ...named, 'onbehalf.dev/exclude-inbound-ports': '80, x' }),
+    /"80, x" holds "x", which is no port/,
+  ],
+  [
+    'no service, and how to leave the pod out',
+    pod({}, {}),
+    /onbehalf\.dev\/service: is missing.*leave the pod out by onbehalf\.dev\/inject: "false"/,
   ],
   [
     'a classic sidecar in a pod that ends',
@@ -121,7 +146,7 @@ test('every reason is said at once', () => {
 test('without redirection the sidecar’s user and another mesh are no reasons', () => {
   const given = { ...named, 'onbehalf.dev/intercept': 'none' }
   const beside = pod(
-    { containers: [app, { name: 'istio-proxy' }], securityContext: { runAsUser: 15_000 } },
+    { containers: [app, { name: 'linkerd-proxy' }], securityContext: { runAsUser: 15_000 } },
     given,
   )
   assert.deepEqual(reasonsFor(beside), ['injected'])
@@ -141,6 +166,16 @@ test('who can change the redirection, or read the key, is warned about', () => {
   assert.ok(injection.kind === 'injected')
   assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
   assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
+})
+
+function warningsAt(limit: string): readonly string[] {
+  const injection = injectPod(pod({}, { ...named, 'onbehalf.dev/memory-limit': limit }), settings, true)
+  return injection.kind === 'injected' ? injection.warnings : [injection.kind]
+}
+
+test('a limit with which the sidecar would be killed is warned about', () => {
+  assert.match(warningsAt('95Mi').join('\n'), /memory-limit: with less than 96Mi/)
+  assert.deepEqual(warningsAt('96Mi'), [])
 })
 
 const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {

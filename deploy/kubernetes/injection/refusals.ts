@@ -8,12 +8,9 @@ export interface Manner {
   readonly sidecar: SidecarForm
 }
 
-const otherMeshes: ReadonlySet<string> = new Set([
-  'istio-proxy',
-  'linkerd-proxy',
-  'consul-dataplane',
-  'kuma-sidecar',
-])
+const otherMeshes: ReadonlySet<string> = new Set(['linkerd-proxy', 'consul-dataplane'])
+/** They listen at 15001 and 15006, too, whether they redirect or not. */
+const meshesAtOurPorts: ReadonlySet<string> = new Set(['istio-proxy', 'kuma-sidecar'])
 
 /** All of them, so that nobody mends one after the other. */
 export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
@@ -25,6 +22,7 @@ export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
     ...(spec.os?.name === 'windows' ? ['os: the sidecar runs on Linux'] : []),
     ...clashingNames(spec, all),
     ...all.flatMap(clashingPorts),
+    ...clashingMeshes(all),
     ...clashingUsers(spec, all, manner),
     ...(manner.intercept === 'redirect' ? otherRedirections(all) : []),
     ...(manner.sidecar === 'classic' && spec.restartPolicy !== undefined && spec.restartPolicy !== 'Always'
@@ -81,6 +79,12 @@ function clashingPorts({ name, ports: declared }: Container): string[] {
   return (declared ?? [])
     .filter(({ containerPort }) => own.has(containerPort))
     .map(({ containerPort }) => `container ${name}: port ${containerPort} is one of the sidecar's own`)
+}
+
+function clashingMeshes(all: readonly Container[]): string[] {
+  return all
+    .filter(({ name }) => meshesAtOurPorts.has(name))
+    .map(({ name }) => `${name} listens at ports of the sidecar: leave out one of the two`)
 }
 
 /** Whoever runs as the sidecar's user is not redirected. */
