@@ -1,7 +1,7 @@
 // `onbehalf inject` and `uninject` as commands: what they read, what they print, and their exit status.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -54,6 +54,17 @@ test('by standard input, as behind kubectl kustomize', () => {
   assert.match(String(stdout), /restartPolicy: Always/)
 })
 
+test('a result that cannot be written ends with status 2, in words', async () => {
+  const full = await open('/dev/full', 'w')
+  const { status, stderr } = spawnSync(process.execPath, [program, 'install'], {
+    stdio: ['ignore', full.fd, 'pipe'],
+    timeout: 20_000,
+  })
+  await full.close()
+  assert.equal(status, 2)
+  assert.equal(String(stderr), 'onbehalf: cannot write to standard output: ENOSPC\n')
+})
+
 test('several files are one stream', async (t) => {
   const cwd = await folderWith(t, { 'a.yaml': 'kind: A', 'b.yaml': 'kind: B\n' })
   assert.equal((await run(cwd, 'inject', '-f', 'a.yaml', '-f', 'b.yaml')).stdout, 'kind: A\n---\nkind: B\n')
@@ -66,6 +77,14 @@ test('--dry-run says what would become of each, and prints no manifest', async (
   assert.deepEqual([status, stdout], [0, ''])
   assert.match(stderr, /^web\.yaml:1: Pod\/web: would be injected$/m)
   assert.match(stderr, /^web\.yaml:11: Pod\/web: stays as it is: injection is not asked for$/m)
+})
+
+test('the label by which the webhook leaves a pod out leaves it out here, too; the annotation is over it', async (t) => {
+  const labelled = pod().replace('  labels:\n', '  labels:\n    onbehalf.dev/inject: "false"\n')
+  const both = labelled.replace('  labels:', '  annotations:\n    onbehalf.dev/inject: "true"\n  labels:')
+  const cwd = await folderWith(t, { 'a.yaml': labelled, 'b.yaml': both })
+  assert.equal((await run(cwd, 'inject', '-f', 'a.yaml')).stdout, labelled)
+  assert.notEqual((await run(cwd, 'inject', '-f', 'b.yaml')).stdout, both)
 })
 
 test('where one pod is refused nothing is printed, and every reason is said', async (t) => {

@@ -1,7 +1,7 @@
 // The whole decision: a pod and the settings in, a JSON patch or the reasons against it out. Pure.
 import { append } from './app-containers.ts'
 import { readAnnotations } from './annotations.ts'
-import { injectedKey, sidecarName } from './names.ts'
+import { injectedKey, prefix, sidecarName } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { Metadata, PodTemplate } from './pod.ts'
@@ -18,6 +18,11 @@ export type Injection =
   /** There is nothing to do, for this reason. */
   | { readonly kind: 'unchanged'; readonly why: string }
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
+
+/** A label says what the annotation of that name says: by labels alone can webhooks select. The annotation is over it. */
+export function isAskedFor({ metadata }: PodTemplate): boolean {
+  return metadata?.labels?.[`${prefix}inject`] !== 'false'
+}
 
 /** @param isAsked whether a pod is injected that does not say so itself. */
 export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean): Injection {

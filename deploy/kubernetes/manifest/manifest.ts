@@ -1,7 +1,7 @@
 // A manifest's text with its pods injected, and the text as it was before: nothing but whole lines is ever added or set aside.
 import { isDeepStrictEqual } from 'node:util'
 import { isMap, parseAllDocuments, type Document, type Node, type YAMLError } from 'yaml'
-import { injectPod, type Injection } from '../injection/inject.ts'
+import { injectPod, isAskedFor, type Injection } from '../injection/inject.ts'
 import { applyPatch, beneath, pointer } from '../injection/patch.ts'
 import type { Settings } from '../injection/settings.ts'
 import { markerPattern, UnendedBlock, withoutBlocks } from './blocks.ts'
@@ -125,7 +125,7 @@ function injectWorkload(
   { pod, path }: Workload,
   settings: Settings,
 ): Injection {
-  const injection = injectPod(pod, settings, true)
+  const injection = injectPod(pod, settings, isAskedFor(pod))
   if (injection.kind !== 'injected') return injection
   try {
     editsFor(text, document, beneath(pointer(...path), injection.operations))
