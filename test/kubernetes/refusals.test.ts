@@ -23,8 +23,12 @@ function reasonsFor(template: PodTemplate): readonly string[] {
 }
 
 const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
-  ['the node’s network', pod({ hostNetwork: true }), /^hostNetwork: /],
-  ['Windows', pod({ os: { name: 'windows' } }), /^os: /],
+  [
+    'the node’s network',
+    pod({ hostNetwork: true }),
+    /^hostNetwork: .*leave the pod out by onbehalf\.dev\/inject: "false"$/,
+  ],
+  ['Windows', pod({ os: { name: 'windows' } }), /^os: .*leave the pod out/],
   ['a container of our name', pod({ containers: [app, { name: 'onbehalf' }] }), /called onbehalf already/],
   [
     'an init container of our name',
@@ -35,7 +39,7 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   [
     'a port of the sidecar',
     pod({ containers: [{ name: 'app', ports: [{ containerPort: 15_006 }] }] }),
-    /port 15006 is one of the sidecar's own/,
+    /port 15006 is one of the sidecar's own: let the app listen elsewhere/,
   ],
   [
     'the sidecar’s user, for a container',

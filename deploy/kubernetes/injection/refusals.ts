@@ -1,5 +1,5 @@
 // Why a pod cannot be injected, and what of it weakens the injection.
-import { ports, redirectName, sidecarName, sidecarUid } from './names.ts'
+import { ports, prefix, redirectName, sidecarName, sidecarUid } from './names.ts'
 import type { Container, PodSpec } from './pod.ts'
 import type { Intercept, SidecarForm } from './settings.ts'
 
@@ -12,14 +12,16 @@ const otherMeshes: ReadonlySet<string> = new Set(['linkerd-proxy', 'consul-datap
 /** They listen at 15001 and 15006, too, whether they redirect or not. */
 const meshesAtOurPorts: ReadonlySet<string> = new Set(['istio-proxy', 'kuma-sidecar'])
 
+const leaveOut = `leave the pod out by ${prefix}inject: "false"`
+
 /** All of them, so that nobody mends one after the other. */
 export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
   const all = allContainers(spec)
   return [
     ...(spec.hostNetwork === true
-      ? ['hostNetwork: the rules and the ports of the sidecar would be those of the node']
+      ? [`hostNetwork: the rules and the ports of the sidecar would be those of the node: ${leaveOut}`]
       : []),
-    ...(spec.os?.name === 'windows' ? ['os: the sidecar runs on Linux'] : []),
+    ...(spec.os?.name === 'windows' ? [`os: the sidecar runs on Linux: ${leaveOut}`] : []),
     ...clashingNames(spec, all),
     ...all.flatMap(clashingPorts),
     ...clashingMeshes(all),
@@ -78,7 +80,10 @@ function clashingPorts({ name, ports: declared }: Container): string[] {
   const own: ReadonlySet<number> = new Set(Object.values(ports))
   return (declared ?? [])
     .filter(({ containerPort }) => own.has(containerPort))
-    .map(({ containerPort }) => `container ${name}: port ${containerPort} is one of the sidecar's own`)
+    .map(
+      ({ containerPort }) =>
+        `container ${name}: port ${containerPort} is one of the sidecar's own: let the app listen elsewhere`,
+    )
 }
 
 function clashingMeshes(all: readonly Container[]): string[] {
