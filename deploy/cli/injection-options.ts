@@ -27,12 +27,11 @@ type Given = Readonly<Partial<Record<keyof typeof injectionOptions, string | und
 /** @throws {Error} with what is wrong with an option, in words. */
 export function settingsOf(given: Given): Settings {
   const defaults = defaultSettings(version)
-  const { image, mesh } = given
   return {
     ...defaults,
-    image: imageOf('image', image) ?? defaults.image,
-    mesh: meshOf(mesh) ?? defaults.mesh,
+    image: imageOf('image', given.image) ?? defaults.image,
     redirectImage: imageOf('redirect-image', given['redirect-image']) ?? defaults.redirectImage,
+    mesh: meshOf(given.mesh) ?? defaults.mesh,
     sidecar: oneOf('sidecar', given.sidecar, ['native', 'classic']) ?? defaults.sidecar,
     intercept: oneOf('intercept', given.intercept, ['redirect', 'none']) ?? defaults.intercept,
     certificate: certificateOf(given['certificate-source']) ?? defaults.certificate,
@@ -51,7 +50,8 @@ function oneOf<const T extends string>(
 }
 
 function imageOf(option: string, text: string | undefined): string | undefined {
-  if (text !== undefined && !/^\S+$/.test(text)) throw new Error(`--${option}: "${text}" is no image`)
+  if (text !== undefined && !/^\S+$/.test(text))
+    throw new Error(`--${option}: "${text}" is no name of an image`)
   return text
 }
 

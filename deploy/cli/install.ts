@@ -79,9 +79,9 @@ function overlaysOf(names: readonly string[]): Overlay[] {
 function namespaceOf(name: string): string {
   if (!/^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name))
     throw new Error(`--namespace: "${name}" is no name of a namespace`)
-  // It would be put under the restricted standard, and be deleted with the rest.
-  if (/^(default$|kube-)/.test(name))
-    throw new Error(`--namespace: "${name}" is the cluster's: give it one of its own`)
+  // What is installed labels it, and is removed with it.
+  if (/^(default|kube-.*)$/.test(name))
+    throw new Error(`--namespace: "${name}" is the cluster's: the injector has one of its own`)
   return name
 }
 

@@ -1,8 +1,9 @@
 // `onbehalf uninject`: manifests as they were before `onbehalf inject`.
 import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
 import { readOptions } from '../../sidecar/cli/options.ts'
+import { UnendedBlock } from '../kubernetes/manifest/blocks.ts'
 import { uninjectManifest } from '../kubernetes/manifest/manifest.ts'
-import { joinManifests, readManifests } from './manifest-files.ts'
+import { joinManifests, namesOf, readManifests } from './manifest-files.ts'
 
 const usage = `Usage: onbehalf uninject -f FILE [-f FILE]…
 
@@ -25,13 +26,13 @@ const options = {
 
 export async function uninject(args: string[], io: Io): Promise<number> {
   try {
-    const { help, filename } = readOptions(args, options, false).values
+    const { values, positionals } = readOptions(args, options, true)
+    const { help, filename } = values
     if (help) {
       io.stdout.write(usage)
       return exitStatus.done
     }
-    if (filename.length === 0) throw new Error('say which manifest, by -f FILE, or -f - for standard input')
-    return takeOut(await readManifests(filename, io.cwd), io)
+    return takeOut(await readManifests(namesOf(filename, positionals), io.cwd), io)
   } catch (error) {
     io.stderr.write(`onbehalf uninject: ${(error as Error).message}\nSee onbehalf uninject --help.\n`)
     return exitStatus.wrong
@@ -49,7 +50,8 @@ function takeOut(manifests: Awaited<ReturnType<typeof readManifests>>, io: Io): 
       for (const line of changed)
         io.stderr.write(`${name}:${line}: this block was changed since; what it replaced is given back\n`)
     } catch (error) {
-      io.stderr.write(`${name}: ${(error as Error).message}\n`)
+      if (!(error instanceof UnendedBlock)) throw error
+      io.stderr.write(`${name}:${error.line}: ${error.message}\n`)
       return exitStatus.no
     }
   }

@@ -30,6 +30,7 @@ const refused: readonly PodTemplate[] = [
   contained({ securityContext: { runAsUser: 15_000 } }),
   specified({ securityContext: { runAsUser: 15_000 } }),
   specified({ containers: [{ name: 'istio-proxy' }] }),
+  specified({ containers: [{ name: 'linkerd-proxy' }] }),
   specified({ restartPolicy: 'Never' }, { 'onbehalf.dev/sidecar': 'classic' }),
   annotated({ 'onbehalf.dev/prelaod': 'true' }),
   annotated({ 'onbehalf.dev/sidecar': 'natve' }),
@@ -61,7 +62,7 @@ const patternOf = (row: string) =>
 
 test('each reason for which a pod is refused is in the table, and nothing else is', () => {
   const reasons = refused.flatMap((pod) => {
-    const injection = injectPod(pod, defaultSettings('1'))
+    const injection = injectPod(pod, defaultSettings('1'), true)
     assert.equal(injection.kind, 'refused', JSON.stringify(pod))
     return injection.kind === 'refused' ? injection.reasons : []
   })

@@ -1,150 +1,109 @@
-// Whatever the pod: its patch fits, a server takes the result, nothing is touched but as it is said, and once is enough.
+// Our own JSON patches: where they lead, in which order, and that an API server would do the same.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
-import { injectPod } from '../../deploy/kubernetes/injection/inject.ts'
-import type { PodTemplate } from '../../deploy/kubernetes/injection/pod.ts'
-import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
-import { touched } from './invariants.ts'
+import {
+  applyPatch,
+  beneath,
+  partsOf,
+  pointer,
+  type Operation,
+} from '../../deploy/kubernetes/injection/patch.ts'
 import { applyJsonPatch } from './json-patch.ts'
-import { validateObject } from './schemas.ts'
 
-const some = <T>(model: { [Key in keyof T]: fc.Arbitrary<T[Key]> }) =>
-  fc.record<T, never>(model, { requiredKeys: [] })
-const one = fc.constantFrom
-const port = one(8080, 9000)
-const httpGet = fc.record(
-  {
-    port,
-    path: one('', '/', 'live', '/a?b=$(C)#d'),
-    scheme: one('HTTP', 'HTTPS'),
-    host: one('', '10.0.0.1'),
-    httpHeaders: one([], [{ name: 'Host', value: 'shop.example.com' }]),
-  },
-  { requiredKeys: ['port'] },
-)
-const exec = fc.constant({ command: ['true'] })
-const asked = fc.oneof(
-  fc.record({ httpGet }),
-  fc.record({ tcpSocket: fc.record({ port, host: one('', 'db') }) }),
-  fc.record({ exec }),
-)
-const probe = fc
-  .tuple(
-    fc.oneof(asked, fc.record({ grpc: fc.record({ port: one(8080, 9000) }) })),
-    some({ timeoutSeconds: one(1, 30), periodSeconds: one(5) }),
-  )
-  .map(([handler, times]) => ({ ...handler, ...times }))
-const hook = fc.oneof(asked, fc.record({ sleep: fc.constant({ seconds: 3 }) }))
-const variable = fc.oneof(
-  fc.record({
-    name: one('NODE_OPTIONS', 'HTTP_PROXY', 'no_proxy', 'OTEL_EXPORTER_OTLP_ENDPOINT'),
-    value: one('', 'http://127.0.0.1:15001', '--a=$(B)'),
-  }),
-  one(
-    { name: 'A', valueFrom: { configMapKeyRef: { name: 'a', key: 'b' } } },
-    { name: 'NODE_OPTIONS', valueFrom: { configMapKeyRef: { name: 'a', key: 'b' } } },
-  ),
-)
-const common = {
-  image: one('shop/web:1'),
-  env: fc.array(variable, { maxLength: 3 }),
-  envFrom: fc.constant([{ configMapRef: { name: 'a' } }]),
-  ports: one(
-    [{ name: 'http', containerPort: 8080 }],
-    [
-      { name: 'http', containerPort: 8080, hostPort: 80 },
-      { containerPort: 53, protocol: 'UDP' },
-    ],
-  ),
-  resources: one<object>({}, { requests: { cpu: '10m', memory: '8Mi' }, limits: { memory: '32Mi' } }),
-  securityContext: one<object>(
-    { runAsUser: 1_000, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-    { privileged: true },
-  ),
-  volumeMounts: fc.constant([{ name: 'data', mountPath: '/data' }]),
-}
-const probes = {
-  startupProbe: probe,
-  readinessProbe: probe,
-  livenessProbe: probe,
-  lifecycle: some({ postStart: hook, preStop: hook }),
-}
-const named = (name: string, fields: Record<string, fc.Arbitrary<unknown>>) =>
-  fc.record<Record<string, unknown>, string>(
-    { name: fc.constant(name), ...fields },
-    { requiredKeys: ['name', 'image'] },
-  )
-const logs = named('logs', { image: common.image, resources: common.resources, ...probes }).map(
-  (container) => ({
-    ...container,
-    restartPolicy: 'Always',
-  }),
-)
-const spec = fc.record(
-  {
-    containers: fc.oneof(
-      fc.tuple(named('web', { ...common, ...probes })),
-      fc.tuple(named('web', { ...common, ...probes }), named('other', { image: common.image, ...probes })),
-    ),
-    initContainers: fc.oneof(
-      fc.tuple(named('migrate', common)),
-      fc.tuple(logs, named('migrate', { image: common.image })),
-    ),
-    volumes: fc.constant([{ name: 'data', emptyDir: {} }]),
-    restartPolicy: one('Always', 'OnFailure', 'Never'),
-    hostNetwork: fc.constant(false),
-    shareProcessNamespace: fc.boolean(),
-    automountServiceAccountToken: fc.constant(false),
-    terminationGracePeriodSeconds: one(6, 30),
-    securityContext: one<object>({}, { runAsNonRoot: true, runAsUser: 1_000, fsGroup: 2_000 }),
-    resources: one<object>({ limits: { memory: '128Mi' } }, { requests: { cpu: '100m', memory: '64Mi' } }),
-  },
-  { requiredKeys: ['containers', 'volumes'] },
-)
-const flag = one('true', 'false')
-const annotations = some({
-  'onbehalf.dev/inject': one('true'),
-  'onbehalf.dev/sidecar': one('native', 'classic'),
-  'onbehalf.dev/intercept': one('redirect', 'none'),
-  'onbehalf.dev/app-port': one('8080'),
-  'onbehalf.dev/certificate': one('spiffe', 'secret/a'),
-  'onbehalf.dev/secrets': one('a', 'a,b.c'),
-  'onbehalf.dev/token-audience': one('https://pomerium'),
-  'onbehalf.dev/preload': one('true', 'web'),
-  'onbehalf.dev/proxy': flag,
-  'onbehalf.dev/rewrite-probes': flag,
-  'onbehalf.dev/hold-app': flag,
-  'onbehalf.dev/exclude-inbound-ports': one('9000'),
-  'onbehalf.dev/cpu-limit': one('20m'),
+const add = (path: string, value: unknown): Operation => ({ op: 'add', path, value })
+const replace = (path: string, value: unknown): Operation => ({ op: 'replace', path, value })
+
+/** RFC 6901 section 5, and what comes of escaping in the wrong order. */
+const pointers: readonly (readonly [readonly (string | number)[], string])[] = [
+  [[], ''],
+  [['foo', 0], '/foo/0'],
+  [[''], '/'],
+  [['a/b', 'm~n'], '/a~1b/m~0n'],
+  [['~1', '~01'], '/~01/~001'],
+  [['~/', '/~'], '/~0~1/~1~0'],
+  [['c%d', 'e^f', 'k"l', ' '], '/c%d/e^f/k"l/ '],
+]
+for (const [parts, path] of pointers)
+  test(`the pointer ${JSON.stringify(path)} and its parts`, () => {
+    assert.equal(pointer(...parts), path)
+    assert.deepEqual(partsOf(path), parts.map(String))
+  })
+
+const applied: readonly (readonly [string, unknown, readonly Operation[], unknown])[] = [
+  ['a key with a slash', { a: {} }, [add('/a/b~1c~0d', 1)], { a: { 'b/c~d': 1 } }],
+  ['a key that is there', { a: 1 }, [add('/a', 2)], { a: 2 }],
+  ['the empty key', {}, [add('/', 1)], { '': 1 }],
+  ['a number as a key', { a: {} }, [add('/a/0', 1)], { a: { 0: 1 } }],
+  ['before an item', [1, 2], [add('/0', 0)], [0, 1, 2]],
+  ['behind the last', [1], [add('/1', 2), add('/-', 3)], [1, 2, 3]],
+  ['another item', [1, 2], [replace('/1', 3)], [1, 3]],
+  ['a null', { a: null }, [replace('/a', [])], { a: [] }],
+  ['a parent, then what it holds', {}, [add('/a', []), add('/a/0', {}), add('/a/0/b', 1)], { a: [{ b: 1 }] }],
+  ['one after the other', [1], [add('/0', 'a'), replace('/0', 'b'), add('/0', 'c')], ['c', 'b', 1]],
+]
+for (const [what, document, operations, expected] of applied)
+  test(`applied, and by an API server, too: ${what}`, () => {
+    const before = structuredClone(document)
+    assert.deepEqual(applyPatch(document, operations), expected)
+    assert.deepEqual(document, before)
+    assert.deepEqual(applyJsonPatch(document, operations), expected)
+  })
+
+const unfit: readonly (readonly [string, unknown, Operation])[] = [
+  ['a parent that is missing', {}, add('/a/b', 1)],
+  ['one far above', {}, add('/a/b/c', 1)],
+  ['a parent that is null', { a: null }, add('/a/b', 1)],
+  ['a parent that is a text', { a: 'x' }, add('/a/b', 1)],
+  ['an item of a list that is missing', {}, add('/a/0', 1)],
+  ['behind an item that is missing', [], add('/0/a', 1)],
+  ['past the end', [1], add('/2', 1)],
+  ['an item that is missing', [1], replace('/1', 2)],
+  ['behind the last, instead of it', [1], replace('/-', 2)],
+  ['before the first', [1], add('/-1', 2)],
+  ['half an item', [1], add('/0.5', 2)],
+  ['a name in a list', [1], add('/a', 2)],
+  ['nothing in a list', [1], add('/', 2)],
+  ['an item by another spelling', [1, 2], replace('/01', 3)],
+  ['an item in hexadecimals', [1, 2], replace('/0x1', 3)],
+  ['an inherited key', {}, replace('/toString', 1)],
+  ['what an inherited key holds', {}, add('/constructor/a', 1)],
+  ['the length of a list', [1], add('/length/a', 1)],
+  ['the prototype of all', {}, add('/__proto__/polluted', 1)],
+  ['no pointer', { a: 1 }, replace('a', 2)],
+]
+for (const [what, document, operation] of unfit)
+  test(`refused, and by an API server, too: ${what}`, () => {
+    const before = structuredClone(document)
+    assert.throws(() => applyPatch(document, [operation]))
+    assert.deepEqual(document, before)
+    assert.throws(() => applyJsonPatch(document, [operation]))
+    assert.equal(Object.hasOwn(Object.prototype, 'polluted'), false)
+  })
+
+test('the whole document cannot be patched', () => {
+  assert.throws(() => applyPatch({}, [replace('', 1)]), /the whole document/)
 })
-const metadata = fc.record(
-  {
-    generateName: fc.constant('web-'),
-    labels: fc.constant({ 'app.kubernetes.io/name': 'Web' }),
-    annotations,
-  },
-  { requiredKeys: ['generateName', 'labels'] },
-)
 
-test('whatever the pod: the patch fits, a server takes what comes of it, nothing else is touched, and once is enough', () => {
-  const kinds = { injected: 0, unchanged: 0, refused: 0, taken: 0 }
-  fc.assert(
-    fc.property(metadata, spec, (about, what) => {
-      const text = JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata: about, spec: what })
-      const pod = JSON.parse(text) as PodTemplate
-      const isTaken = validateObject(pod).length === 0
-      const injection = injectPod(pod, defaultSettings('1.2.3'))
-      assert.equal(JSON.stringify(pod), text, 'the pod itself was changed')
-      kinds[injection.kind]++
-      if (injection.kind !== 'injected') return
-      const after = applyJsonPatch(pod, JSON.parse(JSON.stringify(injection.operations))) as PodTemplate
-      assert.deepEqual(touched(pod, after), [])
-      if (isTaken) assert.deepEqual(validateObject(after), [])
-      assert.equal(injectPod(after, defaultSettings('9.9.9')).kind, 'unchanged')
-      kinds.taken += isTaken ? 1 : 0
-    }),
-    { numRuns: 200 },
-  )
-  assert.ok(kinds.taken > 60, JSON.stringify(kinds))
+test('where one operation does not fit, none counts', () => {
+  const document = { a: [] }
+  assert.throws(() => applyPatch(document, [add('/a/-', 1), add('/b/c', 1)]), /\/b\/c leads nowhere/)
+  assert.deepEqual(document, { a: [] })
+})
+
+test('what is added is a copy of its own', () => {
+  const value = { items: [] as number[] }
+  const [first, second] = applyPatch<(typeof value)[]>([value], [replace('/0', value), add('/1', value)])
+  first?.items.push(1)
+  assert.deepEqual([second, value], [{ items: [] }, { items: [] }])
+})
+
+test('a key that is called __proto__ is a key', () => {
+  const patched = applyPatch({}, [add('/__proto__', { polluted: 1 })])
+  assert.ok(Object.hasOwn(patched, '__proto__'))
+  assert.equal('polluted' in {}, false)
+})
+
+test('beneath another place, in the same order', () => {
+  const operations = [add('', 1), replace('/a', 2)]
+  assert.deepEqual(beneath('/x', operations), [add('/x', 1), replace('/x/a', 2)])
 })

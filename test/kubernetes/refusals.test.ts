@@ -18,17 +18,21 @@ const pod = (more: object, given: Record<string, string> = named): PodTemplate =
 })
 
 function reasonsFor(template: PodTemplate): readonly string[] {
-  const injection = injectPod(template, settings)
+  const injection = injectPod(template, settings, true)
   return injection.kind === 'refused' ? injection.reasons : [injection.kind]
 }
 
 const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
-  ['the node’s network', pod({ hostNetwork: true }), /^hostNetwork: /],
-  ['Windows', pod({ os: { name: 'windows' } }), /^os: /],
+  [
+    'the node’s network',
+    pod({ hostNetwork: true }),
+    /^hostNetwork: .*leave the pod out by onbehalf\.dev\/inject: "false"$/,
+  ],
+  ['Windows', pod({ os: { name: 'windows' } }), /^os: .*leave the pod out/],
   [
     'Windows, by the nodes that are selected',
     pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } }),
-    /^os: /,
+    /^os: .*leave the pod out/,
   ],
   [
     'the name of a port of the sidecar',
@@ -45,7 +49,7 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   [
     'a port of the sidecar',
     pod({ containers: [{ name: 'app', ports: [{ containerPort: 15_006 }] }] }),
-    /port 15006 is one of the sidecar's own/,
+    /port 15006 is one of the sidecar's own: let the app listen elsewhere/,
   ],
   [
     'the sidecar’s user, for a container',
@@ -59,8 +63,33 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   ],
   [
     'another mesh that redirects',
-    pod({ containers: [app, { name: 'istio-proxy' }] }),
-    /istio-proxy redirects .*intercept: none/,
+    pod({ containers: [app, { name: 'linkerd-proxy' }] }),
+    /linkerd-proxy redirects .*intercept: none/,
+  ],
+  [
+    'another mesh that has our ports, also without redirection',
+    pod({ containers: [app, { name: 'istio-proxy' }] }, { ...named, 'onbehalf.dev/intercept': 'none' }),
+    /^istio-proxy listens at ports of the sidecar/,
+  ],
+  [
+    'another mesh that has our ports, as a native sidecar of its own',
+    pod({ initContainers: [{ name: 'kuma-sidecar', restartPolicy: 'Always' }] }),
+    /^kuma-sidecar listens at ports of the sidecar/,
+  ],
+  [
+    'an unknown annotation whose words stand in several',
+    pod({}, { ...named, 'onbehalf.dev/exclude-ports': '80' }),
+    /is not known; there is: exclude-inbound-ports, exclude-outbound-ports$/,
+  ],
+  [
+    'a wrong item of a list, by itself',
+    pod({}, { ...named, 'onbehalf.dev/exclude-inbound-ports': '80, x' }),
+    /"80, x" holds "x", which is no port/,
+  ],
+  [
+    'no service, and how to leave the pod out',
+    pod({}, {}),
+    /onbehalf\.dev\/service: is missing.*leave the pod out by onbehalf\.dev\/inject: "false"/,
   ],
   [
     'a classic sidecar in a pod that ends',
@@ -139,7 +168,7 @@ test('every reason is said at once', () => {
 test('without redirection the sidecar’s user and another mesh are no reasons', () => {
   const given = { ...named, 'onbehalf.dev/intercept': 'none' }
   const beside = pod(
-    { containers: [app, { name: 'istio-proxy' }], securityContext: { runAsUser: 15_000 } },
+    { containers: [app, { name: 'linkerd-proxy' }], securityContext: { runAsUser: 15_000 } },
     given,
   )
   assert.deepEqual(reasonsFor(beside), ['injected'])
@@ -179,12 +208,6 @@ test('what is null is not there', () => {
   assert.deepEqual(reasonsFor(given), ['injected'])
 })
 
-test('the label says no, as the annotation does, and neither outdoes the other', () => {
-  const labels = { 'onbehalf.dev/inject': 'false' }
-  const annotations = { ...named, 'onbehalf.dev/inject': 'true' }
-  assert.deepEqual(reasonsFor({ metadata: { labels, annotations }, spec }), ['unchanged'])
-})
-
 test('a pod that says no is left alone, unless it says something wrong, too', () => {
   assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, { 'onbehalf.dev/inject': 'false' })), ['unchanged'])
   assert.match(reasonsFor(pod({}, { 'onbehalf.dev/inject': 'no' })).join(), /"no" is neither true nor false/)
@@ -194,12 +217,23 @@ test('who can change the redirection, or read the key, is warned about', () => {
   const injection = injectPod(
     pod({ shareProcessNamespace: true, containers: [{ ...app, securityContext: { privileged: true } }] }),
     settings,
+    true,
   )
   assert.ok(injection.kind === 'injected')
   assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
   assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
-  const beside = injectPod(pod({ hostPID: true }), settings)
+  const beside = injectPod(pod({ hostPID: true }), settings, true)
   assert.ok(beside.kind === 'injected' && beside.warnings.some((warning) => warning.startsWith('hostPID: ')))
+})
+
+function warningsAt(limit: string): readonly string[] {
+  const injection = injectPod(pod({}, { ...named, 'onbehalf.dev/memory-limit': limit }), settings, true)
+  return injection.kind === 'injected' ? injection.warnings : [injection.kind]
+}
+
+test('a limit with which the sidecar would be killed is warned about', () => {
+  assert.match(warningsAt('95Mi').join('\n'), /memory-limit: with less than 96Mi/)
+  assert.deepEqual(warningsAt('96Mi'), [])
 })
 
 const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {
@@ -285,8 +319,8 @@ test('where the sidecar is guaranteed all that it may use, what redirects is, to
     'onbehalf.dev/memory-request': '256Mi',
   }
   const redirection = /"requests":\{"cpu":"1","memory":"64Mi"\},"limits":\{"cpu":"1","memory":"64Mi"\}/
-  assert.match(JSON.stringify(injectPod(pod({}, guaranteed), settings)), redirection)
-  assert.doesNotMatch(JSON.stringify(injectPod(pod({}, limited), settings)), redirection)
+  assert.match(JSON.stringify(injectPod(pod({}, guaranteed), settings, true)), redirection)
+  assert.doesNotMatch(JSON.stringify(injectPod(pod({}, limited), settings, true)), redirection)
 })
 
 test('what the grace period leaves is for the drain, and a second at least', () => {
@@ -296,6 +330,6 @@ test('what the grace period leaves is for the drain, and a second at least', () 
 })
 
 test('what the kubelet would read as another variable reaches the sidecar as it was', () => {
-  const injection = injectPod(pod({}, { 'onbehalf.dev/service': '$(A) $$' }), settings)
+  const injection = injectPod(pod({}, { 'onbehalf.dev/service': '$(A) $$' }), settings, true)
   assert.match(JSON.stringify(injection), /"name":"ONBEHALF_SERVICE","value":"\$\$\(A\) \$\$\$\$"/)
 })

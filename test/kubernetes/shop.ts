@@ -105,7 +105,7 @@ function inject(
     ...template,
     metadata: { ...template.metadata, annotations: { ...template.metadata?.annotations, ...annotations } },
   }
-  const injection = injectPod(asked, { ...defaultSettings('0.0.0'), ...settings })
+  const injection = injectPod(asked, { ...defaultSettings('0.0.0'), ...settings }, true)
   assert.equal(injection.kind, 'injected', JSON.stringify(injection))
   return applyPatch(asked, injection.kind === 'injected' ? injection.operations : [])
 }

@@ -37,7 +37,7 @@ function listOf<T>(read: (item: string) => Reading<T>) {
     const values: T[] = []
     for (const item of text.split(',').map((each) => each.trim())) {
       const reading = read(item)
-      if ('wrong' in reading) return wrong(`"${item}" ${reading.wrong}`)
+      if ('wrong' in reading) return wrong(`holds "${item}", which ${reading.wrong}`)
       if (values.includes(reading.value)) return wrong(`names "${item}" twice`)
       values.push(reading.value)
     }
@@ -244,6 +244,13 @@ type ValueOf<Name extends AnnotationName> = Table[Name]['read'] extends (text: s
 /** What a pod's annotations ask for. */
 export type Wishes = { readonly [Name in AnnotationName]?: ValueOf<Name> }
 
+/** Those that have all of its words, as `port` is in several. */
+function alike(name: string, names: readonly string[]): string {
+  const words = name.split('-')
+  const found = names.filter((each) => words.every((word) => word !== '' && each.includes(word)))
+  return found.length === 0 ? '' : `; there is: ${found.join(', ')}`
+}
+
 /** Ours among a pod's annotations. One that is unknown is wrong: a misspelt one would otherwise be lost in silence. */
 export function readAnnotations(given: Readonly<Record<string, unknown>>): {
   readonly wishes: Wishes
@@ -256,7 +263,7 @@ export function readAnnotations(given: Readonly<Record<string, unknown>>): {
     const name = key.slice(prefix.length)
     if (!key.startsWith(prefix) || name === 'injected') continue
     if (!Object.hasOwn(annotations, name)) {
-      problems.push(`annotation ${key}: is not known${didYouMean(name, names)}`)
+      problems.push(`annotation ${key}: is not known${didYouMean(name, names) || alike(name, names)}`)
       continue
     }
     const reading =

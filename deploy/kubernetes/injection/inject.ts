@@ -2,7 +2,7 @@
 import { append } from './app-containers.ts'
 import { readAnnotations } from './annotations.ts'
 import { faultsOfForm } from './form.ts'
-import { injectedKey, injectLabel, sidecarName } from './names.ts'
+import { injectedKey, prefix, sidecarName } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { Metadata, PodTemplate } from './pod.ts'
@@ -20,12 +20,17 @@ export type Injection =
   | { readonly kind: 'unchanged'; readonly why: string }
   | { readonly kind: 'refused'; readonly reasons: readonly string[] }
 
-/** Every pod is injected that does not say otherwise, by the annotation or by the label. */
-export function injectPod(pod: PodTemplate, settings: Settings): Injection {
+/** A label says what the annotation of that name says: by labels alone can webhooks select. The annotation is over it. */
+export function isAskedFor({ metadata }: PodTemplate): boolean {
+  return metadata?.labels?.[`${prefix}inject`] !== 'false'
+}
+
+/** @param isAsked whether a pod is injected that does not say so itself. */
+export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean): Injection {
   if (isMirror(pod))
     return { kind: 'unchanged', why: 'it mirrors a static pod, which is not made by an API server' }
   const { wishes, problems } = readAnnotations(pod.metadata?.annotations ?? {})
-  const isWanted = wishes.inject !== false && pod.metadata?.labels?.[injectLabel] !== 'false'
+  const isWanted = wishes.inject ?? isAsked
   if (!isWanted && problems.length === 0) return { kind: 'unchanged', why: 'injection is not asked for' }
   const faults = faultsOfForm(pod)
   if (faults.length > 0) return { kind: 'refused', reasons: faults }

@@ -3,8 +3,6 @@
 export const prefix = 'onbehalf.dev/'
 /** A label and an annotation (the version) that an injected pod carries. */
 export const injectedKey = `${prefix}injected`
-/** A label of a pod that says what the annotation of that name says: by labels alone can webhooks select. */
-export const injectLabel = `${prefix}inject`
 
 export const sidecarName = 'onbehalf'
 export const redirectName = 'onbehalf-redirect'

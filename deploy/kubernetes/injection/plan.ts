@@ -8,7 +8,7 @@ import { pointer, type Operation } from './patch.ts'
 import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
 import { rewriteProbes, type Questions } from './probes.ts'
 import { redirectContainer } from './redirect-container.ts'
-import { resourceProblems } from './resources.ts'
+import { resourceProblems, resourceWarnings } from './resources.ts'
 import type { Settings } from './settings.ts'
 import { drainSeconds, sidecarContainer } from './sidecar-container.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
@@ -74,10 +74,13 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       ...preloaded.warnings,
       ...(isProxied ? spec.containers.flatMap(otherProxies) : []),
       ...graceWarnings(spec, wishes),
+      ...resourceWarnings(wishes),
     ],
     problems: [
       ...(service === undefined
-        ? ['annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name']
+        ? [
+            'annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name: name the service of the mesh file, or leave the pod out by onbehalf.dev/inject: "false"',
+          ]
         : []),
       ...app.problems,
       ...preloaded.problems,

@@ -28,12 +28,15 @@ function greater(one: string, other: string | undefined): string {
   return other === undefined || amountOf(one) >= amountOf(other) ? one : other
 }
 
+/** A little more than an idle sidecar takes. */
+const memoryRequest = '96Mi'
+
 /** @param ofPod what the pod asks for as a whole (KEP-2837). */
 export function sidecarResources(wishes: Wishes, ofPod: PodResources): Resources {
   const { 'cpu-request': cpu, 'cpu-limit': cpuLimit, 'memory-request': memory } = wishes
   const memoryLimit = wishes['memory-limit'] ?? greater('256Mi', memory)
   const own = {
-    requests: { cpu: cpu ?? lesser('50m', cpuLimit), memory: memory ?? lesser('96Mi', memoryLimit) },
+    requests: { cpu: cpu ?? lesser('50m', cpuLimit), memory: memory ?? lesser(memoryRequest, memoryLimit) },
     limits: { ...cpuLimits(wishes), memory: memoryLimit },
   }
   return withoutShared(
@@ -91,4 +94,9 @@ export function resourceProblems(wishes: Wishes): string[] {
       `annotation onbehalf.dev/${name}-request: ${request} is more than onbehalf.dev/${name}-limit (${limit})`,
     ]
   })
+}
+
+export function resourceWarnings({ 'memory-limit': limit }: Wishes): string[] {
+  if (limit === undefined || amountOf(limit) >= amountOf(memoryRequest)) return []
+  return [`annotation onbehalf.dev/memory-limit: with less than ${memoryRequest} the sidecar may be killed`]
 }

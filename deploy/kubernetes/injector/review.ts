@@ -1,5 +1,5 @@
 // AdmissionReview admission.k8s.io/v1: what is asked by the API server, and the answer. Pure.
-import { injectPod, type Injection } from '../injection/inject.ts'
+import { injectPod, isAskedFor, type Injection } from '../injection/inject.ts'
 import type { PodTemplate } from '../injection/pod.ts'
 import type { Settings } from '../injection/settings.ts'
 import { shownWarnings, withoutControls } from './warnings.ts'
@@ -106,7 +106,7 @@ function decidePod(pod: Request['object'], settings: Settings): Decided {
     return { kind: 'failed', reasons: ['the request holds no pod'] }
   // A classic sidecar would make a pod of it that is let in.
   if (containers.length === 0) return { kind: 'unchanged', why: 'it has no containers, so nobody lets it in' }
-  return injectPod(pod, settings)
+  return injectPod(pod, settings, isAskedFor(pod))
 }
 
 function isList(value: unknown): value is readonly unknown[] {

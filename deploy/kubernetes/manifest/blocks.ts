@@ -21,6 +21,16 @@ function digestOf(lines: readonly string[]): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }
 
+export class UnendedBlock extends Error {
+  /** At which it begins, counted from 1. */
+  readonly line: number
+
+  constructor(line: number) {
+    super('the block that begins here has no end')
+    this.line = line
+  }
+}
+
 export interface WithoutBlocks {
   readonly text: string
   readonly blocks: number
@@ -28,7 +38,7 @@ export interface WithoutBlocks {
   readonly changed: readonly number[]
 }
 
-/** The text as it was before. @throws {Error} a block does not end. */
+/** The text as it was before. @throws {UnendedBlock} */
 export function withoutBlocks(text: string): WithoutBlocks {
   const lines = text.split('\n')
   const left: string[] = []
@@ -43,7 +53,7 @@ export function withoutBlocks(text: string): WithoutBlocks {
       continue
     }
     const last = endAfter(lines, i)
-    if (last === undefined) throw new Error(`line ${i + 1}: the block that begins here has no end`)
+    if (last === undefined) throw new UnendedBlock(i + 1)
     const inner = lines.slice(i + 1, last)
     if (digestOf(inner) !== endLine.exec(lines[last] as string)?.[1]) changed.push(i + 1)
     left.push(...inner.flatMap(original))

@@ -6,6 +6,8 @@ export interface Workload {
   readonly title: string
   /** As the manifest names it. */
   readonly namespace: string | undefined
+  /** Where it is in the document itself: `[]`, or of a List `['items', '0']`. */
+  readonly object: readonly string[]
   /** Where the pod is in the document: `['spec', 'template']`. */
   readonly path: readonly string[]
   readonly pod: PodTemplate
@@ -39,6 +41,7 @@ export function workloadsIn(object: unknown, path: readonly string[] = []): read
     {
       title: `${kind}/${nameOf(metadata)}`,
       namespace: typeof namespace === 'string' ? namespace : undefined,
+      object: path,
       path: [...path, ...within],
       pod: pod as PodTemplate,
     },
