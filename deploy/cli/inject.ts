@@ -74,6 +74,8 @@ function linesOf(injection: Outcome['injection'], isDry: boolean): readonly stri
   switch (injection.kind) {
     case 'refused':
       return injection.reasons
+    case 'unknown':
+      return ['warning: stays as it is, without a sidecar: of this kind the webhook alone sees the pods']
     case 'unchanged':
       return isDry ? [`stays as it is: ${injection.why}`] : []
     case 'injected': {

@@ -206,6 +206,9 @@ test('what is in kube-system is left alone', () => {
 test('kinds of others, and those without containers, are left alone', () => {
   const text = `apiVersion: example.com/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n---\nkind: Service\n`
   assert.equal(injected(text), text)
+  const [outcome, ...others] = injectManifest(text, settings).outcomes
+  assert.deepEqual(outcome, { title: 'Job/without a name', line: 1, injection: { kind: 'unknown' } })
+  assert.deepEqual(others, [])
 })
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/)

@@ -7,7 +7,7 @@ import type { Settings } from '../injection/settings.ts'
 import { markerPattern, UnendedBlock, withoutBlocks } from './blocks.ts'
 import { applyEdits, editsFor } from './edits.ts'
 import { Unreachable } from './places.ts'
-import { workloadsIn, type Workload } from './workloads.ts'
+import { strangersIn, workloadsIn, type Workload } from './workloads.ts'
 import { endsInBlock, parseYaml } from './yaml.ts'
 
 /** What became of one workload. */
@@ -15,7 +15,8 @@ export interface Outcome {
   readonly title: string
   /** Where it begins, counted from 1. */
   readonly line: number
-  readonly injection: Injection
+  /** `unknown`: it is of a kind that is not looked into, though it seems to make pods. */
+  readonly injection: Injection | { readonly kind: 'unknown' }
 }
 
 export interface Problem {
@@ -118,10 +119,17 @@ function holdsMarker(value: unknown): boolean {
 function patch(text: string, document: Document, settings: Settings) {
   const object: unknown = document.toJS()
   const outcomes: Outcome[] = []
+  const tell = (
+    { title, object: place }: Pick<Workload, 'title' | 'object'>,
+    injection: Outcome['injection'],
+  ) => {
+    const at = document.getIn(place, true) as Node | undefined
+    outcomes.push({ title, line: lineAt(text, at?.range?.[0]), injection })
+  }
+  for (const stranger of strangersIn(object)) tell(stranger, { kind: 'unknown' })
   const operations = workloadsIn(object).flatMap((workload) => {
     const injection = injectWorkload(text, document, workload, settings)
-    const at = document.getIn(workload.object, true) as Node | undefined
-    outcomes.push({ title: workload.title, line: lineAt(text, at?.range?.[0]), injection })
+    tell(workload, injection)
     return injection.kind === 'injected' ? beneath(pointer(...workload.path), injection.operations) : []
   })
   const edits = operations.length === 0 ? [] : editsFor(text, document, operations)
