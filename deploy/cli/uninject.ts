@@ -2,7 +2,7 @@
 import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
 import { readOptions } from '../../sidecar/cli/options.ts'
 import { UnendedBlock } from '../kubernetes/manifest/blocks.ts'
-import { uninjectManifest } from '../kubernetes/manifest/manifest.ts'
+import { injectedIn, uninjectManifest } from '../kubernetes/manifest/manifest.ts'
 import { joinManifests, namesOf, readManifests } from './manifest-files.ts'
 
 const usage = `Usage: onbehalf uninject -f FILE [-f FILE]…
@@ -16,7 +16,7 @@ Options:
   -h, --help          This text.
 
 Exit status: 0 done, 1 lines that onbehalf inject put there were changed since (what it replaced is given back all the
-same), or a block has no end (nothing is printed), 2 wrong use.
+same), a sidecar is there that no block holds (it stays), or a block has no end (nothing is printed), 2 wrong use.
 `
 
 const options = {
@@ -41,14 +41,17 @@ export async function uninject(args: string[], io: Io): Promise<number> {
 
 function takeOut(manifests: Awaited<ReturnType<typeof readManifests>>, io: Io): number {
   const texts: string[] = []
-  let isChanged = false
+  let isLeft = false
   for (const { name, text } of manifests) {
     try {
       const { text: plain, changed } = uninjectManifest(text)
       texts.push(plain)
-      isChanged ||= changed.length > 0
+      const left = injectedIn(plain)
+      isLeft ||= changed.length + left.length > 0
       for (const line of changed)
         io.stderr.write(`${name}:${line}: this block was changed since; what it replaced is given back\n`)
+      for (const title of left)
+        io.stderr.write(`${name}: ${title}: keeps its sidecar, which no block holds: take it out by hand\n`)
     } catch (error) {
       if (!(error instanceof UnendedBlock)) throw error
       io.stderr.write(`${name}:${error.line}: ${error.message}\n`)
@@ -56,5 +59,5 @@ function takeOut(manifests: Awaited<ReturnType<typeof readManifests>>, io: Io): 
     }
   }
   io.stdout.write(joinManifests(texts))
-  return isChanged ? exitStatus.no : exitStatus.done
+  return isLeft ? exitStatus.no : exitStatus.done
 }

@@ -70,6 +70,18 @@ test('several files are one stream', async (t) => {
   assert.equal((await run(cwd, 'inject', '-f', 'a.yaml', '-f', 'b.yaml')).stdout, 'kind: A\n---\nkind: B\n')
 })
 
+test('uninject says which sidecars stay: those that another program wrote anew', async (t) => {
+  const cwd = await folderWith(t, { 'web.yaml': pod() })
+  const { stdout } = await run(cwd, 'inject', '-f', 'web.yaml')
+  const rewritten = stdout.replaceAll(/^ *#.*\n/gm, '')
+  await writeFile(join(cwd, 'rewritten.yaml'), rewritten)
+  assert.deepEqual(await run(cwd, 'uninject', '-f', 'rewritten.yaml'), {
+    status: 1,
+    stdout: rewritten,
+    stderr: 'rewritten.yaml: Pod/web: keeps its sidecar, which no block holds: take it out by hand\n',
+  })
+})
+
 test('--dry-run says what would become of each, and prints no manifest', async (t) => {
   const left = pod().replace('  labels:', '  annotations:\n    onbehalf.dev/inject: "false"\n  labels:')
   const cwd = await folderWith(t, { 'web.yaml': `${pod()}---\n${left}` })

@@ -51,7 +51,7 @@ function isMirror({ metadata }: PodTemplate): boolean {
 }
 
 /** By the annotation and the container: neither alone is enough. */
-function isInjected({ metadata, spec }: PodTemplate): boolean {
+export function isInjected({ metadata, spec }: PodTemplate): boolean {
   const isMarked = metadata?.annotations?.[injectedKey] !== undefined
   return (
     isMarked && [...(spec.initContainers ?? []), ...spec.containers].some(({ name }) => name === sidecarName)

@@ -1,7 +1,8 @@
 // A manifest's text with its pods injected, and the text as it was before: nothing but whole lines is ever added or set aside.
 import { isDeepStrictEqual } from 'node:util'
 import { isMap, type Document, type Node, type YAMLError } from 'yaml'
-import { injectPod, isAskedFor, type Injection } from '../injection/inject.ts'
+import { faultsOfForm } from '../injection/form.ts'
+import { injectPod, isAskedFor, isInjected, type Injection } from '../injection/inject.ts'
 import { applyPatch, beneath, pointer } from '../injection/patch.ts'
 import type { Settings } from '../injection/settings.ts'
 import { markerPattern, UnendedBlock, withoutBlocks } from './blocks.ts'
@@ -71,6 +72,18 @@ function inject(text: string, settings: Settings): InjectedManifest {
 
 /** @throws {UnendedBlock} */
 export const uninjectManifest = withoutBlocks
+
+/** Workloads that have a sidecar, by their titles: what another program wrote anew has no blocks any more. Never throws. */
+export function injectedIn(text: string): readonly string[] {
+  try {
+    const workloads = parseYaml(text).flatMap((document) => workloadsIn(document.toJS()))
+    return workloads
+      .filter(({ pod }) => faultsOfForm(pod).length === 0 && isInjected(pod))
+      .map(({ title }) => title)
+  } catch {
+    return []
+  }
+}
 
 /** Of faults in YAML the first alone: the others follow from it. */
 function problemsOf(text: string, document: Document): Problem[] {
