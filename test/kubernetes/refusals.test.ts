@@ -174,7 +174,7 @@ test('without redirection the sidecar’s user and another mesh are no reasons',
   assert.deepEqual(reasonsFor(beside), ['injected'])
 })
 
-test('what mirrors a static pod is left alone: a kubelet deletes one that is changed', () => {
+test('what mirrors a static pod is left alone', () => {
   const annotations = { ...named, 'kubernetes.io/config.mirror': 'a1' }
   assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, annotations)), ['unchanged'])
 })

@@ -45,7 +45,7 @@ export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean
   }
 }
 
-/** The kubelet deletes one that is changed; and one that mirrors no pod of its own, so nobody gets around a sidecar by it. */
+/** The node runs what its file says. A kubelet runs no mirror, so nobody gets around a sidecar by that annotation. */
 function isMirror({ metadata }: PodTemplate): boolean {
   return metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined
 }
