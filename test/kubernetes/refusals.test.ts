@@ -179,6 +179,16 @@ test('what mirrors a static pod is left alone', () => {
   assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, annotations)), ['unchanged'])
 })
 
+test('what comes by envFrom and is replaced is warned about', () => {
+  const given = { ...named, 'onbehalf.dev/proxy': 'true', 'onbehalf.dev/preload': 'true' }
+  const warningsFor = (envFrom: readonly object[]) => {
+    const injection = injectPod(pod({ containers: [{ ...app, envFrom }] }, given), settings, true)
+    return injection.kind === 'injected' ? injection.warnings : [injection.kind]
+  }
+  assert.deepEqual(warningsFor([]), [])
+  assert.match(warningsFor([{ configMapRef: { name: 'a' } }]).join('\n'), /NODE_OPTIONS.*\n.*an HTTP_PROXY/)
+})
+
 const malformed: readonly (readonly [object, string])[] = [
   [{ containers: [app, null] }, 'spec.containers[1]: is no object'],
   [{ hostNetwork: 'true' }, 'spec.hostNetwork: is no flag'],

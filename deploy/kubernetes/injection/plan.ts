@@ -1,6 +1,6 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
 import { posix } from 'node:path'
-import { addToApp, otherProxies } from './app-containers.ts'
+import { addToApp, hiddenProxies, otherProxies } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
 import { findAppPort } from './app-port.ts'
 import { places } from './names.ts'
@@ -72,7 +72,9 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       ...telemetry.warnings,
       ...app.warnings,
       ...preloaded.warnings,
-      ...(isProxied ? spec.containers.flatMap(otherProxies) : []),
+      ...(isProxied
+        ? [...spec.containers.flatMap(otherProxies), ...spec.containers.flatMap(hiddenProxies)]
+        : []),
       ...graceWarnings(spec, wishes),
       ...resourceWarnings(wishes),
     ],
@@ -124,7 +126,7 @@ function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Prel
   return {
     names,
     warnings: chosen
-      .filter((container) => container.envFrom?.length !== undefined && nodeOptions(container) === undefined)
+      .filter((container) => (container.envFrom ?? []).length > 0 && nodeOptions(container) === undefined)
       .map(
         ({ name }) => `container ${name}: a NODE_OPTIONS that comes by envFrom is replaced by the preload's`,
       ),
