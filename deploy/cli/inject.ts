@@ -4,7 +4,7 @@ import { readOptions } from '../../sidecar/cli/options.ts'
 import type { Settings } from '../kubernetes/injection/settings.ts'
 import { injectManifest, type InjectedManifest, type Outcome } from '../kubernetes/manifest/manifest.ts'
 import { describeInjectionOptions, injectionOptions, settingsOf } from './injection-options.ts'
-import { joinManifests, readManifests, type Manifest } from './manifest-files.ts'
+import { joinManifests, namesOf, readManifests, type Manifest } from './manifest-files.ts'
 
 const usage = `Usage: onbehalf inject -f FILE [-f FILE]… [options]
 
@@ -35,13 +35,14 @@ const options = {
 export async function inject(args: string[], io: Io): Promise<number> {
   let asked: { isDry: boolean; settings: Settings; manifests: readonly Manifest[] }
   try {
-    const { help, 'dry-run': isDry, filename, ...given } = readOptions(args, options, false).values
+    const { values, positionals } = readOptions(args, options, true)
+    const { help, 'dry-run': isDry, filename, ...given } = values
     if (help) {
       io.stdout.write(usage)
       return exitStatus.done
     }
-    if (filename.length === 0) throw new Error('say which manifest, by -f FILE, or -f - for standard input')
-    asked = { isDry, settings: settingsOf(given), manifests: await readManifests(filename, io.cwd) }
+    const names = namesOf(filename, positionals)
+    asked = { isDry, settings: settingsOf(given), manifests: await readManifests(names, io.cwd) }
   } catch (error) {
     io.stderr.write(`onbehalf inject: ${(error as Error).message}\nSee onbehalf inject --help.\n`)
     return exitStatus.wrong
@@ -61,15 +62,20 @@ function isRefused({ problems, outcomes }: InjectedManifest): boolean {
 }
 
 function report(name: string, { problems, outcomes }: InjectedManifest, isDry: boolean, io: Io): void {
-  for (const problem of problems) io.stderr.write(`${name}: ${problem}\n`)
-  for (const { title, injection } of outcomes)
-    for (const line of linesOf(injection, isDry)) io.stderr.write(`${name}: ${title}: ${line}\n`)
+  for (const { place, what } of problems)
+    io.stderr.write(`${name}${place === undefined ? '' : `:${place}`}: ${what}\n`)
+  for (const { title, line, injection } of outcomes)
+    for (const words of linesOf(injection, isDry)) io.stderr.write(`${name}:${line}: ${title}: ${words}\n`)
+  if (isDry && problems.length === 0 && outcomes.length === 0)
+    io.stderr.write(`${name}: holds no workload, so nothing would be injected\n`)
 }
 
 function linesOf(injection: Outcome['injection'], isDry: boolean): readonly string[] {
   switch (injection.kind) {
     case 'refused':
       return injection.reasons
+    case 'unknown':
+      return ['warning: stays as it is, without a sidecar: of this kind the webhook alone sees the pods']
     case 'unchanged':
       return isDry ? [`stays as it is: ${injection.why}`] : []
     case 'injected': {

@@ -1,5 +1,5 @@
 // The options that say how pods are injected where their annotations do not.
-import { readCertificate } from '../kubernetes/injection/annotations.ts'
+import { annotations, readCertificate } from '../kubernetes/injection/annotations.ts'
 import { defaultSettings, type Settings } from '../kubernetes/injection/settings.ts'
 import { version } from '../../sidecar/version.ts'
 
@@ -27,12 +27,11 @@ type Given = Readonly<Partial<Record<keyof typeof injectionOptions, string | und
 /** @throws {Error} with what is wrong with an option, in words. */
 export function settingsOf(given: Given): Settings {
   const defaults = defaultSettings(version)
-  const { image, mesh } = given
   return {
     ...defaults,
-    ...(image === undefined ? {} : { image }),
-    ...(mesh === undefined ? {} : { mesh }),
-    redirectImage: given['redirect-image'] ?? defaults.redirectImage,
+    image: imageOf('image', given.image) ?? defaults.image,
+    redirectImage: imageOf('redirect-image', given['redirect-image']) ?? defaults.redirectImage,
+    mesh: meshOf(given.mesh) ?? defaults.mesh,
     sidecar: oneOf('sidecar', given.sidecar, ['native', 'classic']) ?? defaults.sidecar,
     intercept: oneOf('intercept', given.intercept, ['redirect', 'none']) ?? defaults.intercept,
     certificate: certificateOf(given['certificate-source']) ?? defaults.certificate,
@@ -48,6 +47,19 @@ function oneOf<const T extends string>(
   const found = words.find((word) => word === text)
   if (found === undefined) throw new Error(`--${option}: "${text}" is none of ${words.join(', ')}`)
   return found
+}
+
+function imageOf(option: string, text: string | undefined): string | undefined {
+  if (text !== undefined && !/^\S+$/.test(text))
+    throw new Error(`--${option}: "${text}" is no name of an image`)
+  return text
+}
+
+function meshOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined
+  const reading = annotations.mesh.read(text)
+  if ('wrong' in reading) throw new Error(`--mesh: "${text}" ${reading.wrong}`)
+  return reading.value
 }
 
 function certificateOf(text: string | undefined): Settings['certificate'] | undefined {

@@ -26,7 +26,7 @@ Examples:
 Options:
   --overlay NAME      own-certificates (default) or cert-manager: whence the injector has its certificate.
                       monitoring: for the Prometheus operator and Grafana. redis-trial: a Redis for trying out.
-  --namespace NAME    Where it is put. Default: ${defaultNamespace}.
+  --namespace NAME    Where it is put, one of its own. Default: ${defaultNamespace}.
 ${describeInjectionOptions}  -h, --help          This text.
 
 Exit status: 0 done, 2 wrong use.
@@ -58,8 +58,6 @@ function readAsked(args: string[]): Installation | undefined {
   const words = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}=${value}`],
   )
-  const strange = words.find((word) => /\s|=$/.test(word))
-  if (strange !== undefined) throw new Error(`"${strange}" has no value, or has space in it`)
   return {
     overlays: overlaysOf(overlay),
     namespace: namespaceOf(namespace),
@@ -81,6 +79,9 @@ function overlaysOf(names: readonly string[]): Overlay[] {
 function namespaceOf(name: string): string {
   if (!/^(?=.{1,63}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(name))
     throw new Error(`--namespace: "${name}" is no name of a namespace`)
+  // What is installed labels it, and is removed with it.
+  if (/^(default|kube-.*)$/.test(name))
+    throw new Error(`--namespace: "${name}" is the cluster's: the injector has one of its own`)
   return name
 }
 

@@ -9,6 +9,16 @@ export interface Manifest {
   readonly text: string
 }
 
+/** Of the files that are given by -f. @throws {Error} with what is wrong with them, in words. */
+export function namesOf(given: readonly string[], positionals: readonly string[]): readonly string[] {
+  const [word] = positionals
+  if (word !== undefined) throw new Error(`a manifest is named by -f: -f ${word}`)
+  if (given.length === 0) throw new Error('say which manifest, by -f FILE, or -f - for standard input')
+  const isTwice = given.indexOf('-') !== given.lastIndexOf('-')
+  if (isTwice) throw new Error('-f -: standard input can be read once')
+  return given
+}
+
 /** @throws {Error} with what cannot be read, in words. */
 export function readManifests(names: readonly string[], cwd: string): Promise<Manifest[]> {
   return Promise.all(names.map(async (name) => ({ name, text: decode(name, await bytesOf(name, cwd)) })))

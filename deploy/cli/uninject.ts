@@ -1,8 +1,9 @@
 // `onbehalf uninject`: manifests as they were before `onbehalf inject`.
 import { exitStatus, type Io } from '../../sidecar/cli/io.ts'
 import { readOptions } from '../../sidecar/cli/options.ts'
-import { uninjectManifest } from '../kubernetes/manifest/manifest.ts'
-import { joinManifests, readManifests } from './manifest-files.ts'
+import { UnendedBlock } from '../kubernetes/manifest/blocks.ts'
+import { injectedIn, uninjectManifest } from '../kubernetes/manifest/manifest.ts'
+import { joinManifests, namesOf, readManifests } from './manifest-files.ts'
 
 const usage = `Usage: onbehalf uninject -f FILE [-f FILE]…
 
@@ -15,7 +16,7 @@ Options:
   -h, --help          This text.
 
 Exit status: 0 done, 1 lines that onbehalf inject put there were changed since (what it replaced is given back all the
-same), or a block has no end (nothing is printed), 2 wrong use.
+same), a sidecar is there that no block holds (it stays), or a block has no end (nothing is printed), 2 wrong use.
 `
 
 const options = {
@@ -25,13 +26,13 @@ const options = {
 
 export async function uninject(args: string[], io: Io): Promise<number> {
   try {
-    const { help, filename } = readOptions(args, options, false).values
+    const { values, positionals } = readOptions(args, options, true)
+    const { help, filename } = values
     if (help) {
       io.stdout.write(usage)
       return exitStatus.done
     }
-    if (filename.length === 0) throw new Error('say which manifest, by -f FILE, or -f - for standard input')
-    return takeOut(await readManifests(filename, io.cwd), io)
+    return takeOut(await readManifests(namesOf(filename, positionals), io.cwd), io)
   } catch (error) {
     io.stderr.write(`onbehalf uninject: ${(error as Error).message}\nSee onbehalf uninject --help.\n`)
     return exitStatus.wrong
@@ -40,19 +41,23 @@ export async function uninject(args: string[], io: Io): Promise<number> {
 
 function takeOut(manifests: Awaited<ReturnType<typeof readManifests>>, io: Io): number {
   const texts: string[] = []
-  let isChanged = false
+  let isLeft = false
   for (const { name, text } of manifests) {
     try {
       const { text: plain, changed } = uninjectManifest(text)
       texts.push(plain)
-      isChanged ||= changed.length > 0
+      const left = injectedIn(plain)
+      isLeft ||= changed.length + left.length > 0
       for (const line of changed)
         io.stderr.write(`${name}:${line}: this block was changed since; what it replaced is given back\n`)
+      for (const title of left)
+        io.stderr.write(`${name}: ${title}: keeps its sidecar, which no block holds: take it out by hand\n`)
     } catch (error) {
-      io.stderr.write(`${name}: ${(error as Error).message}\n`)
+      if (!(error instanceof UnendedBlock)) throw error
+      io.stderr.write(`${name}:${error.line}: ${error.message}\n`)
       return exitStatus.no
     }
   }
   io.stdout.write(joinManifests(texts))
-  return isChanged ? exitStatus.no : exitStatus.done
+  return isLeft ? exitStatus.no : exitStatus.done
 }

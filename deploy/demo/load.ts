@@ -28,12 +28,12 @@ export interface Load {
   end(): Promise<Pick<Stretch, 'right' | 'sent'>>
 }
 
-const intervalMs = 20
+const intervalMs = 40
 /** What a machine cannot keep up with is not piled up. */
 const maxOpen = 16
 const shortestMs = 1_000
 
-/** Sends one request each 20 ms, unless 16 are not answered yet. `ask` never rejects. */
+/** Sends one request each 40 ms, unless 16 are not answered yet. `ask` never rejects. */
 export function startLoad(
   users: readonly string[],
   ask: (user: string, index: number) => Promise<Asked>,

@@ -22,7 +22,7 @@ export async function showSharing(
   stage: Omit<Scene, 'load'>,
   users: Readonly<Record<string, PomeriumUser>>,
 ): Promise<boolean> {
-  console.log(heading('What the sidecars share, while up to 50 requests a second go on (half a minute)'))
+  console.log(heading('What the sidecars share, while up to 25 requests a second go on (half a minute)'))
   const load = startLoad(Object.keys(users), asker(stage.topology, users))
   const rows: Row[] = []
   for (const happening of listHappenings({ ...stage, load })) rows.push(await watch(load, happening))

@@ -112,6 +112,12 @@ export function keySuits(key: VerificationKey, algorithm: SignatureAlgorithm): b
   return rule.curve === undefined || key.key.asymmetricKeyDetails?.namedCurve === rule.curve
 }
 
+/**
+ * The length that RFC 8017 (8.1.2 and 8.2.2) demands of a signature by RSA: OpenSSL takes one by PSS
+ * that lacks its leading zeros, and then one token has several spellings.
+ */
+const modulusBytes = (key: KeyObject): number => ((key.asymmetricKeyDetails?.modulusLength ?? 0) + 7) >> 3
+
 /** Verifies on the calling thread: one-shot `crypto.verify` costs half of what a hop to WebCrypto's pool does. */
 export function signatureIsValid(
   algorithm: SignatureAlgorithm,
@@ -120,7 +126,7 @@ export function signatureIsValid(
   signature: Buffer,
 ): boolean {
   const rule = rules[algorithm]
-  if (rule.bytes !== undefined && signature.length !== rule.bytes) return false
+  if (signature.length !== (rule.bytes ?? modulusBytes(key))) return false
   const input = { key, dsaEncoding: 'ieee-p1363' as const, ...(rule.pss ? pss : undefined) }
   return verify(rule.hash, Buffer.from(signingInput, 'latin1'), input, signature)
 }

@@ -1,16 +1,8 @@
-// Asks an app by HTTP as the kubelet does (pkg/probe/http): any certificate, redirects within the host, 200 to 399 is well.
-import { once } from 'node:events'
-import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
-import { isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+// Asks an app by HTTP as the kubelet does (pkg/probe/http): any certificate, the version that the app chooses by ALPN,
+// redirects within the host, 200 to 399 is well.
 import type { HttpProbe } from '../../shared/config/app-probes.ts'
 import { authorityOf, connectApp, type Asking } from './app-connection.ts'
-
-/** What the app said to one request. */
-interface Said {
-  readonly status: number
-  readonly location: string | undefined
-}
+import { exchangeHttp1, exchangeHttp2, secure, type ReadBody, type Said } from './app-exchange.ts'
 
 interface Sent {
   /** That of the probe. */
@@ -25,41 +17,47 @@ interface Sent {
 
 const maxRequests = 10
 const maxBodyBytes = 10 * 1024
-const switchingProtocols = 101
+/** By ALPN; hooks offer nothing, and are HTTP/1.1. */
+const offered = ['h2', 'http/1.1']
 const redirects = new Set([301, 302, 303, 307, 308])
 /** What Go writes itself, whatever a header says. */
 const notSent = new Set(['host', 'content-length', 'transfer-encoding', 'trailer', 'connection'])
 
 /** @returns why the app is not well; undefined where it is. @throws {Error} it cannot be asked. */
 export async function askByHttp(probe: HttpProbe, asking: Asking): Promise<string | undefined> {
-  let sent = firstRequest(probe, asking)
+  const end = await follow(firstRequest(probe, asking), (sent) => exchange(sent, asking, readBody, offered))
+  return typeof end === 'number' ? whyNot(end) : end
+}
+
+/**
+ * As the kubelet asks for a hook (pkg/kubelet/lifecycle): whatever is answered, and however that ends, the hook has run;
+ * where HTTPS is answered in clear text, HTTP is tried.
+ * @returns why it has not. @throws {Error} it cannot be asked.
+ */
+export async function runHook(probe: HttpProbe, asking: Asking): Promise<string | undefined> {
+  const first = firstRequest(probe, asking)
+  const ask = (sent: Sent) => exchange(sent, asking, (body) => readBody(body).catch(() => undefined))
+  const end = await follow(first, ask).catch((error: unknown) => {
+    if (!speaksClearText(error)) throw error
+    return follow({ ...first, url: new URL(first.url.href.replace(/^https/, 'http')) }, ask)
+  })
+  return typeof end === 'number' ? undefined : end
+}
+
+/** @returns the last status; or why there is none: where the redirects lead. */
+async function follow(first: Sent, ask: (sent: Sent) => Promise<Said>): Promise<number | string> {
+  let sent = first
   const { hostname } = sent.url
   for (let made = 1; ; made++) {
-    const { status, location } = await exchange(sent, asking, readBody)
-    if (!redirects.has(status) || location === undefined) return whyNot(status)
+    const { status, location } = await ask(sent)
+    if (!redirects.has(status) || location === undefined) return status
     const url = URL.parse(location, sent.url)
     if (url === null) return 'the app redirects to what is no address'
-    if (url.hostname !== hostname) return undefined
+    if (url.hostname !== hostname) return status
     if (!/^https?:$/.test(url.protocol)) return 'the app redirects to what is not HTTP'
     if (made === maxRequests) return `the app redirects ${maxRequests} times`
     const host = URL.canParse(location) ? url.host : sent.host
     sent = { ...sent, url, host, target: url.pathname + url.search }
-  }
-}
-
-/**
- * As the kubelet asks for a hook (pkg/kubelet/lifecycle): whatever is answered, the hook has run; where HTTPS is
- * answered in clear text, HTTP is tried.
- * @throws {Error} it cannot be asked.
- */
-export async function runHook(probe: HttpProbe, asking: Asking): Promise<undefined> {
-  const sent = firstRequest(probe, asking)
-  try {
-    await exchange(sent, asking, async () => undefined)
-  } catch (error) {
-    if (!speaksClearText(error)) throw error
-    const url = new URL(sent.url.href.replace(/^https/, 'http'))
-    await exchange({ ...sent, url }, asking, async () => undefined)
   }
 }
 
@@ -93,63 +91,33 @@ function encodeTarget(path: string): string {
 }
 
 async function exchange(
-  { port: probed, url, target, host, headers }: Sent,
+  sent: Sent,
   asking: Asking,
-  read: (response: IncomingMessage) => Promise<void>,
+  read: ReadBody,
+  versions: readonly string[] = [],
 ): Promise<Said> {
+  const { url, target: path, host } = sent
   const isTls = url.protocol === 'https:'
   const port = Number(url.port) || (isTls ? 443 : 80)
-  const socket = await connectApp(port, asking, port === probed)
+  const socket = await connectApp(port, asking, port === sent.port)
   try {
-    const connection = isTls ? await secure(socket, url.hostname, asking.signal) : socket
-    const request = httpRequest({
-      createConnection: () => connection,
-      path: target,
-      headers: ['Host', host, ...headers, 'Connection', 'close'],
-      setHost: false,
-      insecureHTTPParser: false,
-      signal: asking.signal,
-    })
-    const answered = answerTo(request)
-    request.end()
-    const response = await answered
-    const { statusCode: status = 0, headers: given } = response
-    if (status !== switchingProtocols) await read(response)
-    return { status, location: given.location }
+    const headers = ['Host', host, ...sent.headers]
+    const request = { path, headers, signal: asking.signal }
+    if (!isTls) return await exchangeHttp1(socket, request, read)
+    const connection = await secure(socket, url.hostname, versions, asking.signal)
+    const isHttp2 = connection.alpnProtocol === 'h2'
+    return await (isHttp2 ? exchangeHttp2 : exchangeHttp1)(connection, request, read)
   } finally {
     socket.destroy()
   }
 }
 
-/** @throws {Error} there is none: what comes after one is of no interest. */
-function answerTo(request: ClientRequest): Promise<IncomingMessage> {
-  const answered = Promise.withResolvers<IncomingMessage>()
-  // Nobody asked for it, and the signal does not end a request that has become something else.
-  request.once('upgrade', (response, socket) => {
-    answered.resolve(response)
-    socket.destroy()
-  })
-  request.once('response', answered.resolve)
-  request.on('error', answered.reject)
-  request.once('close', () => answered.reject(new Error('the app ended the connection')))
-  return answered.promise
-}
-
-async function readBody(response: IncomingMessage): Promise<void> {
+async function readBody(body: AsyncIterable<unknown>): Promise<void> {
   let length = 0
-  for await (const chunk of response) {
+  for await (const chunk of body) {
     length += (chunk as Buffer).length
     if (length > maxBodyBytes) return
   }
-}
-
-async function secure(socket: Socket, hostname: string, signal: AbortSignal): Promise<Socket> {
-  const servername = isIP(hostname.replaceAll(/[[\]]/g, '')) === 0 ? hostname : ''
-  // The kubelet verifies none: what is asked is whether the app lives, and nothing secret is said.
-  const secured = connectTls({ socket, servername, rejectUnauthorized: false })
-  secured.on('error', () => undefined)
-  await once(secured, 'secureConnect', { signal })
-  return secured
 }
 
 function speaksClearText(error: unknown): boolean {

@@ -1,7 +1,7 @@
 // `onbehalf ca`: makes the certificates of a mesh on a laptop.
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { createAuthority, issueAccount } from '../ca.ts'
 import type { Certified } from '../ca.ts'
 import { CredentialFault } from '../credential/files.ts'
@@ -111,8 +111,8 @@ async function init(args: string[], io: Io): Promise<void> {
   })
   await writeFiles(files, made, io)
   io.stdout.write(
-    `Wrote ${files.certificate} and ${files.key}, valid until ${dayOf(made)}. In the mesh file:\n` +
-      `  mesh: {issuer: ${values.issuer}, ca: ${files.certificate}}\n`,
+    `Wrote ${files.certificate} and ${files.key}, valid until ${dayOf(made)}. In a mesh file beside them:\n` +
+      `  mesh: {issuer: ${values.issuer}, ca: ${basename(files.certificate)}}\n`,
   )
 }
 
@@ -145,8 +145,8 @@ async function issue(args: string[], io: Io): Promise<void> {
   })
   await writeFiles(files, made, io)
   io.stdout.write(
-    `Wrote ${files.certificate} and ${files.key}, valid until ${dayOf(made)}. In the mesh file, at the service:\n` +
-      `  credential: {certificate: ${files.certificate}, key: ${files.key}}\n`,
+    `Wrote ${files.certificate} and ${files.key}, valid until ${dayOf(made)}. In a mesh file beside them, at the service:\n` +
+      `  credential: {certificate: ${basename(files.certificate)}, key: ${basename(files.key)}}\n`,
   )
 }
 

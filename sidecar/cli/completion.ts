@@ -34,8 +34,23 @@ const values: Readonly<Record<string, string>> = {
   'log-level': 'debug info warn error',
   'log-format': 'auto json text',
   output: 'json',
+  sidecar: 'native classic',
+  intercept: 'redirect none',
+  overlay: 'own-certificates cert-manager monitoring redis-trial',
 }
-const files = ['config', 'admin-token-file', 'certificate', 'key', 'token-file', 'certificates', 'out', 'ca']
+const files = [
+  'config',
+  'admin-token-file',
+  'certificate',
+  'key',
+  'token-file',
+  'certificates',
+  'out',
+  'ca',
+  'filename',
+  'tls-certificate',
+  'tls-key',
+]
 
 /** @param describe gives what is completed: all of it comes from the help texts, so it is never behind them. */
 export async function completion(
@@ -100,7 +115,7 @@ ${Object.entries(values)
         [[ "$name" == "$current"* ]] && printf -v name '%q' "$name" && COMPREPLY+=("$name")
       done < <("\${COMP_WORDS[0]}" completion services \${config:+--config "$config"} 2>/dev/null)
       return ;;
-    ${files.map((option) => `--${option}`).join('|')}) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    ${files.map((option) => `--${option}`).join('|')}|-f) COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   case "$command" in
 ${commands

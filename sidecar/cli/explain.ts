@@ -47,7 +47,12 @@ export async function explain(args: string[], io: Io): Promise<number> {
   if (isRefusalCode(asked.id)) return explainCode(asked.id, asked.json, io)
   const { meshes, problems } = await readMeshes(asked, io)
   if (meshes.length === 0) {
-    for (const problem of problems) io.stderr.write(`${formatProblem(problem)}\n`)
+    // No mesh file is needed for a code.
+    const meant = didYouMean(asked.id, refusalCodes)
+    const words = problems.map(formatProblem).join('\n')
+    io.stderr.write(
+      meant === '' ? `${words}\n` : `onbehalf explain: there is no refusal ${asked.id}${meant}\n`,
+    )
     return exitStatus.wrong
   }
   const { found, isAnswered } = await askAll(meshes, asked.id, io)

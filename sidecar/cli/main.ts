@@ -144,7 +144,8 @@ async function helpOf(words: readonly string[], commands: Commands): Promise<str
   return written.join('')
 }
 
-/** Lines that begin with an option say what it is. */
+/** Lines that begin with an option say what it is; one of an example may do so, too. */
 function optionsIn(help: string): string[] {
-  return [...help.matchAll(/^ +(?:-\w, )?(--[a-z][\w-]*)/gm)].map((match) => match[1] as string)
+  const named = [...help.matchAll(/^ +(?:-\w, )?(--[a-z][\w-]*)/gm)].map((match) => match[1] as string)
+  return [...new Set(named)]
 }

@@ -23,7 +23,7 @@ function wordsOf(error: Error, args: readonly string[], options: Options, allowP
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') {
     const names = [...Object.keys(options), 'help']
-    return `there is no option ${quoted}${didYouMean(quoted.replace(/^-+/, ''), names).replace('"', '"--')}`
+    return `there is no option ${quoted}${meantOption(quoted.replace(/^-+/, ''), names)}`
   }
   if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' && !allowPositionals) {
     return `"${quoted}" is one word too many`
@@ -31,6 +31,13 @@ function wordsOf(error: Error, args: readonly string[], options: Options, allowP
   const missing = /^Option '(?:-\w, )?(--[\w-]+) <value>' argument missing/.exec(error.message)?.[1]
   if (missing !== undefined) return `${missing} needs a value${valueHint(args)}`
   return error.message.split('\n')[0] as string
+}
+
+/** The closest, or the only one that begins so. */
+function meantOption(word: string, names: readonly string[]): string {
+  const longer = names.filter((name) => name.startsWith(`${word}-`))
+  const close = didYouMean(word, names).replace('"', '"--')
+  return close === '' && longer.length === 1 ? `; did you mean "--${longer[0]}"?` : close
 }
 
 /** A value that begins with a dash is taken for an option. */

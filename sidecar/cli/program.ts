@@ -14,7 +14,11 @@ export function runProgram(commands: Commands): void {
   }
 
   // Whoever reads our output may stop reading, as in `onbehalf schema | head`.
-  stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+  stdout.on('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') process.exit(0)
+    stderr.write(`onbehalf: cannot write to standard output: ${code}\n`)
+    process.exit(2)
+  })
 
   // A log that nobody reads any more is no reason to stop serving; and there is nobody to be told.
   stderr.on('error', () => undefined)

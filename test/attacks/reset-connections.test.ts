@@ -25,16 +25,18 @@ const endings: [name: string, bytes: string][] = [
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
 ]
 
+async function resetBehind(bytes: string, port: number): Promise<void> {
+  const socket = await open(port)
+  socket.write(bytes, 'latin1', () => socket.resetAndDestroy())
+  await closed(socket)
+}
+
 for (const listener of listeners) {
   test(`the ${listener} listener survives connections that are reset behind their first bytes`, async (t) => {
     const mesh = await startMesh(t, { run: ['App'] })
     for (const [name, bytes] of endings) {
       await t.test(name, async () => {
-        for (let i = 0; i < 30; i++) {
-          const socket = await open(mesh.sidecars.App[listener])
-          socket.write(bytes, 'latin1', () => socket.resetAndDestroy())
-          await closed(socket)
-        }
+        await Promise.all(Array.from({ length: 30 }, () => resetBehind(bytes, mesh.sidecars.App[listener])))
         assert.equal((await send({ port: mesh.sidecars.App.probes, target: '/livez' })).status, 200)
       })
     }

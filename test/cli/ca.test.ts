@@ -92,7 +92,9 @@ describe('onbehalf ca init', () => {
   })
 
   test('writes into the directory that --out names, making it', async () => {
-    await runWell('init', '--issuer', 'mesh.example.com', '--out', 'a/b', '--days', '1')
+    const said = await runWell('init', '--issuer', 'mesh.example.com', '--out', 'a/b', '--days', '1')
+    // Names in a mesh file are relative to it.
+    assert.match(said, /In a mesh file beside them:\n {2}mesh: .*, ca: ca\.pem\}/)
     const root = await certificate('a/b/ca.pem')
     assert.equal(root.validToDate.getTime(), clockMs + dayMs)
   })
@@ -156,7 +158,12 @@ describe('onbehalf ca issue', () => {
 
   test('reads the CA from --ca and writes to --out under --name', async () => {
     await runWell('init', '--issuer', 'mesh.example.com', '--out', 'authority')
-    await runWell('issue', 'api-access', '--ca', 'authority', '--out', 'keys', '--name', 'app', '--days', '2')
+    const names = ['--ca', 'authority', '--out', 'keys', '--name', 'app']
+    const said = await runWell('issue', 'api-access', ...names, '--days', '2')
+    assert.match(
+      said,
+      /beside them, at the service:\n {2}credential: \{certificate: app\.pem, key: app-key\.pem\}/,
+    )
     const credential = await readAs('api-access', 'keys/app', 'authority/ca.pem')
     assert.equal(credential.notAfterMs, clockMs + 2 * dayMs)
   })

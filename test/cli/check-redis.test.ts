@@ -95,7 +95,7 @@ test('6.2 is new enough, and so is what counts to ten', async (t) => {
   }
 })
 
-suite('a real Redis', { skip: redisMissing }, () => {
+suite('a real Redis', { skip: redisMissing, concurrency: 3 }, () => {
   test('all is well, in a mesh file', async (t) => {
     const server = await startRedis(t)
     const store = { redis: { url: `redis://127.0.0.1:${server.port}` } }

@@ -62,6 +62,11 @@ for (const [words, expected] of [
     ['enforce', 'report'],
   ],
   [['keys', '-o', ''], ['json']],
+  [
+    ['inject', '-f', 'onb'],
+    ['onbehalf', 'onbehalf.yaml'],
+  ],
+  [['install', '--redirect'], ['--redirect-image']],
 ] as const) {
   test(`onbehalf ${words.join(' ')}‸`, async (t) => {
     assert.deepEqual(await complete(t, ...words), [...expected])

@@ -218,6 +218,13 @@ for (const args of [[], ['a', 'b'], ['a', '-o', 'yaml'], ['a', '--nonsense']]) {
   })
 }
 
+test('a misspelt code is told as that, not as a mesh file that is missing', async () => {
+  const { status, stderr } = await run('/', ['assertion_audiance'])
+  assert.equal(status, 2)
+  assert.match(stderr, /there is no refusal assertion_audiance; did you mean "assertion_audience"\?/)
+  assert.match((await run('/', ['4bf92f3577b34da6'])).stderr, /there is no such file/)
+})
+
 test('--help shows its use', async () => {
   const { status, stdout } = await run('/', ['--help'])
   assert.equal(status, 0)

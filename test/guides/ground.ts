@@ -62,6 +62,7 @@ export async function play(
     'ip link set lo up',
     `cp -a /etc ${folder}/etc && mount --bind ${folder}/etc /etc`,
     `mount --bind ${folder}/bin /usr/local/bin`,
+    `mkdir ${folder}/lib && mount --bind ${folder}/lib /usr/local/lib`,
     `cd ${folder}`,
     // What is started ends with the document.
     `trap 'kill $(jobs -p) $(cat pids 2>/dev/null) 2>/dev/null || true' EXIT`,
@@ -130,7 +131,7 @@ if (verb === 'daemon-reload') {
 }
 if (name === 'onbehalf-redirect') {
   const [, options] = /^"REDIRECT_OPTIONS=(.*)"$/.exec(fieldOf(name, 'Environment'))
-  const command = fieldOf(name, verb === 'stop' ? 'ExecStop' : 'ExecStart').replace('$REDIRECT_OPTIONS', options).split(' ')
+  const command = fieldOf(name, verb === 'disable' ? 'ExecStop' : 'ExecStart').replace('$REDIRECT_OPTIONS', options).split(' ')
   const { status, stderr } = spawnSync(command[0], command.slice(1), { encoding: 'utf8' })
   // Where there is no iptables the script can but say so.
   if (status !== 0 && !/is not installed|cannot read the nat table/.test(stderr)) throw new Error(stderr)

@@ -24,9 +24,12 @@ test('there is a guide for each task that the README names', async () => {
 async function linkedFiles(document: string): Promise<Record<string, string>> {
   const links = [...document.matchAll(/\]\(\.\.\/((?:systemd|compose)\/([\w@./-]+))\)/g)]
   const script = document.includes('redirect.sh') ? [['', 'interception/redirect.sh', 'redirect.sh']] : []
+  const program = ['onbehalf.cjs', 'opentelemetry.cjs', 'preload.cjs']
+    .filter((name) => document.includes(name))
+    .map((name) => ['', `../dist/${name}`, name])
   return Object.fromEntries(
     await Promise.all(
-      [...links, ...script].map(async ([, file = '', name = '']) => [
+      [...links, ...script, ...program].map(async ([, file = '', name = '']) => [
         name,
         await readFile(join(root, 'deploy', file), 'utf8'),
       ]),

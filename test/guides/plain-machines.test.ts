@@ -47,6 +47,15 @@ test('the redirection exempts the user that the unit runs as', async () => {
   assert.match(unit ?? '', /^User=onbehalf$/m)
 })
 
+test('what the units run is put there by the guide', async () => {
+  const [guide, ...files] = await Promise.all(
+    ['guides/systemd.md', 'systemd/onbehalf@.service', 'systemd/onbehalf-redirect@.service'].map(read),
+  )
+  const programs = files.map((unit) => /^ExecStart=(\S+)/m.exec(unit)?.[1] ?? '')
+  const blocks = [...(guide ?? '').matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text = '']) => text).join('')
+  for (const program of programs) assert.match(blocks, new RegExp(`^(install|ln) .* ${program}$`, 'm'))
+})
+
 test('the unit may ask for the machine’s own addresses, without which no call is decided', async () => {
   assert.match(await read('systemd/onbehalf@.service'), /^RestrictAddressFamilies=.*\bAF_NETLINK\b/m)
 })

@@ -20,9 +20,9 @@ export interface StoredObject {
 }
 
 /** Verb and path: all that a client may do. */
-export type Rights = readonly (readonly [verb: 'get' | 'create' | 'update', path: string])[]
+export type Rights = readonly (readonly [verb: 'get' | 'update', path: string])[]
 
-const verbs: Readonly<Record<string, string>> = { GET: 'get', POST: 'create', PUT: 'update' }
+const verbs: Readonly<Record<string, string>> = { GET: 'get', PUT: 'update' }
 
 class Fault extends Error {
   readonly code: number
@@ -133,8 +133,6 @@ export class ApiServer {
     if (headers['content-type'] !== 'application/json') throw new Fault(415, 'UnsupportedMediaType')
     const object = JSON.parse(body) as StoredObject
     check(object)
-    if (verb === 'create')
-      return { status: 201, object: this.#create(`${path}/${object.metadata.name}`, object) }
     return { status: 200, object: this.#replace(path, object) }
   }
 
@@ -142,13 +140,6 @@ export class ApiServer {
     const found = this.get(path)
     if (found === undefined) throw new Fault(404, 'NotFound')
     return found
-  }
-
-  #create(path: string, object: StoredObject): StoredObject {
-    if (this.get(path) !== undefined) throw new Fault(409, 'AlreadyExists')
-    if (object.metadata.resourceVersion !== undefined) throw new Fault(400, 'BadRequest')
-    this.put(path, object)
-    return this.#existing(path)
   }
 
   #replace(path: string, object: StoredObject): StoredObject {

@@ -21,6 +21,7 @@ const contained = (container: object, annotations = {}) =>
   specified({ containers: [{ name: 'app', ...container }] }, annotations)
 
 const refused: readonly PodTemplate[] = [
+  specified({ hostNetwork: 'true' as never }),
   specified({ hostNetwork: true }),
   specified({ os: { name: 'windows' } }),
   specified({ containers: Array.from({ length: 1_001 }, (_, i) => ({ name: `app-${i}` })) }),
@@ -30,6 +31,7 @@ const refused: readonly PodTemplate[] = [
   contained({ securityContext: { runAsUser: 15_000 } }),
   specified({ securityContext: { runAsUser: 15_000 } }),
   specified({ containers: [{ name: 'istio-proxy' }] }),
+  specified({ containers: [{ name: 'linkerd-proxy' }] }),
   specified({ restartPolicy: 'Never' }, { 'onbehalf.dev/sidecar': 'classic' }),
   annotated({ 'onbehalf.dev/prelaod': 'true' }),
   annotated({ 'onbehalf.dev/sidecar': 'natve' }),

@@ -8,11 +8,11 @@ import {
   bundlesOf,
   configuration,
   create,
+  emptySecret,
   host,
   makeServing,
   secretOf,
   secretPath,
-  secretsPath,
   served,
   startGround,
   webhooksPath,
@@ -20,11 +20,11 @@ import {
 
 test('two replicas that begin at once share one certificate, which both webhooks name', async (t) => {
   const ground = await startGround(t)
-  // Both have seen that there is no Secret before one of them makes it.
+  // Both have seen that the Secret is empty before one of them fills it.
   const both = Promise.withResolvers<void>()
   let looked = 0
   ground.api.onCall = (verb, path) => {
-    if (verb !== 'create' || path !== secretsPath) return
+    if (verb !== 'update' || path !== secretPath) return
     if (++looked === 2) both.resolve()
     return both.promise
   }
@@ -46,6 +46,7 @@ test('the key of its authority is kept nowhere, and the Secret is not written ag
   const replica = await ground.replica()
   await replica.untilReady()
   assert.deepEqual(Object.keys(secretOf(ground)).sort(), ['ca.crt', 'tls.crt', 'tls.key'])
+  assert.ok(!replica.lines.some(({ level }) => level === 'warn'), 'an empty one is nothing to warn about')
   ground.api.calls.length = 0
   await eventually(async () => ground.api.calls.length >= 6)
   assert.deepEqual(
@@ -91,7 +92,9 @@ test('webhooks that are not there are waited for, and those that forget the auth
   const ground = await startGround(t)
   ground.api.delete(webhooksPath)
   const replica = await ground.replica()
-  await eventually(async () => replica.lines.some(({ cause }) => /there is none/.test(String(cause))))
+  await eventually(async () =>
+    replica.lines.some(({ cause }) => /onbehalf-injector: 404/.test(String(cause))),
+  )
   assert.equal((await replica.probe('/ready')).status, 503)
   ground.api.put(webhooksPath, configuration)
   await replica.untilReady()
@@ -99,13 +102,7 @@ test('webhooks that are not there are waited for, and those that forget the auth
   await eventually(async () => bundlesOf(ground).every((bundle) => bundle !== ''))
 })
 
-const secret = (data?: Readonly<Record<string, string>>): StoredObject => ({
-  apiVersion: 'v1',
-  kind: 'Secret',
-  type: 'Opaque',
-  metadata: { name: 'onbehalf-injector-certificate' },
-  ...(data === undefined ? {} : { data }),
-})
+const secret = (data: Readonly<Record<string, string>>): StoredObject => ({ ...emptySecret, data })
 const dataOf = ({ ca, cert, key }: ReturnType<typeof makeServing>) => ({
   'ca.crt': base64(ca),
   'tls.crt': base64(cert),
@@ -119,7 +116,6 @@ const cutOff = (serving: ReturnType<typeof makeServing>) => ({
 })
 
 const useless: readonly (readonly [string, StoredObject])[] = [
-  ['nothing', secret()],
   ['no certificates', secret({ 'tls.crt': base64('x'), 'tls.key': base64('y'), 'ca.crt': '' })],
   ['a certificate for another name', secret(dataOf(makeServing('other.onbehalf-system.svc')))],
   ['a certificate that has expired', secret(dataOf(makeServing(host, Date.now() - 1_000)))],
@@ -139,12 +135,12 @@ for (const [what, object] of useless)
     assert.ok(!JSON.stringify(replica.lines).includes('PRIVATE'))
   })
 
-test('a Secret that is deleted is made anew, and its authority is named no more', async (t) => {
+test('a Secret that is emptied is filled anew, and its authority is named no more', async (t) => {
   const ground = await startGround(t)
   const replicas = await Promise.all([ground.replica(), ground.replica()])
   await Promise.all(replicas.map((replica) => replica.untilReady()))
   const [before = ''] = bundlesOf(ground)
-  ground.api.delete(secretPath)
+  ground.api.put(secretPath, emptySecret)
   await eventually(async () => replicas.every(({ lines }) => served(lines) >= 2))
   const [after = ''] = bundlesOf(ground)
   assert.equal(pemBlocks(after).length, 1)
@@ -153,6 +149,21 @@ test('a Secret that is deleted is made anew, and its authority is named no more'
     ground.endpoints.splice(0, 1, address.port)
     await create(ground)
   }
+})
+
+test('without its Secret what was served is served on, until an empty one is there again', async (t) => {
+  const ground = await startGround(t)
+  const replica = await ground.replica()
+  await replica.untilReady()
+  ground.endpoints.push(replica.address.port)
+  ground.api.delete(secretPath)
+  const lost = () => replica.lines.filter(({ cause }) => /-certificate: 404/.test(String(cause))).length
+  await eventually(async () => lost() >= 2)
+  await create(ground)
+  assert.equal((await replica.probe('/ready')).status, 200)
+  ground.api.put(secretPath, emptySecret)
+  await eventually(async () => served(replica.lines) === 2)
+  await create(ground)
 })
 
 test('a Secret that serves is taken as it is', async (t) => {

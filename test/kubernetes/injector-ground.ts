@@ -19,7 +19,7 @@ import { Admission, type Pod, type Webhook } from './admission.ts'
 import { startApiServer, type ApiServer, type Rights, type StoredObject } from './api-server.ts'
 
 export const namespace = 'onbehalf-system'
-export const secretsPath = `/api/v1/namespaces/${namespace}/secrets`
+const secretsPath = `/api/v1/namespaces/${namespace}/secrets`
 export const secretPath = `${secretsPath}/onbehalf-injector-certificate`
 export const webhooksPath =
   '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/onbehalf-injector'
@@ -57,6 +57,12 @@ function placeOf(resource: string, name: string): string {
 /** One for namespaces that are labelled, one for pods that are labelled elsewhere. */
 export const configuration = documents('base/webhooks.yaml')[0] as StoredObject & {
   readonly webhooks: readonly Webhook[]
+}
+
+/** As the overlay brings it, and applies it again. */
+export const emptySecret = {
+  type: 'Opaque',
+  ...(documents('overlays/own-certificates/secret.yaml')[0] as StoredObject),
 }
 
 const injectLabel = 'onbehalf.dev/inject'
@@ -158,6 +164,7 @@ export async function startGround(
 ): Promise<Ground> {
   const api = await startApiServer(t, rights)
   api.put(webhooksPath, configuration)
+  api.put(secretPath, emptySecret)
   const endpoints: number[] = []
   const admission = new Admission(t, {
     webhooks: () => (api.get(webhooksPath, lagMs) ?? configuration)['webhooks'] as readonly Webhook[],

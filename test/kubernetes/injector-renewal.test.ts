@@ -10,6 +10,7 @@ import {
   configuration,
   create,
   createOn,
+  emptySecret,
   hourMs,
   named,
   secretOf,
@@ -124,7 +125,7 @@ for (const [what, aheadMs] of [
     await eventually(async () => served(wrong.lines) === 1)
     assert.equal(secretOf(ground)['tls.crt'], before)
     await create(ground)
-    ground.api.delete(secretPath)
+    ground.api.put(secretPath, emptySecret)
     await eventually(async () => served(wrong.lines) === 2)
     await create(ground)
   })

@@ -98,7 +98,7 @@ test('a pod without containers does not become one of the sidecar alone', async 
 })
 
 test('an error of ours lets no pod in, and is told in the log', async () => {
-  const { code, message } = await rejected({ pod: podOf({ spec: { containers: [{ name: 'a', env: 7 }] } }) })
+  const { code, message } = await rejected({ pod: { ...podOf(), spec: null as never } })
   assert.equal(code, 500)
   assert.match(message, /the injection failed/)
   const line = injector.lines.findLast((each) => each['outcome'] === 'failed')

@@ -51,6 +51,15 @@ test('without options: the injector with certificates of its own, the namespace 
   assert.equal(objects[0]?.kind, 'Namespace')
 })
 
+test('applied again, the Secret of the injector keeps its data and its type', async () => {
+  const secrets = (await installed()).filter(({ kind }) => kind === 'Secret')
+  // Both ways of applying remove only what was applied before.
+  assert.deepEqual(
+    secrets.map((secret) => Object.keys(secret)),
+    [['apiVersion', 'kind', 'metadata']],
+  )
+})
+
 test('several overlays are one stream, and cert-manager takes the place of own certificates', async () => {
   const objects = await installed('--overlay', 'monitoring', '--overlay', 'cert-manager')
   const expected = ['cert-manager', 'monitoring'].flatMap((name) =>
@@ -139,8 +148,12 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [['--overlay', 'monitor'], /--overlay: "monitor" is none of own-certificates, cert-manager, monitoring/],
   [['--overlay', 'cert-manager', '--overlay', 'own-certificates'], /--overlay: say one of/],
   [['--namespace', 'Mesh'], /--namespace: "Mesh" is no name of a namespace/],
-  [['--image', 'a b'], /"--image=a b" has no value, or has space in it/],
-  [['--image='], /"--image=" has no value/],
+  [['--image', 'a b'], /--image: "a b" is no name of an image/],
+  [['--image='], /--image: "" is no name of an image/],
+  [['--redirect-image', 'a b'], /--redirect-image: "a b" is no name of an image/],
+  [['--mesh', 'A_b'], /--mesh: "A_b" is no name of an object/],
+  [['--namespace', 'kube-system'], /--namespace: "kube-system" is the cluster's/],
+  [['--namespace', 'default'], /--namespace: "default" is the cluster's/],
   [['--sidecar', 'natve'], /--sidecar: "natve" is none of native, classic/],
 ]
 for (const [args, why] of wrong)

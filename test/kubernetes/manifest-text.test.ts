@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, type Document } from 'yaml'
 import { injectPod } from '../../deploy/kubernetes/injection/inject.ts'
+import type { PodSpec } from '../../deploy/kubernetes/injection/pod.ts'
 import { applyPatch } from '../../deploy/kubernetes/injection/patch.ts'
 import { defaultSettings } from '../../deploy/kubernetes/injection/settings.ts'
 import { injectManifest, uninjectManifest } from '../../deploy/kubernetes/manifest/manifest.ts'
@@ -74,6 +75,7 @@ const styles: Readonly<Record<string, string>> = {
     `${plain}    command:\n    - sh\n    - -c\n    - |+\n      echo a\n\n      # no comment\n\n\n`,
   ),
   'a text that goes on, at the end': pod(plain, '  x: |\n    a\n    b\n'),
+  'a text without a line feed, as it is meant': pod(plain, '  x: |-\n    a'),
   'a folded text at the end': pod(plain, '  x: >-\n    a\n\n    b\n'),
   'a plain text over lines': pod(`${plain}    args:\n    - one\n      two\n      three\n`),
   'the probe first': pod('  - readinessProbe:\n      httpGet: {path: /, port: 80}\n    name: web\n'),
@@ -111,7 +113,7 @@ const unreachable: Readonly<Record<string, readonly [string, RegExp]>> = {
       metadata: { labels: { 'app.kubernetes.io/name': 'A' } },
       spec: { containers: [{ name: 'a' }] },
     }),
-    /JSON.*only block style/,
+    /JSON.*write it line by line/,
   ],
   'an alias': [
     `x: &c\n- name: web\n${pod('').replace('containers:\n', 'containers: *c\n')}`,
@@ -142,13 +144,26 @@ const problems: Readonly<Record<string, readonly [string, RegExp]>> = {
     pod(`${plain}    args:\n    - |\n      # >>> onbehalf.dev (x)\n`),
     /marker/,
   ],
-  'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /line 1.*no end/],
+  'an alias of nothing': [pod(plain, '  x: *a\n'), /cannot be read: Unresolved alias/],
+  'an alias of what holds it': [pod(plain, '  x: &x [*x]\n'), /cannot be read/],
+  'aliases of aliases': [
+    ['a', 'b', 'c', 'd']
+      .map((name, i, all) => `${name}: &${name} [${`${i === 0 ? 'x' : `*${all[i - 1]}`}, `.repeat(9)}]\n`)
+      .join(''),
+    /cannot be read: Excessive alias/,
+  ],
+  'a block without an end': [`# >>> onbehalf.dev (x)\n${pod(plain)}`, /^1: .*no end/],
+  'a block that begins in another': [`# >>> onbehalf.dev (x)\n${injected(pod(plain))}`, /^1: .*no end/],
+  'a text without a line feed, at the end': [
+    pod(plain, '  x: |\n    a'),
+    /end its last line with a line feed/,
+  ],
 }
 for (const [name, [text, why]] of Object.entries(problems))
   test(`a manifest that is wrong stays as it is: ${name}`, () => {
     const result = injectManifest(text, settings)
     assert.equal(result.text, text)
-    assert.match(result.problems.join('\n'), why)
+    assert.match(result.problems.map(({ place, what }) => `${place}: ${what}`).join('\n'), why)
   })
 
 test('what was changed in a block since is told, and what it replaced is given back', () => {
@@ -159,9 +174,41 @@ test('what was changed in a block since is told, and what it replaced is given b
   assert.equal(lines.length, 1)
 })
 
+test('numbers and flags are those that kubectl reads', () => {
+  const flow = pod(
+    '  - {name: web, tty: yes, args: [22:22, 2001-12-14, on], readinessProbe: {tcpSocket: {port: 1_000}}}\n',
+    '  volumes: [{name: s, secret: {secretName: s, defaultMode: 0400, items: [{key: a, path: a, mode: 0o440}]}}]\n',
+  )
+  const [document] = parseAllDocuments(injected(flow), { version: '1.1' })
+  const { spec: read } = (document as Document).toJS() as { spec: PodSpec }
+  assert.deepEqual(read.volumes?.[0]?.['secret'], {
+    secretName: 's',
+    defaultMode: 0o400,
+    items: [{ key: 'a', path: 'a', mode: 0o440 }],
+  })
+  assert.deepEqual(read.containers[0]?.args, ['22:22', '2001-12-14', true])
+  assert.match(injected(flow), /tty: true\n/)
+  assert.match(injected(flow), /"port\\?":1000/)
+  for (const spec of ['hostNetwork: yes', 'securityContext: {runAsUser: 035230}'])
+    assert.equal(injectManifest(pod(plain, `  ${spec}\n`), settings).outcomes[0]?.injection.kind, 'refused')
+})
+
+test('a block whose end is gone takes nothing else with it', () => {
+  const text = injected(pod(`${plain}    readinessProbe:\n      httpGet: {port: 80}\n`))
+  assert.throws(() => uninjectManifest(text.replace(/ *# <<<.*\n/, '')), /has no end/)
+})
+
+test('what is in kube-system is left alone', () => {
+  const text = pod(plain).replace('name: web', 'namespace: kube-system')
+  assert.equal(injected(text), text)
+})
+
 test('kinds of others, and those without containers, are left alone', () => {
   const text = `apiVersion: example.com/v1\nkind: Job\nspec:\n  template:\n    spec:\n      containers:\n      - name: a\n---\nkind: Service\n`
   assert.equal(injected(text), text)
+  const [outcome, ...others] = injectManifest(text, settings).outcomes
+  assert.deepEqual(outcome, { title: 'Job/without a name', line: 1, injection: { kind: 'unknown' } })
+  assert.deepEqual(others, [])
 })
 
 const word = fc.stringMatching(/^[a-z][a-z0-9]{0,6}$/)

@@ -23,8 +23,22 @@ function reasonsFor(template: PodTemplate): readonly string[] {
 }
 
 const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
-  ['the node’s network', pod({ hostNetwork: true }), /^hostNetwork: /],
-  ['Windows', pod({ os: { name: 'windows' } }), /^os: /],
+  [
+    'the node’s network',
+    pod({ hostNetwork: true }),
+    /^hostNetwork: .*leave the pod out by onbehalf\.dev\/inject: "false"$/,
+  ],
+  ['Windows', pod({ os: { name: 'windows' } }), /^os: .*leave the pod out/],
+  [
+    'Windows, by the nodes that are selected',
+    pod({ nodeSelector: { 'kubernetes.io/os': 'windows' } }),
+    /^os: .*leave the pod out/,
+  ],
+  [
+    'the name of a port of the sidecar',
+    pod({ containers: [{ name: 'app', ports: [{ name: 'onbehalf-in', containerPort: 8080 }] }] }),
+    /port onbehalf-in is one of the sidecar's own/,
+  ],
   ['a container of our name', pod({ containers: [app, { name: 'onbehalf' }] }), /called onbehalf already/],
   [
     'an init container of our name',
@@ -35,7 +49,7 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   [
     'a port of the sidecar',
     pod({ containers: [{ name: 'app', ports: [{ containerPort: 15_006 }] }] }),
-    /port 15006 is one of the sidecar's own/,
+    /port 15006 is one of the sidecar's own: let the app listen elsewhere/,
   ],
   [
     'the sidecar’s user, for a container',
@@ -49,8 +63,33 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
   ],
   [
     'another mesh that redirects',
-    pod({ containers: [app, { name: 'istio-proxy' }] }),
-    /istio-proxy redirects .*intercept: none/,
+    pod({ containers: [app, { name: 'linkerd-proxy' }] }),
+    /linkerd-proxy redirects .*intercept: none/,
+  ],
+  [
+    'another mesh that has our ports, also without redirection',
+    pod({ containers: [app, { name: 'istio-proxy' }] }, { ...named, 'onbehalf.dev/intercept': 'none' }),
+    /^istio-proxy listens at ports of the sidecar/,
+  ],
+  [
+    'another mesh that has our ports, as a native sidecar of its own',
+    pod({ initContainers: [{ name: 'kuma-sidecar', restartPolicy: 'Always' }] }),
+    /^kuma-sidecar listens at ports of the sidecar/,
+  ],
+  [
+    'an unknown annotation whose words stand in several',
+    pod({}, { ...named, 'onbehalf.dev/exclude-ports': '80' }),
+    /is not known; there is: exclude-inbound-ports, exclude-outbound-ports$/,
+  ],
+  [
+    'a wrong item of a list, by itself',
+    pod({}, { ...named, 'onbehalf.dev/exclude-inbound-ports': '80, x' }),
+    /"80, x" holds "x", which is no port/,
+  ],
+  [
+    'no service, and how to leave the pod out',
+    pod({}, {}),
+    /onbehalf\.dev\/service: is missing.*leave the pod out by onbehalf\.dev\/inject: "false"/,
   ],
   [
     'a classic sidecar in a pod that ends',
@@ -69,6 +108,14 @@ const refused: readonly (readonly [string, PodTemplate, RegExp])[] = [
     'a mount where the preload goes',
     pod(
       { containers: [{ ...app, volumeMounts: [{ name: 'v', mountPath: '/opt/onbehalf' }] }] },
+      { ...named, 'onbehalf.dev/preload': 'true' },
+    ),
+    /mounts something at \/opt\/onbehalf/,
+  ],
+  [
+    'a mount beneath the preload',
+    pod(
+      { containers: [{ ...app, volumeMounts: [{ name: 'v', mountPath: '/opt//onbehalf/./x/' }] }] },
       { ...named, 'onbehalf.dev/preload': 'true' },
     ),
     /mounts something at \/opt\/onbehalf/,
@@ -121,10 +168,54 @@ test('every reason is said at once', () => {
 test('without redirection the sidecar’s user and another mesh are no reasons', () => {
   const given = { ...named, 'onbehalf.dev/intercept': 'none' }
   const beside = pod(
-    { containers: [app, { name: 'istio-proxy' }], securityContext: { runAsUser: 15_000 } },
+    { containers: [app, { name: 'linkerd-proxy' }], securityContext: { runAsUser: 15_000 } },
     given,
   )
   assert.deepEqual(reasonsFor(beside), ['injected'])
+})
+
+test('what mirrors a static pod is left alone', () => {
+  const annotations = { ...named, 'kubernetes.io/config.mirror': 'a1' }
+  assert.deepEqual(reasonsFor(pod({ hostNetwork: true }, annotations)), ['unchanged'])
+})
+
+test('what comes by envFrom and is replaced is warned about', () => {
+  const given = { ...named, 'onbehalf.dev/proxy': 'true', 'onbehalf.dev/preload': 'true' }
+  const warningsFor = (envFrom: readonly object[]) => {
+    const injection = injectPod(pod({ containers: [{ ...app, envFrom }] }, given), settings, true)
+    return injection.kind === 'injected' ? injection.warnings : [injection.kind]
+  }
+  assert.deepEqual(warningsFor([]), [])
+  assert.match(warningsFor([{ configMapRef: { name: 'a' } }]).join('\n'), /NODE_OPTIONS.*\n.*an HTTP_PROXY/)
+})
+
+const malformed: readonly (readonly [object, string])[] = [
+  [{ containers: [app, null] }, 'spec.containers[1]: is no object'],
+  [{ hostNetwork: 'true' }, 'spec.hostNetwork: is no flag'],
+  [
+    { containers: [{ ...app, volumeMounts: [{ name: 'a' }] }] },
+    'spec.containers[0].volumeMounts[0].mountPath: is no name',
+  ],
+  [
+    { containers: [{ ...app, env: [{ name: 'OTEL_BSP_SCHEDULE_DELAY', value: 5000 }] }] },
+    'spec.containers[0].env[0].value: is no text',
+  ],
+  [{ containers: [{ ...app, ports: 80 }] }, 'spec.containers[0].ports: is no list'],
+  [{ securityContext: { runAsUser: '15000' } }, 'spec.securityContext.runAsUser: is no number'],
+  [
+    { initContainers: [{ name: 'a', livenessProbe: { httpGet: { port: true } } }] },
+    'spec.initContainers[0].livenessProbe.httpGet.port: is no port',
+  ],
+]
+test('what is no pod to an API server is refused by its place', () => {
+  for (const [more, reason] of malformed) assert.deepEqual(reasonsFor(pod(more)), [reason])
+})
+
+test('what is null is not there', () => {
+  const probe = { httpGet: null, tcpSocket: { port: 8080 }, grpc: null }
+  const container = { ...app, env: null, ports: null, livenessProbe: probe, lifecycle: { postStart: null } }
+  const given = pod({ containers: [container], initContainers: null, volumes: null, securityContext: null })
+  assert.deepEqual(reasonsFor(given), ['injected'])
 })
 
 test('a pod that says no is left alone, unless it says something wrong, too', () => {
@@ -141,6 +232,18 @@ test('who can change the redirection, or read the key, is warned about', () => {
   assert.ok(injection.kind === 'injected')
   assert.match(injection.warnings.join('\n'), /app: may change the redirection/)
   assert.match(injection.warnings.join('\n'), /shareProcessNamespace/)
+  const beside = injectPod(pod({ hostPID: true }), settings, true)
+  assert.ok(beside.kind === 'injected' && beside.warnings.some((warning) => warning.startsWith('hostPID: ')))
+})
+
+function warningsAt(limit: string): readonly string[] {
+  const injection = injectPod(pod({}, { ...named, 'onbehalf.dev/memory-limit': limit }), settings, true)
+  return injection.kind === 'injected' ? injection.warnings : [injection.kind]
+}
+
+test('a limit with which the sidecar would be killed is warned about', () => {
+  assert.match(warningsAt('95Mi').join('\n'), /memory-limit: with less than 96Mi/)
+  assert.deepEqual(warningsAt('96Mi'), [])
 })
 
 const values: Readonly<Record<AnnotationName, readonly [good: readonly string[], bad: readonly string[]]>> = {
@@ -238,6 +341,18 @@ test('lists and annotations without end are read in no time, and said to be too 
     ['containers: more than 1000'],
   )
   assert.ok(performance.now() - startedMs < 1_500, `${performance.now() - startedMs} ms`)
+})
+
+test('where the sidecar is guaranteed all that it may use, what redirects is, too', () => {
+  const limited = { ...named, 'onbehalf.dev/cpu-limit': '1', 'onbehalf.dev/memory-limit': '256Mi' }
+  const guaranteed = {
+    ...limited,
+    'onbehalf.dev/cpu-request': '1000m',
+    'onbehalf.dev/memory-request': '256Mi',
+  }
+  const redirection = /"requests":\{"cpu":"1","memory":"64Mi"\},"limits":\{"cpu":"1","memory":"64Mi"\}/
+  assert.match(JSON.stringify(injectPod(pod({}, guaranteed), settings, true)), redirection)
+  assert.doesNotMatch(JSON.stringify(injectPod(pod({}, limited), settings, true)), redirection)
 })
 
 test('what the grace period leaves is for the drain, and a second at least', () => {

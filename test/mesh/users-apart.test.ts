@@ -11,6 +11,8 @@ import { send } from '../support/client.ts'
 import { hosts, startMesh, type TestMesh } from '../support/mesh.ts'
 
 const users = 100
+/** So many requests a user makes with one token: those of a page. */
+const requestsPerToken = 10
 const assertionName = 'X-Pomerium-Jwt-Assertion'
 const forName = 'X-Pomerium-Jwt-Assertion-For'
 
@@ -89,8 +91,10 @@ async function load(t: TestContext, names: readonly string[], requests: number):
   let left = requests
   const one = async (i: number) => {
     const user = `user${i}`
-    while (left-- > 0) {
-      const headers = [assertionName, await mesh.pomerium.assertion(user, hosts.App)]
+    let token = ''
+    for (let made = 0; left-- > 0; made++) {
+      if (made % requestsPerToken === 0) token = await mesh.pomerium.assertion(user, hosts.App)
+      const headers = [assertionName, token]
       const answer = await send({ port: mesh.sidecars.App.inbound, target: `/${user}/x`, headers, agent })
       tally.statuses.set(answer.status, (tally.statuses.get(answer.status) ?? 0) + 1)
     }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { test, type TestContext } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { eventually } from '../support/eventually.ts'
 import { send } from '../support/client.ts'
@@ -183,54 +183,59 @@ const checks: Readonly<Record<string, (t: TestContext, cell: Cell, fault: Fault)
   },
 }
 
-for (const way of ways) {
-  for (const version of versions) {
-    test(`an upstream ${way}, which speaks ${version}`, async (t) => {
-      const cell = await start(t, version, way)
-      for (const [what, check] of Object.entries(checks)) {
-        for (const fault of faults) {
-          await t.test(`${fault}: ${what}`, { timeout: 20_000 }, async (inner) => {
-            await check(inner, cell, fault)
-            await assertNothingStays(cell)
-          })
-        }
-      }
-    })
-  }
-}
-
 const said = (length: string) => (part: Buffer) =>
   Buffer.from(part.toString('latin1').replace('content-length: 5', `content-length: ${length}`), 'latin1')
 
-for (const way of ways) {
-  test(`an upstream ${way} that says another length than it sends`, async (t) => {
-    const cell = await start(t, 'HTTP/1.1', way)
-    handle(cell, (_request, response) => {
-      response.setHeader('content-length', '5')
-      response.end('12345')
-    })
-    cell.proxy.rewrite = said('3')
-    assert.equal(await learned(asked(t, cell, 'GET')), '200 123')
-    // What is beyond it is nobody's answer.
-    await assertNothingStays(cell)
-    cell.proxy.rewrite = said('9')
-    assert.equal(await learned(asked(t, cell, 'GET')), 'broken off')
-    await assertNothingStays(cell)
-    for (const length of ['5x', '-5', '5\r\ncontent-length: 6', '99999999999999999999999']) {
-      cell.proxy.rewrite = said(length)
-      assert.equal(await learned(asked(t, cell, 'GET')), invalid, length)
-      await assertNothingStays(cell)
+// Most of their time is waiting: several at a time.
+suite('upstreams that fail', { concurrency: 4 }, () => {
+  for (const way of ways) {
+    for (const version of versions) {
+      test(`an upstream ${way}, which speaks ${version}`, async (t) => {
+        const cell = await start(t, version, way)
+        for (const [what, check] of Object.entries(checks)) {
+          for (const fault of faults) {
+            await t.test(`${fault}: ${what}`, { timeout: 20_000 }, async (inner) => {
+              await check(inner, cell, fault)
+              await assertNothingStays(cell)
+            })
+          }
+        }
+      })
     }
-    cell.proxy.rewrite = (part) => part
-    assert.equal(await learned(asked(t, cell, 'GET')), '200 12345')
-    cell.proxy.fail('reset')
-  })
-
-  for (const version of versions) {
-    test(`an upstream ${way}, at ${schemes[version]}, that takes no connection and refuses none`, async (t) => {
-      const app = `${schemes[version]}:${await startHole(t)}`
-      const { to } = await startWay(t, way, app, { settings: { timeouts: { ...patient, connect: '400ms' } } })
-      assert.equal(await learned(asked(t, { to, version }, 'GET')), late)
-    })
   }
-}
+
+  for (const way of ways) {
+    test(`an upstream ${way} that says another length than it sends`, async (t) => {
+      const cell = await start(t, 'HTTP/1.1', way)
+      handle(cell, (_request, response) => {
+        response.setHeader('content-length', '5')
+        response.end('12345')
+      })
+      cell.proxy.rewrite = said('3')
+      assert.equal(await learned(asked(t, cell, 'GET')), '200 123')
+      // What is beyond it is nobody's answer.
+      await assertNothingStays(cell)
+      cell.proxy.rewrite = said('9')
+      assert.equal(await learned(asked(t, cell, 'GET')), 'broken off')
+      await assertNothingStays(cell)
+      for (const length of ['5x', '-5', '5\r\ncontent-length: 6', '99999999999999999999999']) {
+        cell.proxy.rewrite = said(length)
+        assert.equal(await learned(asked(t, cell, 'GET')), invalid, length)
+        await assertNothingStays(cell)
+      }
+      cell.proxy.rewrite = (part) => part
+      assert.equal(await learned(asked(t, cell, 'GET')), '200 12345')
+      cell.proxy.fail('reset')
+    })
+
+    for (const version of versions) {
+      test(`an upstream ${way}, at ${schemes[version]}, that takes no connection and refuses none`, async (t) => {
+        const app = `${schemes[version]}:${await startHole(t)}`
+        const { to } = await startWay(t, way, app, {
+          settings: { timeouts: { ...patient, connect: '400ms' } },
+        })
+        assert.equal(await learned(asked(t, { to, version }, 'GET')), late)
+      })
+    }
+  }
+})

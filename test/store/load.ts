@@ -19,7 +19,8 @@ import {
 import { assertionName, forName } from './ground.ts'
 
 const honestClients = 4
-const attackPauseMs = 20
+/** Between two requests of each: steady, and no more than the machine has for other tests beside. */
+const pauseMs = 20
 
 export interface Outcomes {
   /** Honest requests that were answered with their own user. */
@@ -81,6 +82,7 @@ export async function startChainLoad(mesh: TestMesh): Promise<ChainLoad> {
       times.push(performance.now() - startedMs)
       if (status === 200 && body === `${user}-id`) state.served++
       else count(failed, `${status} ${code || String(headers['x-code'] ?? '')} ${body.slice(0, 80)}`)
+      await pause(pauseMs)
     }
   }
 
@@ -90,7 +92,7 @@ export async function startChainLoad(mesh: TestMesh): Promise<ChainLoad> {
       const { status, code } = await attack.make()
       count(attacks, `${attack.name}: ${status} ${code}`)
       if (status === 200 || code === '') admitted.push(`${attack.name}: ${status} ${code}`)
-      await pause(attackPauseMs)
+      await pause(pauseMs)
     }
   }
 

@@ -53,6 +53,8 @@ export async function startChain(t: TestContext, options: ChainOptions): Promise
   const folder = await mkdtemp(path.join(tmpdir(), 'onbehalf-chain-'))
   const processes = createProcesses(folder)
   t.after(async () => {
+    // Nobody waits for them to drain.
+    processes.killAll()
     await processes.stopAll()
     await rm(folder, { recursive: true, force: true })
   })

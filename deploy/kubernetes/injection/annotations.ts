@@ -41,7 +41,7 @@ function listOf<T>(read: (item: string) => Reading<T>) {
     for (const item of text.split(',', maxParts + 1).map((each) => each.trim())) {
       if (values.size === maxParts) return wrong(`has more than ${maxParts} parts`)
       const reading = read(item)
-      if ('wrong' in reading) return wrong(`"${shortened(item)}" ${reading.wrong}`)
+      if ('wrong' in reading) return wrong(`holds "${shortened(item)}", which ${reading.wrong}`)
       if (values.has(reading.value)) return wrong(`names "${item}" twice`)
       values.add(reading.value)
     }
@@ -222,7 +222,7 @@ export const annotations = {
   },
   'cpu-request': {
     values: 'CPUs, such as `100m` or `0.5`',
-    default: '`50m`, at most the limit',
+    default: '`50m`, at most the limit; none where the pod as a whole has CPUs (`spec.resources`)',
     about: 'Of the sidecar.',
     read: cpu,
   },
@@ -234,13 +234,13 @@ export const annotations = {
   },
   'memory-request': {
     values: 'an amount, such as `64Mi`',
-    default: '`96Mi`, at most the limit',
+    default: '`96Mi`, at most the limit; none where the pod as a whole has memory',
     about: 'Of the sidecar.',
     read: memory,
   },
   'memory-limit': {
     values: 'an amount',
-    default: '`256Mi`, at least the request',
+    default: '`256Mi`, at least the request; none where the pod as a whole has memory',
     about: 'Of the sidecar.',
     read: memory,
   },
@@ -257,6 +257,13 @@ const maxSuggestions = 20
 /** What a pod's annotations ask for. */
 export type Wishes = { readonly [Name in AnnotationName]?: ValueOf<Name> }
 
+/** Those that have all of its words, as `port` is in several. */
+function alike(name: string, names: readonly string[]): string {
+  const words = name.split('-')
+  const found = names.filter((each) => words.every((word) => word !== '' && each.includes(word)))
+  return found.length === 0 ? '' : `; there is: ${found.join(', ')}`
+}
+
 /** Ours among a pod's annotations. One that is unknown is wrong: a misspelt one would otherwise be lost in silence. */
 export function readAnnotations(given: Readonly<Record<string, unknown>>): {
   readonly wishes: Wishes
@@ -266,7 +273,8 @@ export function readAnnotations(given: Readonly<Record<string, unknown>>): {
   const problems: string[] = []
   const names = Object.keys(annotations)
   // To find what is meant takes longer than all the rest.
-  const suggest = (name: string) => (problems.length < maxSuggestions ? didYouMean(name, names) : '')
+  const suggest = (name: string) =>
+    problems.length < maxSuggestions ? didYouMean(name, names) || alike(name, names) : ''
   for (const [key, text] of Object.entries(given)) {
     const name = key.slice(prefix.length)
     if (!key.startsWith(prefix) || name === 'injected') continue

@@ -54,6 +54,14 @@ export function otherProxies({ name: container, env }: Container): string[] {
     .map(({ name }) => `container ${container}: ${name} is set already, so its calls go around the sidecar`)
 }
 
+/** What is set is over what comes by envFrom, which is not known here. */
+export function hiddenProxies({ name, env, envFrom }: Container): string[] {
+  const isSet = env?.some((variable) => /^http_proxy$/i.test(variable.name)) === true
+  return isSet || (envFrom ?? []).length === 0
+    ? []
+    : [`container ${name}: an HTTP_PROXY that comes by envFrom is replaced by the sidecar's`]
+}
+
 const mount = { name: preloadVolume, mountPath: places.preload, readOnly: true }
 
 function appendOption(env: readonly EnvironmentVariable[], index: number, at: string): Operation {

@@ -19,7 +19,9 @@ export function findAppPort(spec: PodSpec, wishes: Wishes): AppPort {
   const why = declared.length === 0 ? 'no container declares a port' : 'the containers declare several ports'
   return {
     port: undefined,
-    warnings: [`${why}: the mesh file must say where the app listens, or annotation onbehalf.dev/app-port`],
+    warnings: [
+      `${why}: unless the app takes no requests, the mesh file must say where it listens, or annotation onbehalf.dev/app-port`,
+    ],
     problems: [],
   }
 }

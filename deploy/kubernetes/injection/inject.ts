@@ -1,7 +1,8 @@
 // The whole decision: a pod and the settings in, a JSON patch or the reasons against it out. Pure.
 import { append } from './app-containers.ts'
 import { readAnnotations } from './annotations.ts'
-import { injectedKey, sidecarName } from './names.ts'
+import { faultsOfForm } from './form.ts'
+import { injectedKey, prefix, sidecarName } from './names.ts'
 import { pointer, type Operation } from './patch.ts'
 import { makePlan, type Plan } from './plan.ts'
 import type { Metadata, PodTemplate } from './pod.ts'
@@ -22,11 +23,20 @@ export type Injection =
 /** More than any pod runs: each is several operations of the patch. */
 const maxContainers = 1_000
 
+/** A label says what the annotation of that name says: by labels alone can webhooks select. The annotation is over it. */
+export function isAskedFor({ metadata }: PodTemplate): boolean {
+  return metadata?.labels?.[`${prefix}inject`] !== 'false'
+}
+
 /** @param isAsked whether a pod is injected that does not say so itself. */
 export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean): Injection {
+  if (isMirror(pod))
+    return { kind: 'unchanged', why: 'it mirrors a static pod, which is not made by an API server' }
   const { wishes, problems } = readAnnotations(pod.metadata?.annotations ?? {})
   const isWanted = wishes.inject ?? isAsked
   if (!isWanted && problems.length === 0) return { kind: 'unchanged', why: 'injection is not asked for' }
+  const faults = faultsOfForm(pod)
+  if (faults.length > 0) return { kind: 'refused', reasons: faults }
   if (isInjected(pod)) return { kind: 'unchanged', why: 'it is injected already' }
   const { containers, initContainers } = pod.spec
   if (containers.length + (initContainers?.length ?? 0) > maxContainers)
@@ -41,8 +51,13 @@ export function injectPod(pod: PodTemplate, settings: Settings, isAsked: boolean
   }
 }
 
+/** The node runs what its file says. A kubelet runs no mirror, so nobody gets around a sidecar by that annotation. */
+function isMirror({ metadata }: PodTemplate): boolean {
+  return metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined
+}
+
 /** By the annotation and the container: neither alone is enough. */
-function isInjected({ metadata, spec }: PodTemplate): boolean {
+export function isInjected({ metadata, spec }: PodTemplate): boolean {
   const isMarked = metadata?.annotations?.[injectedKey] !== undefined
   return (
     isMarked && [...(spec.initContainers ?? []), ...spec.containers].some(({ name }) => name === sidecarName)

@@ -12,6 +12,9 @@ export const sidecarUid = 15_000
 
 export const ports = { admin: 15_000, outbound: 15_001, inbound: 15_006, probes: 15_021 } as const
 
+/** Of those that are declared. */
+export const portNames = { inbound: 'onbehalf-in', probes: 'onbehalf-probes' } as const
+
 export const places = {
   mesh: '/etc/onbehalf/mesh',
   meshFile: '/etc/onbehalf/mesh/mesh.yaml',

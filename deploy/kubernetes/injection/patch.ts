@@ -39,13 +39,18 @@ function applyOne(document: unknown, { op, path, value }: Operation): void {
   if (Array.isArray(parent)) return applyToList(parent, key, { op, path, value })
   if (typeof parent !== 'object' || parent === null) throw new Error(`${path} leads nowhere`)
   if (op === 'replace' && !Object.hasOwn(parent, key)) throw new Error(`there is no ${path} to replace`)
-  Object.assign(parent, { [key]: structuredClone(value) })
+  // An assignment to `__proto__` would be none.
+  const property = { value: structuredClone(value), configurable: true, enumerable: true, writable: true }
+  Object.defineProperty(parent, key, property)
 }
 
+/** RFC 6901 section 4: one spelling for each. */
+const listIndex = /^(?:0|[1-9]\d*)$/
+
 function applyToList(list: unknown[], key: string, { op, path, value }: Operation): void {
-  const index = key === '-' ? list.length : Number(key)
+  const index = key === '-' ? list.length : listIndex.test(key) ? Number(key) : Number.NaN
   const last = op === 'add' ? list.length : list.length - 1
-  if (!Number.isInteger(index) || index < 0 || index > last) throw new Error(`${path} leads nowhere`)
+  if (!(index <= last)) throw new Error(`${path} leads nowhere`)
   list.splice(index, op === 'add' ? 0 : 1, structuredClone(value))
 }
 

@@ -1,5 +1,6 @@
 // What becomes of a pod: the containers and volumes that are added, what changes in the app's own, and what stands against it.
-import { addToApp, otherProxies } from './app-containers.ts'
+import { posix } from 'node:path'
+import { addToApp, hiddenProxies, otherProxies } from './app-containers.ts'
 import type { Wishes } from './annotations.ts'
 import { findAppPort } from './app-port.ts'
 import { places } from './names.ts'
@@ -7,7 +8,7 @@ import { pointer, type Operation } from './patch.ts'
 import type { Container, EnvironmentVariable, PodSpec, PodTemplate } from './pod.ts'
 import { rewriteProbes, type Questions } from './probes.ts'
 import { redirectContainer } from './redirect-container.ts'
-import { resourceProblems } from './resources.ts'
+import { resourceProblems, resourceWarnings } from './resources.ts'
 import type { Settings } from './settings.ts'
 import { drainSeconds, sidecarContainer } from './sidecar-container.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
@@ -64,19 +65,24 @@ export function makePlan({ metadata, spec }: PodTemplate, settings: Settings, wi
       mounts: volumes.map(({ mount }) => mount),
       preload: preloaded.names.size > 0,
     }),
-    redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes) : undefined,
+    redirect: intercept === 'redirect' ? redirectContainer(settings.redirectImage, wishes, spec) : undefined,
     volumes,
     appOperations: [...probes.operations, ...additions],
     warnings: [
       ...telemetry.warnings,
       ...app.warnings,
       ...preloaded.warnings,
-      ...(isProxied ? spec.containers.flatMap(otherProxies) : []),
+      ...(isProxied
+        ? [...spec.containers.flatMap(otherProxies), ...spec.containers.flatMap(hiddenProxies)]
+        : []),
       ...graceWarnings(spec, wishes),
+      ...resourceWarnings(wishes),
     ],
     problems: [
       ...(service === undefined
-        ? ['annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name']
+        ? [
+            'annotation onbehalf.dev/service: is missing, and there is no label app.kubernetes.io/name: name the service of the mesh file, or leave the pod out by onbehalf.dev/inject: "false"',
+          ]
         : []),
       ...app.problems,
       ...preloaded.problems,
@@ -124,7 +130,7 @@ function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Prel
   return {
     names,
     warnings: chosen
-      .filter((container) => container.envFrom?.length !== undefined && nodeOptions(container) === undefined)
+      .filter((container) => (container.envFrom ?? []).length > 0 && nodeOptions(container) === undefined)
       .map(
         ({ name }) => `container ${name}: a NODE_OPTIONS that comes by envFrom is replaced by the preload's`,
       ),
@@ -139,10 +145,17 @@ function preloadedContainers(spec: PodSpec, { preload = 'false' }: Wishes): Prel
             `container ${name}: NODE_OPTIONS comes from elsewhere, so the preload cannot be added to it`,
         ),
       ...chosen
-        .filter(({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === places.preload))
+        .filter(({ volumeMounts }) =>
+          volumeMounts?.some(({ mountPath }) => isWithin(mountPath, places.preload)),
+        )
         .map(({ name }) => `container ${name}: mounts something at ${places.preload} already`),
     ],
   }
+}
+
+/** Beneath what is mounted read-only nothing can be mounted. */
+function isWithin(place: string, folder: string): boolean {
+  return `${posix.normalize(place)}/`.startsWith(`${folder}/`)
 }
 
 function nodeOptions({ env }: Container): EnvironmentVariable | undefined {

@@ -23,6 +23,8 @@ export interface PodSpec {
   readonly os?: { readonly name?: string }
   readonly securityContext?: { readonly runAsUser?: number } | null
   readonly terminationGracePeriodSeconds?: number
+  readonly nodeSelector?: Readonly<Record<string, string>> | null
+  readonly resources?: Resources | null
 }
 
 export interface Container {
@@ -56,8 +58,8 @@ export interface EnvironmentVariable {
 }
 
 export interface Resources {
-  readonly requests?: Readonly<Record<string, string>>
-  readonly limits?: Readonly<Record<string, string>>
+  readonly requests?: Readonly<Record<string, string>> | null
+  readonly limits?: Readonly<Record<string, string>> | null
 }
 
 export interface VolumeMount {

@@ -71,7 +71,7 @@ export function rewriteProbes(container: Container, at: string, excluded: Readon
   for (const [key, word] of hookKinds) {
     const hook = container.lifecycle?.[key]
     // The kubelet does nothing for a TCP hook.
-    if (hook?.httpGet === undefined) continue
+    if (!isGiven(hook?.httpGet)) continue
     rewrite(hook, pointer('lifecycle', key), `/app-lifecycle/${container.name}/${word}`, hookTimeoutSeconds)
   }
   return { operations, questions, problems }
@@ -81,17 +81,22 @@ type Asked = Omit<Question, 'timeoutSeconds'>
 
 /** Undefined for what the kubelet does not ask of the pod by network; a string for what is wrong. */
 function questionOf({ httpGet, grpc, tcpSocket }: Handler, container: Container): Asked | string | undefined {
-  if (httpGet !== undefined) {
-    if (httpGet.host !== undefined && httpGet.host !== '') return undefined
+  if (isGiven(httpGet)) {
+    if ((httpGet.host ?? '') !== '') return undefined
     const port = resolvePort(httpGet.port, container)
     if (typeof port === 'string') return port
     const headers = (httpGet.httpHeaders ?? []).map(({ name, value }) => [name, value] as const)
-    return { http: { port, path: httpGet.path ?? '/', scheme: httpGet.scheme ?? 'HTTP', headers } }
+    return { http: { port, path: httpGet.path || '/', scheme: httpGet.scheme || 'HTTP', headers } }
   }
-  if (grpc !== undefined) return { grpc: { port: grpc.port, service: grpc.service ?? '' } }
-  if (tcpSocket === undefined || (tcpSocket.host ?? '') !== '') return undefined
+  if (isGiven(grpc)) return { grpc: { port: grpc.port, service: grpc.service ?? '' } }
+  if (!isGiven(tcpSocket) || (tcpSocket.host ?? '') !== '') return undefined
   const port = resolvePort(tcpSocket.port, container)
   return typeof port === 'string' ? port : { tcp: { port } }
+}
+
+/** A file may hold null. */
+function isGiven<T>(value: T): value is NonNullable<T> {
+  return value !== undefined && value !== null
 }
 
 function portOf({ http, grpc, tcp }: Asked): number {

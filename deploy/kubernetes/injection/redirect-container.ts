@@ -1,15 +1,15 @@
 // The init container that redirects the pod's connections: the only one with a capability, and it ends at once.
 import type { Wishes } from './annotations.ts'
 import { redirectName, sidecarUid } from './names.ts'
-import type { Container } from './pod.ts'
+import type { Container, PodSpec } from './pod.ts'
 import { redirectResources } from './resources.ts'
 
-export function redirectContainer(image: string, wishes: Wishes): Container {
+export function redirectContainer(image: string, wishes: Wishes, spec: PodSpec): Container {
   return {
     name: redirectName,
     image,
     args: ['apply', '--uid', String(sidecarUid), ...exclusions(wishes)],
-    resources: redirectResources(wishes),
+    resources: redirectResources(wishes, spec.resources),
     securityContext: {
       runAsUser: 0,
       runAsGroup: 0,

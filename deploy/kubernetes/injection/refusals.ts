@@ -1,5 +1,5 @@
 // Why a pod cannot be injected, and what of it weakens the injection.
-import { ports, redirectName, sidecarName, sidecarUid } from './names.ts'
+import { portNames, ports, prefix, redirectName, sidecarName, sidecarUid } from './names.ts'
 import type { Container, PodSpec } from './pod.ts'
 import type { Intercept, SidecarForm } from './settings.ts'
 
@@ -8,23 +8,23 @@ export interface Manner {
   readonly sidecar: SidecarForm
 }
 
-const otherMeshes: ReadonlySet<string> = new Set([
-  'istio-proxy',
-  'linkerd-proxy',
-  'consul-dataplane',
-  'kuma-sidecar',
-])
+const otherMeshes: ReadonlySet<string> = new Set(['linkerd-proxy', 'consul-dataplane'])
+/** They listen at 15001 and 15006, too, whether they redirect or not. */
+const meshesAtOurPorts: ReadonlySet<string> = new Set(['istio-proxy', 'kuma-sidecar'])
+
+const leaveOut = `leave the pod out by ${prefix}inject: "false"`
 
 /** All of them, so that nobody mends one after the other. */
 export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
   const all = allContainers(spec)
   return [
     ...(spec.hostNetwork === true
-      ? ['hostNetwork: the rules and the ports of the sidecar would be those of the node']
+      ? [`hostNetwork: the rules and the ports of the sidecar would be those of the node: ${leaveOut}`]
       : []),
-    ...(spec.os?.name === 'windows' ? ['os: the sidecar runs on Linux'] : []),
+    ...(isForWindows(spec) ? [`os: the sidecar runs on Linux: ${leaveOut}`] : []),
     ...clashingNames(spec, all),
     ...all.flatMap(clashingPorts),
+    ...clashingMeshes(all),
     ...clashingUsers(spec, all, manner),
     ...(manner.intercept === 'redirect' ? otherRedirections(all) : []),
     ...(manner.sidecar === 'classic' && spec.restartPolicy !== undefined && spec.restartPolicy !== 'Always'
@@ -34,6 +34,11 @@ export function reasonsAgainst(spec: PodSpec, manner: Manner): string[] {
       : []),
     ...(manner.sidecar === 'classic' ? earlySidecars(spec) : []),
   ]
+}
+
+/** Most say so by the selector alone. */
+function isForWindows({ os, nodeSelector }: PodSpec): boolean {
+  return os?.name === 'windows' || nodeSelector?.['kubernetes.io/os'] === 'windows'
 }
 
 /** What starts before a classic sidecar cannot be asked by it. */
@@ -55,9 +60,12 @@ export function warningsAbout(spec: PodSpec, { intercept }: Manner): string[] {
     ...(intercept === 'redirect' && able.length > 0
       ? [`${able.join(', ')}: may change the redirection (privileged, or NET_ADMIN)`]
       : []),
-    ...(spec.shareProcessNamespace === true
-      ? ['shareProcessNamespace: a container that runs as root can read the sidecar’s key']
-      : []),
+    ...(['shareProcessNamespace', 'hostPID'] as const)
+      .filter((key) => spec[key] === true)
+      .map(
+        (key) =>
+          `${key}: a container that runs as root, or as user ${sidecarUid}, can read the sidecar’s key`,
+      ),
   ]
 }
 
@@ -76,11 +84,24 @@ function clashingNames({ volumes }: PodSpec, all: readonly Container[]): string[
   ]
 }
 
+/** Of two ports with one name a Service means the app's. */
 function clashingPorts({ name, ports: declared }: Container): string[] {
-  const own: ReadonlySet<number> = new Set(Object.values(ports))
+  const own: ReadonlySet<number | string | undefined> = new Set<number | string>([
+    ...Object.values(ports),
+    ...Object.values(portNames),
+  ])
   return (declared ?? [])
-    .filter(({ containerPort }) => own.has(containerPort))
-    .map(({ containerPort }) => `container ${name}: port ${containerPort} is one of the sidecar's own`)
+    .flatMap((port) => [port.containerPort, port.name])
+    .filter((port) => own.has(port))
+    .map(
+      (port) => `container ${name}: port ${port} is one of the sidecar's own: let the app listen elsewhere`,
+    )
+}
+
+function clashingMeshes(all: readonly Container[]): string[] {
+  return all
+    .filter(({ name }) => meshesAtOurPorts.has(name))
+    .map(({ name }) => `${name} listens at ports of the sidecar: leave out one of the two`)
 }
 
 /** Whoever runs as the sidecar's user is not redirected. */

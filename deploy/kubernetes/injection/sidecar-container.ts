@@ -1,6 +1,6 @@
 // The sidecar's container.
 import type { Wishes } from './annotations.ts'
-import { places, ports, program, sidecarName, sidecarUid } from './names.ts'
+import { places, portNames, ports, program, sidecarName, sidecarUid } from './names.ts'
 import type { Container, EnvironmentVariable, Lifecycle, PodSpec, VolumeMount } from './pod.ts'
 import type { Questions } from './probes.ts'
 import { sidecarResources } from './resources.ts'
@@ -24,18 +24,18 @@ const secondsAfterDrain = 5
 const graceSeconds = 30
 
 export function sidecarContainer(parts: SidecarParts): Container {
-  const { image, form, wishes, mounts } = parts
+  const { image, form, wishes, mounts, spec } = parts
   return {
     name: sidecarName,
     image,
     args: ['run'],
     ...(form === 'native' ? { restartPolicy: 'Always' } : {}),
     ports: [
-      { name: 'onbehalf-in', containerPort: ports.inbound },
-      { name: 'onbehalf-probes', containerPort: ports.probes },
+      { name: portNames.inbound, containerPort: ports.inbound },
+      { name: portNames.probes, containerPort: ports.probes },
     ],
     env: environment(parts),
-    resources: sidecarResources(wishes),
+    resources: sidecarResources(wishes, spec.resources),
     // It lives before its issuer answers: the app is not started for an outage's end.
     startupProbe: { httpGet: { path: '/livez', port: ports.probes }, periodSeconds: 1, failureThreshold: 60 },
     readinessProbe: { httpGet: { path: '/ready', port: ports.probes }, periodSeconds: 2, timeoutSeconds: 2 },

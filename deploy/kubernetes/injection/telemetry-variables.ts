@@ -1,16 +1,12 @@
-// The OTEL_* variables that the sidecar gets: those by which the app exports, and which pod it is.
+// The OTEL_* variables that the sidecar gets: those by which the app exports, with what they refer to, and which pod it is.
 import type { Container, EnvironmentVariable } from './pod.ts'
+import { carry } from './references.ts'
 
 /** Where and how to export; not what an app's agent instruments, nor under which name the app goes. */
 const isPassed = (name: string) =>
   /^OTEL_(EXPORTER|TRACES|METRICS|METRIC_EXPORT|LOGS|BSP|BLRP|PROPAGATORS$|SDK_DISABLED$)/.test(name)
 
 const namesFile = /_(CERTIFICATE|CLIENT_KEY)$/
-
-/** `$(NAME)` stands for a variable of that container, and a file is one of its own. */
-function isBound({ name, value }: EnvironmentVariable): boolean {
-  return namesFile.test(name) || value?.includes('$(') === true
-}
 
 export interface Passed {
   readonly variables: readonly EnvironmentVariable[]
@@ -23,20 +19,21 @@ export function telemetryVariables(
   common: readonly EnvironmentVariable[],
 ): Passed {
   const source = containers.find(({ env }) => env?.some(({ name }) => isPassed(name)) === true)
-  const own = (source?.env ?? []).filter(({ name }) => isPassed(name))
-  const [bound, free] = partition(own, isBound)
-  const names = new Set(own.map(({ name }) => name))
-  const variables = [...common.filter(({ name }) => !names.has(name)), ...free]
-  const warnings = bound.map(({ name }) =>
-    namesFile.test(name)
-      ? `container ${source?.name}: ${name} names a file of the container, so the sidecar does not get it`
-      : `container ${source?.name}: ${name} refers to other variables, so the sidecar does not get it; write it out, or set it for the injector`,
-  )
+  const { variables: own, left } = carry(source?.env ?? [], (name) => isPassed(name) && !namesFile.test(name))
+  const given = (source?.env ?? []).map(({ name }) => name).filter(isPassed)
+  const variables = [...common.filter(({ name }) => !given.includes(name)), ...own]
+  const files = given.filter((name) => namesFile.test(name))
+  const warnings = [
+    ...files.map((name) => `${name} names a file of the container, so the sidecar does not get it`),
+    ...left.map(({ name, missing }) => `${name} ${whyLeft(name, missing)}`),
+  ].map((warning) => `container ${source?.name}: ${warning}`)
   return { variables: variables.length === 0 ? [] : [...place, ...variables], warnings }
 }
 
-function partition<T>(items: readonly T[], test: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(test), items.filter((item) => !test(item))]
+function whyLeft(name: string, missing: string): string {
+  const what =
+    name === missing ? 'is the container’s alone' : `refers to ${missing}, which is the container’s alone`
+  return `${what}, so the sidecar does not get it; write it out`
 }
 
 const fromField = (name: string, fieldPath: string) => ({ name, valueFrom: { fieldRef: { fieldPath } } })

@@ -96,8 +96,8 @@ async function sleep(ms: number, signal: AbortSignal): Promise<void> {
 async function advance(options: BootstrapOptions): Promise<Kept> {
   const { settleMs = 10_000 } = options
   const now = () => nowOf(options)
-  const webhooks = await readWebhooks(options)
-  const kept = await readOrCreate(options)
+  const webhooks = await options.api.get<WebhooksObject>(placeOf(options))
+  const kept = await readOrFill(options)
   const isChanged = await nameInWebhooks(options, webhooks, kept.bundle)
   const { next } = kept
   if (next !== undefined) {
@@ -117,36 +117,27 @@ async function advance(options: BootstrapOptions): Promise<Kept> {
   return write(options, kept.object, { pair: kept.pair, next: { ...made.pair, sinceMs: undefined }, bundle })
 }
 
-const secretsOf = ({ namespace }: BootstrapOptions) => `/api/v1/namespaces/${namespace}/secrets`
+/** It is there from the start: to create Secrets is a right that cannot be had for one name alone. */
+const secretOf = ({ namespace, secret }: BootstrapOptions) =>
+  `/api/v1/namespaces/${namespace}/secrets/${secret}`
 const hostOf = ({ service, namespace }: BootstrapOptions) => `${service}.${namespace}.svc`
 
-/** What cannot be used is replaced: an empty Secret, one that somebody damaged, one that outlived its certificate. */
-async function readOrCreate(options: BootstrapOptions): Promise<Kept> {
-  const found = await readSecret(options)
-  const kept = found && readKept(found, hostOf(options), nowOf(options))
+/** An empty Secret is filled; one that somebody damaged, or that outlived its certificate, is filled anew. */
+async function readOrFill(options: BootstrapOptions): Promise<Kept> {
+  const found = await options.api.get<SecretObject>(secretOf(options))
+  const kept = readKept(found, hostOf(options), nowOf(options))
   if (kept !== undefined) return kept
   const { pair, authority: bundle } = await certify(options)
   const made = { pair, next: undefined, bundle }
-  if (found !== undefined) {
+  if (Object.keys(found.data ?? {}).length > 0)
     options.log.write('warn', 'what the Secret holds cannot be used, and is replaced', {
       secret: options.secret,
     })
-    await write(options, found, made)
-  } else await create(options, made)
-  const written = await readSecret(options)
-  const read = written && readKept(written, hostOf(options), nowOf(options))
+  await write(options, found, made)
+  const written = await options.api.get<SecretObject>(secretOf(options))
+  const read = readKept(written, hostOf(options), nowOf(options))
   if (read === undefined) throw new ApiFault(409, `Secret ${options.secret}: it was changed again`)
   return read
-}
-
-function readSecret(options: BootstrapOptions): Promise<SecretObject | undefined> {
-  return options.api.get<SecretObject>(`${secretsOf(options)}/${options.secret}`)
-}
-
-async function create(options: BootstrapOptions, content: Omit<Kept, 'object'>): Promise<void> {
-  const metadata = { name: options.secret, labels: { 'app.kubernetes.io/managed-by': 'onbehalf-injector' } }
-  const object = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata }
-  await options.api.create(secretsOf(options), { ...object, data: dataOf(content) })
 }
 
 async function write(
@@ -154,18 +145,12 @@ async function write(
   object: SecretObject,
   content: Omit<Kept, 'object'>,
 ): Promise<Kept> {
-  await options.api.replace(`${secretsOf(options)}/${options.secret}`, { ...object, data: dataOf(content) })
+  await options.api.replace(secretOf(options), { ...object, data: dataOf(content) })
   return { ...content, object }
 }
 
 const placeOf = ({ webhooks }: BootstrapOptions) =>
   `/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/${webhooks}`
-
-async function readWebhooks(options: BootstrapOptions): Promise<WebhooksObject> {
-  const found = await options.api.get<WebhooksObject>(placeOf(options))
-  if (found === undefined) throw new ApiFault(404, `GET ${placeOf(options)}: there is none`)
-  return found
-}
 
 /** @returns whether they named others before. */
 async function nameInWebhooks(

@@ -29,10 +29,8 @@ export class ApiFault extends Error {
 }
 
 export interface KubernetesApi {
-  /** Undefined where there is none. @throws {ApiFault} */
-  get<T extends ApiObject>(path: string): Promise<T | undefined>
-  /** @throws {ApiFault} 409: there is one already. */
-  create(path: string, object: object): Promise<void>
+  /** @throws {ApiFault} 404: there is none. */
+  get<T extends ApiObject>(path: string): Promise<T>
   /** @throws {ApiFault} 409: it was changed since it was read. */
   replace(path: string, object: ApiObject): Promise<void>
   /** By the API server's own clock, to the second: milliseconds since the epoch. Undefined until it has answered. */
@@ -61,15 +59,7 @@ export function createApi(place: ApiPlace): KubernetesApi {
   return {
     clockMs: () => (startMs === undefined ? undefined : startMs + performance.now()),
     async get<T extends ApiObject>(path: string) {
-      try {
-        return (await ask('GET', path)) as T
-      } catch (error) {
-        if (error instanceof ApiFault && error.status === 404) return undefined
-        throw error
-      }
-    },
-    async create(path, object) {
-      await ask('POST', path, object)
+      return (await ask('GET', path)) as T
     },
     async replace(path, object) {
       await ask('PUT', path, object)

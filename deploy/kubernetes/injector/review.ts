@@ -1,6 +1,5 @@
 // AdmissionReview admission.k8s.io/v1: what is asked by the API server, and the answer. Pure.
-import { injectPod, type Injection } from '../injection/inject.ts'
-import { prefix } from '../injection/names.ts'
+import { injectPod, isAskedFor, type Injection } from '../injection/inject.ts'
 import type { PodTemplate } from '../injection/pod.ts'
 import type { Settings } from '../injection/settings.ts'
 import { nestsDeeply } from './nesting.ts'
@@ -24,8 +23,6 @@ export interface Reviewed {
 }
 
 const apiVersion = 'admission.k8s.io/v1'
-/** A label of a pod that says what the annotation of that name says: by labels alone can webhooks select. */
-const injectLabel = `${prefix}inject`
 
 /** Never throws: what goes wrong is an answer that does not let the pod in. */
 export function review(text: string, settings: Settings): Reviewed {
@@ -119,7 +116,7 @@ function decidePod(pod: Request['object'], settings: Settings): Decided {
     return { kind: 'failed', reasons: ['the request holds no pod'] }
   // A classic sidecar would make a pod of it that is let in.
   if (containers.length === 0) return { kind: 'unchanged', why: 'it has no containers, so nobody lets it in' }
-  return injectPod(pod, settings, pod.metadata?.labels?.[injectLabel] !== 'false')
+  return injectPod(pod, settings, isAskedFor(pod))
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -68,7 +68,11 @@ export function describePair({ cert }: KeyPair): { readonly not_after: string } 
 
 async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
   const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)])
-  checkPair({ cert, key })
+  try {
+    checkPair({ cert, key })
+  } catch (error) {
+    throw new Error(`${certFile}, ${keyFile}: ${(error as Error).message}`, { cause: error })
+  }
   return { cert, key }
 }
 

@@ -21,6 +21,16 @@ function digestOf(lines: readonly string[]): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8)
 }
 
+export class UnendedBlock extends Error {
+  /** At which it begins, counted from 1. */
+  readonly line: number
+
+  constructor(line: number) {
+    super('the block that begins here has no end')
+    this.line = line
+  }
+}
+
 export interface WithoutBlocks {
   readonly text: string
   readonly blocks: number
@@ -28,7 +38,7 @@ export interface WithoutBlocks {
   readonly changed: readonly number[]
 }
 
-/** The text as it was before. @throws {Error} a block does not end. */
+/** The text as it was before. @throws {UnendedBlock} */
 export function withoutBlocks(text: string): WithoutBlocks {
   const lines = text.split('\n')
   const left: string[] = []
@@ -42,8 +52,8 @@ export function withoutBlocks(text: string): WithoutBlocks {
       left.push(line)
       continue
     }
-    const last = lines.findIndex((each, at) => at > i && endLine.test(each))
-    if (last < 0) throw new Error(`line ${i + 1}: the block that begins here has no end`)
+    const last = endAfter(lines, i)
+    if (last === undefined) throw new UnendedBlock(i + 1)
     const inner = lines.slice(i + 1, last)
     if (digestOf(inner) !== endLine.exec(lines[last] as string)?.[1]) changed.push(i + 1)
     left.push(...inner.flatMap(original))
@@ -53,6 +63,16 @@ export function withoutBlocks(text: string): WithoutBlocks {
   }
   // A text without a line feed at its end got one before the block.
   return { text: left.join('\n').replace(isLastCut ? /\r$/ : /$^/, ''), blocks, changed }
+}
+
+/** None begins within another: what stands between would be lost. */
+function endAfter(lines: readonly string[], at: number): number | undefined {
+  for (let i = at + 1; i < lines.length; i++) {
+    const line = lines[i] as string
+    if (endLine.test(line)) return i
+    if (beginLine.test(line)) return undefined
+  }
+  return undefined
 }
 
 function original(line: string): string[] {

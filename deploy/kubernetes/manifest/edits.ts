@@ -1,5 +1,5 @@
 // A JSON patch as edits of whole lines: what is added stands between markers, what changes keeps its old lines beside it.
-import { isMap, isSeq, stringify, type Document } from 'yaml'
+import { isMap, isSeq, type Document } from 'yaml'
 import { applyPatch, partsOf, pointer, type Operation } from '../injection/patch.ts'
 import { blockOf } from './blocks.ts'
 import {
@@ -11,6 +11,7 @@ import {
   Unreachable,
   type Lines,
 } from './places.ts'
+import { writeYaml } from './yaml.ts'
 
 interface Edit extends Lines {
   /** The deeper comes first where several begin at one offset. */
@@ -51,27 +52,20 @@ export function editsFor(
     const { lines, path } = rewritingOf(text, document, operation)
     rewritings.set(pointer(...path), { lines, path })
   }
-  const outermost = [...rewritings.values()].filter(
-    ({ path }) =>
-      ![...rewritings.values()].some(
-        (other) => other.path.length < path.length && isWithin(path, other.path),
-      ),
+  const outermost = new Map(
+    [...rewritings].filter(([, { path }]) => outerOf(path.slice(0, -1), rewritings) === undefined),
   )
-  const isCovered = (operation: Operation, by: Rewriting) => isWithin(homeOf(document, operation), by.path)
+  const covered = Map.groupBy(operations, (operation) => outerOf(homeOf(document, operation), outermost))
+  const uncovered = new Set(covered.get(undefined))
   return [
-    ...outermost.map((each) =>
-      rewrite(
-        document,
-        each,
-        operations.filter((operation) => isCovered(operation, each)),
-      ),
-    ),
-    ...merge(additions.filter(({ operation }) => !outermost.some((each) => isCovered(operation, each)))),
+    ...[...outermost].map(([key, each]) => rewrite(document, each, covered.get(key) ?? [])),
+    ...merge(additions.filter(({ operation }) => uncovered.has(operation))),
   ]
 }
 
-function isWithin(path: readonly string[], outer: readonly string[]): boolean {
-  return outer.every((part, i) => path[i] === part)
+/** The outermost of the entries at this path and above it. */
+function outerOf(path: readonly string[], entries: ReadonlyMap<string, unknown>): string | undefined {
+  return path.map((_, i) => pointer(...path.slice(0, i + 1))).find((above) => entries.has(above))
 }
 
 /** What an operation changes: the list or mapping to which it adds, or the value that it replaces. */
@@ -134,9 +128,7 @@ function rewrite(document: Document, { lines, path }: Rewriting, operations: rea
 }
 
 function render(value: unknown, indent: string): string[] {
-  // kubectl reads YAML 1.1, in which `yes` is no text.
-  const text = stringify(value, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })
-  return text
+  return writeYaml(value)
     .trimEnd()
     .split('\n')
     .map((line) => (line === '' ? line : indent + line))
@@ -155,22 +147,22 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
   const feed = text.includes('\r\n') ? '\r\n' : '\n'
   // What replaces lines ends where something can be added: it comes first there.
   const sorted = edits.toSorted((a, b) => a.at - b.at || a.end - b.end || b.depth - a.depth)
-  let result = ''
+  const parts: string[] = []
   let offset = 0
   for (const { at, end, rendered, indent } of sorted) {
-    result += text.slice(offset, at)
+    if (at > offset) parts.push(text.slice(offset, at))
     const replaced = linesOf(text.slice(at, end))
     const isOpenEnd = end === text.length && !text.endsWith('\n')
-    if (result !== '' && !result.endsWith('\n')) result += feed
+    if (parts.at(-1)?.endsWith('\n') === false) parts.push(feed)
     const ours = (lines: readonly string[]) => lines.map((line) => line + (feed === '\r\n' ? '\r' : ''))
     const block = blockOf(ours(rendered), replaced, indent)
     const withReturns = [...ours(block.slice(0, 1)), ...block.slice(1, -1), ...ours(block.slice(-1))].join(
       '\n',
     )
-    result += isOpenEnd ? withReturns.replace(/\r$/, '') : `${withReturns}\n`
+    parts.push(isOpenEnd ? withReturns.replace(/\r$/, '') : `${withReturns}\n`)
     offset = end
   }
-  return result + text.slice(offset)
+  return parts.join('') + text.slice(offset)
 }
 
 function linesOf(text: string): string[] {

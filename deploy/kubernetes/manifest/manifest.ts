@@ -1,18 +1,29 @@
 // A manifest's text with its pods injected, and the text as it was before: nothing but whole lines is ever added or set aside.
 import { isDeepStrictEqual } from 'node:util'
-import { parseAllDocuments, type Document } from 'yaml'
-import { injectPod, type Injection } from '../injection/inject.ts'
+import { isMap, type Document, type Node, type YAMLError } from 'yaml'
+import { faultsOfForm } from '../injection/form.ts'
+import { injectPod, isAskedFor, isInjected, type Injection } from '../injection/inject.ts'
 import { applyPatch, beneath, pointer } from '../injection/patch.ts'
 import type { Settings } from '../injection/settings.ts'
-import { markerPattern, withoutBlocks } from './blocks.ts'
+import { markerPattern, UnendedBlock, withoutBlocks } from './blocks.ts'
 import { applyEdits, editsFor } from './edits.ts'
 import { Unreachable } from './places.ts'
-import { workloadsIn, type Workload } from './workloads.ts'
+import { strangersIn, workloadsIn, type Workload } from './workloads.ts'
+import { endsInBlock, parseYaml } from './yaml.ts'
 
 /** What became of one workload. */
 export interface Outcome {
   readonly title: string
-  readonly injection: Injection
+  /** Where it begins, counted from 1. */
+  readonly line: number
+  /** `unknown`: it is of a kind that is not looked into, though it seems to make pods. */
+  readonly injection: Injection | { readonly kind: 'unknown' }
+}
+
+export interface Problem {
+  /** `12:3`, line and column from 1; undefined where it is of no place. */
+  readonly place: string | undefined
+  readonly what: string
 }
 
 export interface InjectedManifest {
@@ -20,52 +31,97 @@ export interface InjectedManifest {
   readonly text: string
   readonly outcomes: readonly Outcome[]
   /** What is wrong with the manifest itself. */
-  readonly problems: readonly string[]
+  readonly problems: readonly Problem[]
 }
 
 /** Every workload is injected that does not say otherwise. Never throws. */
 export function injectManifest(text: string, settings: Settings): InjectedManifest {
-  const documents = parse(text)
-  const problems = [...documents.flatMap(problemsOf), ...unendedBlock(text)]
+  try {
+    return inject(text, settings)
+  } catch (error) {
+    // An alias that leads nowhere, to itself, or to too much; nesting without an end.
+    const [why = ''] = (error as Error).message.split('\n', 1)
+    return { text, outcomes: [], problems: [{ place: undefined, what: `cannot be read: ${why}` }] }
+  }
+}
+
+function inject(text: string, settings: Settings): InjectedManifest {
+  const documents = parseYaml(text)
+  const problems = [...documents.flatMap((document) => problemsOf(text, document)), ...unendedBlock(text)]
   if (problems.length > 0) return { text, outcomes: [], problems }
   const patched = documents.map((document) => patch(text, document, settings))
   const outcomes = patched.flatMap((each) => each.outcomes)
   if (outcomes.some(({ injection }) => injection.kind === 'refused')) return { text, outcomes, problems }
-  const injected = applyEdits(
-    text,
-    patched.flatMap(({ edits }) => edits),
-  )
+  const edits = patched.flatMap((each) => each.edits)
+  if (edits.length > 0 && endsInBlock(text))
+    return {
+      text,
+      outcomes,
+      problems: [{ place: undefined, what: 'cannot be edited as text: end its last line with a line feed' }],
+    }
+  const injected = applyEdits(text, edits)
   const fault = faultOf(
     injected,
     text,
     patched.map(({ expected }) => expected),
   )
-  return fault === undefined ? { text: injected, outcomes, problems } : { text, outcomes, problems: [fault] }
+  return fault === undefined
+    ? { text: injected, outcomes, problems }
+    : { text, outcomes, problems: [{ place: undefined, what: fault }] }
 }
 
-/** @throws {Error} a block has no end. */
+/** @throws {UnendedBlock} */
 export const uninjectManifest = withoutBlocks
 
-function parse(text: string): readonly Document[] {
-  const documents = parseAllDocuments(text, { keepSourceTokens: true, merge: true })
-  return 'empty' in documents ? [] : documents
+/** Workloads that have a sidecar, by their titles: what another program wrote anew has no blocks any more. Never throws. */
+export function injectedIn(text: string): readonly string[] {
+  try {
+    const workloads = parseYaml(text).flatMap((document) => workloadsIn(document.toJS()))
+    return workloads
+      .filter(({ pod }) => faultsOfForm(pod).length === 0 && isInjected(pod))
+      .map(({ title }) => title)
+  } catch {
+    return []
+  }
 }
 
-function problemsOf(document: Document): string[] {
-  const errors = document.errors.map(({ message }) => message.split('\n', 1)[0] as string)
-  if (errors.length > 0) return errors
+/** Of faults in YAML the first alone: the others follow from it. */
+function problemsOf(text: string, document: Document): Problem[] {
+  const [error] = document.errors
+  if (error !== undefined) return [problemIn(text, error)]
+  const { contents } = document
+  if (contents !== null && !isMap(contents) && document.toJS() !== null)
+    return [
+      { place: placeAt(text, contents.range?.[0]), what: 'is no Kubernetes object, which is a mapping' },
+    ]
   return holdsMarker(document.toJS())
-    ? ['a value holds a line that looks like a marker of onbehalf inject']
+    ? [{ place: undefined, what: 'a value holds a line that looks like a marker of onbehalf inject' }]
     : []
 }
 
-function unendedBlock(text: string): string[] {
+function problemIn(text: string, { message, pos: [offset] }: YAMLError): Problem {
+  const what = message.split(/ at line \d+, column \d+:?\n|\n/, 1)[0] as string
+  const line = text.split('\n')[lineAt(text, offset) - 1]
+  const hint = line?.includes('{{') === true ? '; a template is rendered first (helm template)' : ''
+  return { place: placeAt(text, offset), what: what + hint }
+}
+
+function unendedBlock(text: string): Problem[] {
   try {
     withoutBlocks(text)
     return []
   } catch (error) {
-    return [(error as Error).message]
+    if (!(error instanceof UnendedBlock)) throw error
+    return [{ place: String(error.line), what: error.message }]
   }
+}
+
+function lineAt(text: string, offset = 0): number {
+  return text.slice(0, offset).split('\n').length
+}
+
+function placeAt(text: string, offset = 0): string {
+  return `${lineAt(text, offset)}:${offset - text.lastIndexOf('\n', offset - 1)}`
 }
 
 function holdsMarker(value: unknown): boolean {
@@ -76,9 +132,17 @@ function holdsMarker(value: unknown): boolean {
 function patch(text: string, document: Document, settings: Settings) {
   const object: unknown = document.toJS()
   const outcomes: Outcome[] = []
+  const tell = (
+    { title, object: place }: Pick<Workload, 'title' | 'object'>,
+    injection: Outcome['injection'],
+  ) => {
+    const at = document.getIn(place, true) as Node | undefined
+    outcomes.push({ title, line: lineAt(text, at?.range?.[0]), injection })
+  }
+  for (const stranger of strangersIn(object)) tell(stranger, { kind: 'unknown' })
   const operations = workloadsIn(object).flatMap((workload) => {
     const injection = injectWorkload(text, document, workload, settings)
-    outcomes.push({ title: workload.title, injection })
+    tell(workload, injection)
     return injection.kind === 'injected' ? beneath(pointer(...workload.path), injection.operations) : []
   })
   const edits = operations.length === 0 ? [] : editsFor(text, document, operations)
@@ -89,10 +153,11 @@ function patch(text: string, document: Document, settings: Settings) {
 function injectWorkload(
   text: string,
   document: Document,
-  { pod, path }: Workload,
+  { pod, path, namespace }: Workload,
   settings: Settings,
 ): Injection {
-  const injection = injectPod(pod, settings, true)
+  if (namespace === 'kube-system') return { kind: 'unchanged', why: 'nothing in kube-system is injected' }
+  const injection = injectPod(pod, settings, isAskedFor(pod))
   if (injection.kind !== 'injected') return injection
   try {
     editsFor(text, document, beneath(pointer(...path), injection.operations))
@@ -105,7 +170,7 @@ function injectWorkload(
 
 /** Better no manifest than a wrong one. */
 function faultOf(injected: string, text: string, expected: readonly unknown[]): string | undefined {
-  const documents = parse(injected)
+  const documents = parseYaml(injected)
   const isAsMeant =
     documents.every(({ errors }) => errors.length === 0) &&
     isDeepStrictEqual(

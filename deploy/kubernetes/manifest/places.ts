@@ -71,7 +71,7 @@ export function enclosingEntry(
     if (lines !== undefined) return { lines, depth }
   }
   throw new Unreachable(
-    'it is JSON, or all of it stands in brackets: only block style can be edited line by line',
+    'it is JSON, or all of it stands in brackets: write it line by line, as kubectl … -o yaml prints it',
   )
 }
 

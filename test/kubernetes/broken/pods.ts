@@ -23,6 +23,17 @@ const breaks: readonly (readonly [path: string, value: unknown, problem?: string
     'Localhost',
     'securityContext.seccompProfile.localhostProfile: is required with type Localhost',
   ],
+  [`${pod}/resources`, { requests: { cpu: '2', memory: '2Gi' }, limits: { cpu: '2' } }],
+  [
+    `${pod}/resources`,
+    { requests: { memory: '1Mi' } },
+    'resources.requests: memory is less than its containers ask for',
+  ],
+  [
+    `${pod}/resources`,
+    { limits: { memory: '1Mi' } },
+    "containers[0].resources.limits: memory is more than the pod's",
+  ],
   // Containers.
   [`${migrate}/name`, 'app', 'containers: two are named "app"'],
   [`${app}/name`, 'App', 'containers[0].name: "App" is no name of a container'],

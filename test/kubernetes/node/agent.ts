@@ -29,6 +29,8 @@ export interface LoadOptions extends Omit<Asked, 'timeoutMs'> {
 
 export interface Tally {
   readonly sent: number
+  /** Not sent though they were due: as many were open as the machine could keep up with. */
+  readonly held: number
   readonly seconds: number
   /** By the status, or the reason why there was none. */
   readonly ends: Readonly<Record<string, number>>
@@ -116,7 +118,7 @@ function startLoad({ perSecond, audience, ...where }: LoadOptions): Load {
       clearInterval(timer)
       const seconds = (performance.now() - startedMs) / 1_000
       while (open.size > 0) await Promise.all(open)
-      return { sent, seconds, ends, wrongUsers, longestMs }
+      return { sent, held, seconds, ends, wrongUsers, longestMs }
     },
   }
 }

@@ -1,6 +1,7 @@
 // What the API server asks of a pod's specification (pkg/apis/core/validation: ValidatePodSpec), wherever it stands.
 import { containerProblems, idProblems, profileProblems } from './containers.ts'
 import { declaredPortProblems, handlersProblems } from './handlers.ts'
+import { podResourceProblems } from './pod-resources.ts'
 import { duplicates, isDataKey, isLabel, isSubdomain, parseQuantity } from './text.ts'
 import {
   containersOf,
@@ -31,6 +32,7 @@ export function podProblems(spec: PodSpec, path: string, claims: readonly string
     ...duplicates(volumes.map(({ name }) => name)).map((name) => `${path}.volumes: two are named "${name}"`),
     ...volumes.flatMap((volume, i) => volumeProblems(volume, `${path}.volumes[${i}]`)),
     ...hostPortProblems(spec, path),
+    ...podResourceProblems(spec, path),
     ...podSecurityProblems(spec, securityContext, path),
     ...(grace !== undefined && grace < 0 ? [`${path}.terminationGracePeriodSeconds: is negative`] : []),
     ...placed.flatMap((each) => [

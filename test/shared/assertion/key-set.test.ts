@@ -239,6 +239,17 @@ for (const algorithm of signatureAlgorithms) {
   })
 }
 
+test('a signature by PS256 without its leading zero is not valid', async () => {
+  const { publicKey } = pairFor('PS256')
+  // One in 256 begins with a zero.
+  for (;;) {
+    const { input, signature } = await signByJose('PS256')
+    if (signature[0] !== 0) continue
+    assert.ok(signatureIsValid('PS256', publicKey, input, signature))
+    return assert.ok(!signatureIsValid('PS256', publicKey, input, signature.subarray(1)))
+  }
+})
+
 for (const algorithm of ['ES256', 'ES384', 'ES512'] as const) {
   test(`a signature by ${algorithm} in DER instead of raw numbers is not valid`, () => {
     const { publicKey, privateKey } = pairFor(algorithm)

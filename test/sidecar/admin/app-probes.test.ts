@@ -8,7 +8,7 @@ import {
   type RequestListener,
   type ServerResponse,
 } from 'node:http'
-import { createServer as createHttp2Server } from 'node:http2'
+import { createSecureServer, createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, type AddressInfo, type Server } from 'node:net'
 import { before, test, type TestContext } from 'node:test'
@@ -209,6 +209,50 @@ test('by HTTPS any certificate does', async (t) => {
   assert.match(why, /^the app cannot be asked \(ERR_SSL_/)
 })
 
+for (const allowHTTP1 of [false, true])
+  test(`an app that speaks HTTP/2 ${allowHTTP1 ? 'too' : 'alone'} over TLS is asked in it`, async (t) => {
+    const heads: Readonly<Record<string, unknown>>[] = []
+    const own = [
+      ['Host', 'shop.example.com'],
+      ['X-A', 'b'],
+      ['X-A', 'c'],
+      ['Keep-Alive', '1'],
+    ]
+    const server = createSecureServer({ ...tls, allowHTTP1 }, ({ headers: head }, response) => {
+      heads.push(head)
+      response.writeHead(head[':path'] === '/moved' ? 503 : 302, { location: '/moved' }).end('secret')
+    })
+    server.on('session', (session) => t.after(() => session.destroy()))
+    const http = { port: await listening(t, server), scheme: 'HTTPS', path: '/healthz?x=1', headers: own }
+    assert.deepEqual(await ask(t, { http }), [503, 'the app answered 503\n'])
+    const line = { ':method': 'GET', ':scheme': 'https', ':authority': 'shop.example.com' }
+    const sent = { ...line, 'user-agent': 'kube-probe/1.34', accept: '*/*', 'x-a': 'b, c' }
+    const paths = ['/healthz?x=1', '/moved']
+    assert.deepEqual(
+      heads.map((head) => Object.fromEntries(Object.entries(head))),
+      paths.map((path) => ({ ...sent, ':path': path })),
+    )
+  })
+
+test('a hook over TLS is HTTP/1.1, as the kubelet’s', async (t) => {
+  const versions: string[] = []
+  const server = createSecureServer({ ...tls, allowHTTP1: true }, ({ httpVersion }, response) => {
+    versions.push(httpVersion)
+    response.end()
+  })
+  const http = { port: await listening(t, server), scheme: 'HTTPS' }
+  assert.deepEqual(await ask(t, { http }, { path: hookPath }), [200, 'ok\n'])
+  assert.deepEqual(versions, ['1.1'])
+})
+
+test('an app that ends an HTTP/2 request without an answer is not well', async (t) => {
+  const server = createSecureServer(tls)
+  server.on('stream', (stream) => stream.close())
+  server.on('session', (session) => t.after(() => session.destroy()))
+  const http = { port: await listening(t, server), scheme: 'HTTPS' }
+  assert.deepEqual(await ask(t, { http, timeoutSeconds: 60 }), [503, 'the app cannot be asked\n'])
+})
+
 test('an app that does not answer in time, or not to the end, is not well', async (t) => {
   const silent = await startApp(t, () => undefined)
   const halfway = await startApp(t, (_request, response) => void response.write('half'))
@@ -307,6 +351,31 @@ test('a hook has run whatever the app answers, as for the kubelet, in clear text
   const port = await startApp(t, (_request, response) => response.writeHead(500).end())
   for (const scheme of ['HTTP', 'HTTPS'])
     assert.deepEqual(await ask(t, { http: { port, scheme } }, { path: hookPath }), [200, 'ok\n'])
+})
+
+test('a hook goes where it is redirected, and lasts until the answer ends, as for the kubelet', async (t) => {
+  const said: string[] = []
+  const port = await startApp(t, ({ url = '' }, response) => {
+    if (url === '/begin') return void response.writeHead(302, { location: '/flush' }).end()
+    response.writeHead(200).flushHeaders()
+    setTimeout(() => {
+      said.push(url)
+      response.end()
+    }, 50)
+  })
+  const begin = { http: { port, path: '/begin' } }
+  assert.deepEqual(await ask(t, begin, { path: hookPath }), [200, 'ok\n'])
+  assert.deepEqual(said, ['/flush'])
+})
+
+test('a hook has run, too, where its answer breaks off', async (t) => {
+  const port = await startApp(t, (_request, response) => {
+    response.writeHead(200, { 'content-length': '9' }).flushHeaders()
+    setImmediate(() => response.destroy())
+  })
+  assert.deepEqual(await ask(t, { http: { port } }, { path: hookPath }), [200, 'ok\n'])
+  const [status] = await ask(t, { http: { port } })
+  assert.equal(status, 503)
 })
 
 test('a hook that cannot be run is not answered: to the kubelet any answer means that it has run', async (t) => {

@@ -9,7 +9,7 @@ import { Heard, openObserved, whenDown, whenUp } from './ground.ts'
 
 const unavailable = (error: unknown) => error instanceof StoreUnavailable
 
-suite('a store that goes away', { skip: redisMissing }, () => {
+suite('a store that goes away', { skip: redisMissing, concurrency: 3 }, () => {
   test('is opened also where there is none yet, and is there when the server is', async (t) => {
     const server = await startRedis(t)
     await server.kill()

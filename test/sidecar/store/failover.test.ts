@@ -26,7 +26,7 @@ async function written(store: Store): Promise<void> {
   }
 }
 
-suite('a failover', { skip: redisMissing }, () => {
+suite('a failover', { skip: redisMissing, concurrency: 3 }, () => {
   test('by sentinels: what was written is there, writes pass again, and listeners are told of the gap', async (t) => {
     const { master, replica, settings } = await startSentinels(t)
     const { store } = await openObserved(t, settings)
