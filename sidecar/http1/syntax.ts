@@ -66,7 +66,7 @@ const statusLength = 12
  */
 export function readRequestHead(text: string): RequestHeadText {
   requestHead.lastIndex = 0
-  if (!requestHead.test(text)) throw new Malformed('The request line is malformed.')
+  if (!requestHead.test(text)) throw requestLineMalformed()
   if (requestHead.lastIndex !== text.length) throw fieldMalformed()
   const methodEnd = text.indexOf(' ')
   const method = text.slice(0, methodEnd)
@@ -83,7 +83,7 @@ export function readRequestHead(text: string): RequestHeadText {
 /** See {@link readRequestHead}; RFC 9112 section 4. */
 export function readAnswerHead(text: string): AnswerHeadText {
   answerHead.lastIndex = 0
-  if (!answerHead.test(text)) throw new Malformed('The status line is malformed.')
+  if (!answerHead.test(text)) throw statusLineMalformed()
   if (answerHead.lastIndex !== text.length) throw fieldMalformed()
   const lineEnd = text.indexOf('\n') + 1
   const status = Number(text.slice(statusLength - 3, statusLength))
@@ -92,20 +92,43 @@ export function readAnswerHead(text: string): AnswerHeadText {
   return { status, reason, version, headers: split(text, lineEnd) }
 }
 
-/** A control character, or half of a line end; a carriage return may be followed by what has not come yet. */
-const broken = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/g
+/** A method, or the beginning of one; none is longer. */
+const requestBegin = /^(?:[A-Z-]{1,16} |[A-Z-]{0,16}$)/
+const answerBegin = 'HTTP/1.'
 
 /**
- * A head that has not ended: what no head can hold is refused at once, or its sender would wait for an answer (RFC 9112
+ * A head that has not ended: what can become none is refused at once, or its sender would wait for an answer (RFC 9112
  * section 2.2).
  * @param text latin1: what has come of it, without empty lines before it.
  * @param from how much of it has been looked at before.
  * @throws {Malformed}
  */
-export function refuseBroken(text: string, from: number): void {
+export function refuseBrokenRequest(text: string, from: number): void {
+  if (!requestBegin.test(text)) throw requestLineMalformed()
+  refuseCharacters(text, from)
+}
+
+/** See {@link refuseBrokenRequest}. */
+export function refuseBrokenAnswer(text: string, from: number): void {
+  if (!text.startsWith(answerBegin.slice(0, text.length))) throw statusLineMalformed()
+  refuseCharacters(text, from)
+}
+
+/** A control character, or half of a line end; a carriage return may be followed by what has not come yet. */
+const broken = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/g
+
+function refuseCharacters(text: string, from: number): void {
   // What the last character is depends on the next.
   broken.lastIndex = Math.max(from - 1, 0)
   if (broken.test(text)) throw new Malformed('A character is in no place for it.')
+}
+
+function requestLineMalformed(): Malformed {
+  return new Malformed('The request line is malformed.')
+}
+
+function statusLineMalformed(): Malformed {
+  return new Malformed('The status line is malformed.')
 }
 
 /**

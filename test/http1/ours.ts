@@ -5,7 +5,8 @@ import {
   Malformed,
   readAnswerHead,
   readRequestHead,
-  refuseBroken,
+  refuseBrokenAnswer,
+  refuseBrokenRequest,
   requestBodyLength,
   type BodyLength,
 } from '../../sidecar/http1/syntax.ts'
@@ -26,6 +27,7 @@ export function seenByUs(bytes: Buffer, side: Side, cuts: readonly number[] = []
   const end = bytes.indexOf(headEnd, start)
   try {
     if (end === -1) {
+      const refuseBroken = side === 'request' ? refuseBrokenRequest : refuseBrokenAnswer
       refuseBroken(bytes.toString('latin1', start), 0)
       return { outcome: 'unfinished' }
     }

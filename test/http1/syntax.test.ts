@@ -9,7 +9,8 @@ import {
   Malformed,
   readAnswerHead,
   readRequestHead,
-  refuseBroken,
+  refuseBrokenAnswer,
+  refuseBrokenRequest,
   requestBodyLength,
 } from '../../sidecar/http1/syntax.ts'
 
@@ -278,16 +279,44 @@ test('an answer without a length ends with its connection', () => {
   assert.equal(answerLength(200, [], 'GET', '1.0'), 'close')
 })
 
-test('what a head cannot hold is refused before the head has ended', () => {
-  for (const text of ['\0\x01', 'GET /x\n', 'GET /x HTTP/1.1\r\n\n', 'GET /\r/', 'A: \x7f', 'A: b\r\r'])
-    assert.throws(() => refuseBroken(text, 0), Malformed, JSON.stringify(text))
-  for (const text of ['', 'GE', `${line}Host: a\t\xff\r`, `${line}\r`]) refuseBroken(text, 0)
+const hopelessRequests = [
+  '\0\x01',
+  '\x16\x03\x01',
+  ' ',
+  'get',
+  'GET\t',
+  'G@',
+  'A'.repeat(17),
+  'GET /x\n',
+  'GET /\r/',
+  `${line}\n`,
+  `${line}A: \x7f`,
+  `${line}A: b\r\r`,
+]
+const status = 'HTTP/1.1 200 OK\r\n'
+const hopelessAnswers = ['\0', '<html>', 'HTTP/2', 'ICY 200', 'http', `${status}\n`, `${status}A: \0`]
+
+test('what can become no head is refused before it has ended', () => {
+  for (const text of hopelessRequests)
+    assert.throws(() => refuseBrokenRequest(text, 0), Malformed, JSON.stringify(text))
+  for (const text of hopelessAnswers)
+    assert.throws(() => refuseBrokenAnswer(text, 0), Malformed, JSON.stringify(text))
+})
+
+test('no beginning of a head is refused', () => {
+  const rest = 'Host: a\t\xff\r\nX:\r\n\r'
+  const heads = METHODS.map((method) => `${method} /x HTTP/1.1\r\n${rest}`)
+  for (const text of heads)
+    for (let at = 0; at <= text.length; at++) refuseBrokenRequest(text.slice(0, at), Math.max(at - 1, 0))
+  const answer = `${status}${rest}`
+  for (let at = 0; at <= answer.length; at++) refuseBrokenAnswer(answer.slice(0, at), 0)
 })
 
 test('what has been looked at is not looked at again, but for how its last character goes on', () => {
-  refuseBroken(`\0\0${line}`, 3)
-  assert.throws(() => refuseBroken('GET /x HTTP/1.1\rX', 16), Malformed)
-  refuseBroken('GET /x HTTP/1.1\r\n', 16)
+  refuseBrokenRequest(`GET \0${line}`, 6)
+  const soFar = 'GET /x HTTP/1.1\r'
+  assert.throws(() => refuseBrokenRequest(`${soFar}X`, soFar.length), Malformed)
+  refuseBrokenRequest(`${soFar}\n`, soFar.length)
 })
 
 test('a reason says nothing of what was sent', () => {
@@ -365,6 +394,10 @@ test('a body that has not ended is not ended', () => {
   }
 })
 
+test('sizes of many chunks are counted one by one', () => {
+  assert.equal(readParts(['1\r\n!\r\n'.repeat(20), '0\r\n\r\n']).body, '!'.repeat(20))
+})
+
 test('data is handed on as it comes, without a copy', () => {
   const reader = new ChunkedReader(100)
   const bytes = Buffer.from('a\r\nhello')
@@ -397,6 +430,7 @@ const brokenChunks: readonly (readonly [what: string, text: string])[] = [
   ['an extension without a value', '5;a=\r\n'],
   ['a blank before an extension', '5;a ;b\r\n'],
   ['a blank in an extension', '5; a\r\n'],
+  ['a blank behind a name', '5;a =b\r\n'],
   ['a blank before a value', '5;a= b\r\n'],
   ['an open quote', '5;a="b\r\n'],
   ['something behind a quote', '5;a="b"c\r\n'],
