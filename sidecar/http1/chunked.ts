@@ -4,7 +4,7 @@ import { isCodingName, isLengthName, Malformed, readFields } from './syntax.ts'
 /** The trailer section is beyond its limit (RFC 9112 section 7.1.2: a recipient may limit it). */
 export class TrailersTooLarge extends Malformed {}
 
-/** As Node has it. */
+/** Of one chunk, as Node has it. */
 const maxExtensionBytes = 16 * 1024
 /** Of 64 bits, zeros before them included. */
 const maxSizeDigits = 16
@@ -43,7 +43,7 @@ export class ChunkedReader {
   readonly #trailers: string[] = []
 
   /**
-   * @param maxBytes of all chunk extensions together (of which 16 KiB are taken at most), and of the trailer section.
+   * @param maxBytes of all chunk extensions together (those of one chunk: 16 KiB at most), and of the trailer section.
    * @param of what the body is: in the trailers of an answer `Transfer-Encoding` means nothing, in those of a request it
    * is refused.
    */
@@ -135,7 +135,7 @@ export class ChunkedReader {
   #readExtensions(bytes: Buffer, at: number): number {
     const end = this.#readLine(bytes, at)
     this.#extensionBytes += end - at
-    if (this.#extensionBytes > Math.min(this.#maxBytes, maxExtensionBytes))
+    if (this.#extensionBytes > this.#maxBytes || this.#line.length > maxExtensionBytes)
       throw new Malformed('The chunk extensions are too large.')
     if (bytes[end - 1] !== lineFeed) return end
     if (!extensions.test(this.#line)) throw new Malformed('A chunk extension is malformed.')
