@@ -8,6 +8,7 @@ interface Parser {
   initialize(type: number, resource: object, maxHeaderSize: number, lenientFlags: number): void
   execute(bytes: Buffer): number | Error
   finish(): Error | undefined
+  free(): void
 }
 
 interface ParserClass {
@@ -56,6 +57,14 @@ const parser = new HTTPParser()
 
 /** @param parts given to the parser one by one. */
 export function seenByLlhttp(parts: readonly Buffer[], side: Side, ends = false): Seen {
+  try {
+    return parse(parts, side, ends)
+  } finally {
+    parser.free()
+  }
+}
+
+function parse(parts: readonly Buffer[], side: Side, ends: boolean): Seen {
   let start = ''
   let url = ''
   let body = ''
