@@ -1,0 +1,140 @@
+// Node's own parser, driven as node:http drives it: what it makes of bytes, and where it sees the end of a message.
+import { createRequire } from 'node:module'
+import { METHODS } from 'node:http'
+
+/** What is internal to Node, as far as it is used here. */
+interface Parser {
+  [callback: number]: (...args: never[]) => unknown
+  initialize(type: number, resource: object, maxHeaderSize: number, lenientFlags: number): void
+  execute(bytes: Buffer): number | Error
+  finish(): Error | undefined
+  free(): void
+}
+
+interface ParserClass {
+  new (): Parser
+  readonly REQUEST: number
+  readonly RESPONSE: number
+  readonly kOnHeaders: number
+  readonly kOnHeadersComplete: number
+  readonly kOnBody: number
+  readonly kOnMessageComplete: number
+  readonly kLenientNone: number
+}
+
+const { HTTPParser } = createRequire(import.meta.url)('_http_common') as { HTTPParser: ParserClass }
+
+export interface Message {
+  /** `GET /x 1.1`, `1.1 200 OK`. */
+  readonly start: string
+  readonly headers: readonly string[]
+  /** In latin1. */
+  readonly body: string
+  readonly trailers: readonly string[]
+}
+
+/** Of requests, or of answers to a method. */
+export type Side = 'request' | { readonly asked: string }
+
+export interface Seen {
+  /** `overrun`: whole before the last part. */
+  readonly outcome: 'refused' | 'unfinished' | 'whole' | 'overrun'
+  readonly message: Message
+}
+
+type HeadersComplete = (
+  major: number,
+  minor: number,
+  headers: string[] | undefined,
+  method: number | undefined,
+  url: string | undefined,
+  status: number | undefined,
+  reason: string | undefined,
+) => number
+
+const noHeaderLimit = 64 * 1024 * 1024
+const parser = new HTTPParser()
+
+/** @param parts given to the parser one by one. */
+export function seenByLlhttp(parts: readonly Buffer[], side: Side, ends = false): Seen {
+  try {
+    return parse(parts, side, ends)
+  } finally {
+    parser.free()
+  }
+}
+
+function parse(parts: readonly Buffer[], side: Side, ends: boolean): Seen {
+  let start = ''
+  let url = ''
+  let body = ''
+  let headers: string[] | undefined
+  let flushed: string[] = []
+  const end = { isReached: false }
+  const onHeaders = (more: string[], moreUrl: string) => {
+    flushed.push(...more)
+    // It comes once more with trailers.
+    if (headers === undefined) url += moreUrl
+  }
+  const onHeadersComplete: HeadersComplete = (major, minor, rest, method, restUrl, status, reason) => {
+    const version = `${major}.${minor}`
+    headers = [...flushed, ...(rest ?? [])]
+    flushed = []
+    if (side === 'request') {
+      start = `${methodNames.get(method)} ${url}${restUrl ?? ''} ${version}`
+      return 0
+    }
+    start = `${version} ${status} ${reason}`
+    return skipped(side.asked, status as number)
+  }
+  const isRequest = side === 'request'
+  parser.initialize(
+    isRequest ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
+    {},
+    noHeaderLimit,
+    HTTPParser.kLenientNone,
+  )
+  parser[HTTPParser.kOnHeaders] = onHeaders
+  parser[HTTPParser.kOnHeadersComplete] = onHeadersComplete
+  parser[HTTPParser.kOnBody] = (part: Buffer) => void (body += part.toString('latin1'))
+  parser[HTTPParser.kOnMessageComplete] = () => void (end.isReached = true)
+  const seen = (outcome: Seen['outcome']): Seen => ({
+    outcome,
+    message: { start, headers: headers ?? [], body, trailers: flushed },
+  })
+  for (const part of parts) {
+    // What stands behind a message is another one's.
+    if (end.isReached) return seen('overrun')
+    if (parser.execute(part) !== part.length) return seen(end.isReached ? 'whole' : 'refused')
+  }
+  if (end.isReached) return seen('whole')
+  if (headers === undefined && !ends) return seen('unfinished')
+  const isCutOff = parser.finish() !== undefined
+  if (ends) return seen(end.isReached ? 'whole' : 'refused')
+  // Behind an offer of another protocol Node hides what is wrong with the body; only what is right can be cut off.
+  return seen(isRequest && !isCutOff ? 'refused' : 'unfinished')
+}
+
+/** What node:http's client tells the parser: 1 for no body, 2 for another protocol behind the head. */
+function skipped(asked: string, status: number): number {
+  if (status === 101 || (asked === 'CONNECT' && status >= 200 && status < 300)) return 2
+  return asked === 'HEAD' || status < 200 ? 1 : 0
+}
+
+/** Their numbers, which Node keeps to itself: each is asked for. */
+const methodNames: ReadonlyMap<number | undefined, string> = new Map(
+  METHODS.map((name) => [numberOf(name), name]),
+)
+
+function numberOf(name: string): number | undefined {
+  let number: number | undefined
+  parser.initialize(HTTPParser.REQUEST, {}, noHeaderLimit, HTTPParser.kLenientNone)
+  const onHeadersComplete: HeadersComplete = (_major, _minor, _headers, method) => {
+    number = method
+    return 0
+  }
+  parser[HTTPParser.kOnHeadersComplete] = onHeadersComplete
+  parser[HTTPParser.kOnMessageComplete] = () => undefined
+  parser.execute(Buffer.from(`${name} ${name === 'CONNECT' ? 'a:1' : '/'} HTTP/1.1\r\n\r\n`))
+  return number
+}

@@ -1,0 +1,94 @@
+// What our codec makes of bytes: the oracle's counterpart, with the parts put together as a connection does.
+import { ChunkedReader } from '../../sidecar/http1/chunked.ts'
+import {
+  answerBodyLength,
+  Malformed,
+  readAnswerHead,
+  readRequestHead,
+  refuseBrokenAnswer,
+  refuseBrokenRequest,
+  requestBodyLength,
+  type BodyLength,
+} from '../../sidecar/http1/syntax.ts'
+import type { Message, Side } from './llhttp.ts'
+
+export type Seen =
+  | { readonly outcome: 'refused'; readonly reason: string }
+  | { readonly outcome: 'unfinished' }
+  /** `ends`: only with its connection. */
+  | { readonly outcome: 'whole'; readonly message: Message; readonly end: number; readonly ends: boolean }
+
+const headEnd = '\r\n\r\n'
+export const maxBytes = 4096
+
+/** @param cuts where the body in chunks is cut apart, from its begin. */
+export function seenByUs(bytes: Buffer, side: Side, cuts: readonly number[] = []): Seen {
+  const start = skipEmptyLines(bytes)
+  const end = bytes.indexOf(headEnd, start)
+  try {
+    if (end === -1) {
+      const refuseBroken = side === 'request' ? refuseBrokenRequest : refuseBrokenAnswer
+      refuseBroken(bytes.toString('latin1', start), 0)
+      return { outcome: 'unfinished' }
+    }
+    return readMessage(bytes, [start, end + headEnd.length], side, cuts)
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error
+    return { outcome: 'refused', reason: error.reason }
+  }
+}
+
+/** RFC 9112 section 2.2. */
+function skipEmptyLines(bytes: Buffer): number {
+  const [empty = ''] = /^(?:\r?\n)*/.exec(bytes.toString('latin1')) ?? []
+  return empty.length
+}
+
+function readMessage(
+  bytes: Buffer,
+  [headStart, bodyStart]: readonly [number, number],
+  side: Side,
+  cuts: readonly number[],
+): Seen {
+  const { start, headers, length } = readHead(bytes.toString('latin1', headStart, bodyStart - 2), side)
+  const rest = bytes.subarray(bodyStart)
+  if (length === 'chunked') {
+    const read = readChunks(rest, side, cuts)
+    if (read === undefined) return { outcome: 'unfinished' }
+    const { body, trailers } = read
+    return {
+      outcome: 'whole',
+      message: { start, headers, body, trailers },
+      end: bodyStart + read.end,
+      ends: false,
+    }
+  }
+  if (length !== 'close' && rest.length < length) return { outcome: 'unfinished' }
+  const size = length === 'close' ? rest.length : length
+  const body = rest.toString('latin1', 0, size)
+  const message = { start, headers, body, trailers: [] }
+  return { outcome: 'whole', message, end: bodyStart + size, ends: length === 'close' }
+}
+
+function readHead(text: string, side: Side): { start: string; headers: string[]; length: BodyLength } {
+  if (side === 'request') {
+    const head = readRequestHead(text)
+    const { method, target, version, headers } = head
+    return { start: `${method} ${target} ${version}`, headers, length: requestBodyLength(head) }
+  }
+  const head = readAnswerHead(text)
+  const { status, reason, version, headers } = head
+  return { start: `${version} ${status} ${reason}`, headers, length: answerBodyLength(head, side.asked) }
+}
+
+function readChunks(bytes: Buffer, side: Side, cuts: readonly number[]) {
+  const reader = new ChunkedReader(maxBytes, side === 'request' ? 'request' : 'answer')
+  let body = ''
+  let end = 0
+  const borders = [0, ...cuts.toSorted((a, b) => a - b), bytes.length]
+  for (let i = 1; i < borders.length && !reader.hasEnded; i++) {
+    const part = bytes.subarray(borders[i - 1], borders[i])
+    end += reader.read(part, (data) => (body += data.toString('latin1')))
+  }
+  return reader.hasEnded ? { body, end, trailers: reader.trailers } : undefined
+}
