@@ -40,8 +40,18 @@ export function filterHeaders(
   return kept
 }
 
+/** `name` in lower case. */
 export function hasHeader(headers: HeaderList, name: string): boolean {
-  return headerValues(headers, name).length > 0
+  return firstHeader(headers, name) !== undefined
+}
+
+/** The first value of a header; `name` in lower case. */
+export function firstHeader(headers: HeaderList, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[i + 1]
+  }
+  return undefined
 }
 
 /** All values of a header, in order; `name` in lower case. Names are compared without regard to case. */

@@ -282,7 +282,7 @@ export function inboundHeaders(
   handle: string,
   trace: TraceParent,
 ): string[] {
-  const passing = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
-  const identity = identityHeaders(findings, snapshot.mesh)
-  return withHandle([...passing, ...identity, 'x-onbehalf-handle', handle], handle, trace)
+  const headers = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
+  headers.push(...identityHeaders(findings, snapshot.mesh), 'x-onbehalf-handle', handle)
+  return withHandle(headers, handle, trace)
 }

@@ -1,7 +1,7 @@
 // The trace context in which a handle travels through an app (W3C Trace Context, W3C Baggage): put in, and taken out.
 import { headerValues, type HeaderList } from '../head.ts'
-import { canonicalName } from './names.ts'
-import { takeOut } from './take-out.ts'
+import { canonicalOf } from './names.ts'
+import { taken, takeOut } from './take-out.ts'
 
 /** The key of our member in `tracestate` and in `baggage`. */
 const ownKey = 'onbehalf'
@@ -19,9 +19,9 @@ const carriers: ReadonlyMap<string, 'tracestate' | 'baggage'> = new Map([
 
 const carrierLengths: ReadonlySet<number> = new Set([...carriers.keys()].map(({ length }) => length))
 
-/** Which source a field could carry a handle for, however it spells its name; undefined for every other field. */
-export function carrierOf(name: string): 'tracestate' | 'baggage' | undefined {
-  return carrierLengths.has(name.length) ? carriers.get(canonicalName(name)) : undefined
+/** Which source a field could carry a handle for, however it spells its name, in lower case; undefined for every other field. */
+export function carrierOf(lowerName: string): 'tracestate' | 'baggage' | undefined {
+  return carrierLengths.has(lowerName.length) ? carriers.get(canonicalOf(lowerName)) : undefined
 }
 
 export interface Stripped {
@@ -112,6 +112,9 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1, isContinued: true }
 }
 
+const contextFields = taken('traceparent', 'tracestate', 'baggage')
+const traceFields = taken('traceparent', 'tracestate')
+
 /**
  * The headers with a trace context that every agent takes, our handle in it. A context without a valid `traceparent`
  * is none, and its `tracestate` nobody's: there is a new one then.
@@ -119,7 +122,7 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
  * @param parent what was read of them, or the one that was started.
  */
 export function withHandle(headers: HeaderList, handle: string, parent: TraceParent): string[] {
-  const { others, values } = takeOut(headers, ['traceparent', 'tracestate', 'baggage'])
+  const { others, values } = takeOut(headers, contextFields)
   const own = `${ownKey}=${handle}`
   others.push('traceparent', formatTraceParent(parent))
   others.push('tracestate', joinTraceState(own, parent.isContinued ? values.tracestate : []))
@@ -132,7 +135,7 @@ export function withHandle(headers: HeaderList, handle: string, parent: TracePar
  * @param parent of the same trace as what came, or of another one: its `tracestate` is nobody's then.
  */
 export function withTraceParent(headers: HeaderList, parent: TraceParent): string[] {
-  const { others, values } = takeOut(headers, ['traceparent', 'tracestate'])
+  const { others, values } = takeOut(headers, traceFields)
   others.push('traceparent', formatTraceParent(parent))
   if (parent.isContinued) for (const value of values.tracestate) others.push('tracestate', value)
   return others
@@ -145,6 +148,7 @@ const traceStateLimits: ListLimits = { members: 32, bytes: 512, longMember: 128 
 
 /** Ours first, then what is valid of the others, in their order. The first of a key is the latest. */
 function joinTraceState(own: string, fields: readonly string[]): string {
+  if (fields.length === 0) return own
   const members = new Map<string, string>()
   for (const member of membersOf(fields)) {
     const at = member.indexOf('=')
@@ -168,6 +172,7 @@ const baggageLimits: ListLimits = { members: 64, bytes: 8_192, longMember: Infin
 
 /** Ours first, then what is valid of the others. Of a key the last counts, as agents read it. */
 function joinBaggage(own: string, fields: readonly string[]): string {
+  if (fields.length === 0) return own
   const members = new Map<string, string>()
   for (const member of membersOf(fields)) {
     const key = baggageMember.exec(member)?.[1]
