@@ -39,9 +39,9 @@ interface Entry extends Session {
   /** Set once the request has ended. */
   lingersUntilMs: number
   /** Its places in the lists below. */
-  lingering?: Link<Entry>
-  ofAssertion?: Link<Entry>
-  ofUserToken?: Link<Entry>
+  lingering: Link<Entry> | undefined
+  ofAssertion: Link<Entry> | undefined
+  ofUserToken: Link<Entry> | undefined
 }
 
 interface TokenEntry {
@@ -57,7 +57,7 @@ interface UserEntry {
   /** By the way that they came; see {@link Evidence.path}. */
   readonly byPath: Map<string, LinkedList<Entry>>
   /** By the text of the links. */
-  readonly evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }>
+  evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }> | undefined
   /** How many of them came with which assertion. */
   readonly countByAssertion: Map<string, number>
 }
@@ -135,7 +135,7 @@ export class Sessions implements SessionIndex {
   keep(caller: Assertion | undefined, carried: Assertion | undefined, of: Origin = {}): KeptSession {
     const originalUser = caller?.kind === 'user' ? caller : carried
     const { evidence } = of
-    this.#makeRoom(
+    const sinceMs = this.#makeRoom(
       overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0) + bytesOf(evidence),
     )
     const entry: Entry = {
@@ -147,10 +147,13 @@ export class Sessions implements SessionIndex {
       isAboutNobody: caller === undefined || caller.kind === 'anonymous',
       isEntry: originalUser !== undefined && originalUser === caller,
       evidence,
-      sinceMs: this.#options.now(),
+      sinceMs,
       isUserLost: of.isUserLost === true && originalUser === undefined,
       expiresAtMs: this.#expiryOf(caller, originalUser, evidence),
       lingersUntilMs: Infinity,
+      lingering: undefined,
+      ofAssertion: undefined,
+      ofUserToken: undefined,
     }
     this.#add(entry)
     if (!entry.isUserLost) this.#options.shared?.keep(entry)
@@ -216,29 +219,33 @@ export class Sessions implements SessionIndex {
       this.#remove(oldest)
       oldest = this.#lingering.first
     }
-    for (const [token, sessions] of this.#remembered) {
-      if (nowMs < sessions.expiresAtMs) break
-      this.#forget(token, sessions)
-    }
+    if (this.#remembered.size > 0) this.#forgetExpired(nowMs)
     return nowMs
   }
 
-  /** What has lingered longest goes first; what is under way stays. */
-  #makeRoom(bytes: number): void {
-    this.sweep()
+  #forgetExpired(nowMs: number): void {
+    for (const [token, sessions] of this.#remembered) {
+      if (nowMs < sessions.expiresAtMs) return
+      this.#forget(token, sessions)
+    }
+  }
+
+  /** What has lingered longest goes first; what is under way stays. @returns for which moment. */
+  #makeRoom(bytes: number): number {
+    const nowMs = this.#sweptNow()
     const maxBytes = this.#options.maxBytes()
-    if (maxBytes === 0) return
+    if (maxBytes === 0 || this.#bytes + bytes <= maxBytes) return nowMs
     let oldest = this.#lingering.first
     while (oldest !== undefined && this.#bytes + bytes > maxBytes) {
       this.#remove(oldest)
       oldest = this.#lingering.first
     }
     for (const [token, sessions] of this.#remembered) {
-      if (this.#bytes + bytes <= maxBytes) return
+      if (this.#bytes + bytes <= maxBytes) return nowMs
       this.#forgetfulUntilMs = Math.max(this.#forgetfulUntilMs, sessions.expiresAtMs)
       this.#forget(token, sessions)
     }
-    if (this.#bytes + bytes <= maxBytes) return
+    if (this.#bytes + bytes <= maxBytes) return nowMs
     throw new Refusal(
       'session_unavailable',
       'Too many requests are under way (limits.session_bytes). Try again shortly.',
@@ -278,7 +285,7 @@ export class Sessions implements SessionIndex {
       this.#byAssertion.set(token, sessions)
       this.#bytes += sessions.bytes
     }
-    this.#remembered.delete(token)
+    if (this.#remembered.size > 0) this.#remembered.delete(token)
     entry.ofAssertion = sessions.entries.add(entry)
     sessions.carriesUsers ||= entry.originalUser !== undefined || entry.isUserLost
   }
@@ -288,22 +295,23 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) {
       // The token of a user who called directly is counted as the assertion that it is.
       const bytes = entry.originalUser === entry.caller ? 0 : token.length
-      sessions = { bytes, byPath: new Map(), evidenceByVia: new Map(), countByAssertion: new Map() }
+      sessions = { bytes, byPath: new Map(), evidenceByVia: undefined, countByAssertion: new Map() }
       this.#byUserToken.set(token, sessions)
       this.#bytes += bytes
     }
     this.#addEvidence(sessions, entry)
     const path = pathOf(entry)
-    const entries = sessions.byPath.get(path) ?? new LinkedList<Entry>()
-    sessions.byPath.set(path, entries)
+    let entries = sessions.byPath.get(path)
+    if (entries === undefined) sessions.byPath.set(path, (entries = new LinkedList()))
     entry.ofUserToken = entries.add(entry)
     const assertion = entry.caller?.token ?? ''
     sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
   }
 
-  #addEvidence({ evidenceByVia }: UserEntry, entry: Entry): void {
+  #addEvidence(sessions: UserEntry, entry: Entry): void {
     const { evidence } = entry
     if (evidence === undefined) return
+    const evidenceByVia = (sessions.evidenceByVia ??= new Map())
     const known = evidenceByVia.get(evidence.via)
     if (known === undefined) {
       evidenceByVia.set(evidence.via, { evidence, count: 1 })
@@ -315,9 +323,9 @@ export class Sessions implements SessionIndex {
   }
 
   #removeEvidence({ evidenceByVia }: UserEntry, { evidence }: Entry): void {
-    const known = evidence && evidenceByVia.get(evidence.via)
+    const known = evidence && evidenceByVia?.get(evidence.via)
     if (known === undefined || --known.count > 0) return
-    evidenceByVia.delete(known.evidence.via)
+    evidenceByVia?.delete(known.evidence.via)
     this.#bytes -= bytesOf(known.evidence)
   }
 
