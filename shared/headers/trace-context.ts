@@ -98,18 +98,47 @@ export function formatTraceParent({ traceId, spanId, isSampled }: TraceParent): 
   return `00-${traceId}-${spanId}-0${isSampled ? 1 : 0}`
 }
 
-const traceParentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
-const zeros = /^0+$/
-
 /** Reads `traceparent` (W3C Trace Context 3.2); undefined where there is none, several, or one that is not valid. */
 export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   const values = headerValues(headers, 'traceparent')
-  const match = values.length === 1 ? traceParentForm.exec((values[0] as string).trim()) : null
-  if (match === null) return undefined
-  const [, version, traceId = '', spanId = '', flags = '', more] = match
-  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
-  if (zeros.test(traceId) || zeros.test(spanId)) return undefined
-  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1, isContinued: true }
+  if (values.length !== 1) return undefined
+  const text = (values[0] as string).trim()
+  if (!isOfForm(text) || text.startsWith('ff')) return undefined
+  if (text.length > plainLength && (text[plainLength] !== '-' || text.startsWith('00'))) return undefined
+  const isSampled = (Number.parseInt(text.slice(53, 55), 16) & 1) === 1
+  return { traceId: text.slice(3, 35), spanId: text.slice(36, 52), isSampled, isContinued: true }
+}
+
+/** Of version 00; later ones may say more, behind a dash. */
+const plainLength = 55
+
+/** Version, trace, span and flags in hexadecimal digits, a dash between; of trace and span not all are zeros. */
+function isOfForm(text: string): boolean {
+  const isDashed = text[2] === '-' && text[35] === '-' && text[52] === '-'
+  if (
+    !isDashed ||
+    !isHex(text, 0, 2) ||
+    !isHex(text, 3, 35) ||
+    !isHex(text, 36, 52) ||
+    !isHex(text, 53, 55)
+  ) {
+    return false
+  }
+  return !isZero(text, 3, 35) && !isZero(text, 36, 52)
+}
+
+function isHex(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i)
+    const isDigit = (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66)
+    if (!isDigit) return false
+  }
+  return true
+}
+
+function isZero(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (text.charCodeAt(i) !== 0x30) return false
+  return true
 }
 
 const contextFields = taken('traceparent', 'tracestate', 'baggage')
