@@ -77,11 +77,12 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   const caller = verifyCaller(question, sifted, identity)
   if (caller !== undefined) findings.caller = caller
   const candidates = routesFor(caller, target, snapshot)
-  const path = readPath(candidates.flat(), 'arriving', target.originForm)
+  const routes = candidates.length === 1 ? (candidates[0] as readonly Route[]) : candidates.flat()
+  const path = readPath(routes, 'arriving', target.originForm)
   const route =
     caller === undefined
       ? publicRoute(candidates, path, question, findings)
-      : matchRoute(candidates.flat(), 'arriving', path)
+      : matchRoute(routes, 'arriving', path)
   if (route === undefined) throw nothingMatches(caller)
   findings.route = route
   const originalUser = verifyOriginalUser(question, sifted, caller, route)
