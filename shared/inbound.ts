@@ -6,6 +6,7 @@ import { acceptEvidence } from './evidence/accept.ts'
 import type { Evidence } from './evidence/evidence.ts'
 import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
 import { identityHeaders } from './headers/identity-headers.ts'
+import { headerNames } from './headers/names.ts'
 import { readTraceParent, withHandle, type TraceParent } from './headers/trace-context.ts'
 import { headerValues, type Peer, type RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
@@ -283,7 +284,8 @@ export function inboundHeaders(
   handle: string,
   trace: TraceParent,
 ): string[] {
-  const headers = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
-  headers.push(...identityHeaders(findings, snapshot.mesh), 'x-onbehalf-handle', handle)
-  return withHandle(headers, handle, trace)
+  const passing = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
+  const headers = withHandle(passing, handle, trace)
+  headers.push(...identityHeaders(findings, snapshot.mesh), headerNames.handle, handle)
+  return headers
 }

@@ -95,8 +95,8 @@ export function isPomeriumAuthorization(value: string): boolean {
 }
 
 /** Drops `Authorization` where it holds a Pomerium token; everybody's own stays. */
-export function withoutPomeriumAuthorization(headers: readonly string[]): string[] {
-  if (!hasHeader(headers, 'authorization')) return headers.slice()
+export function withoutPomeriumAuthorization(headers: HeaderList): HeaderList {
+  if (!hasHeader(headers, 'authorization')) return headers
   return filterHeaders(headers, (name, value) => name !== 'authorization' || !isPomeriumAuthorization(value))
 }
 
