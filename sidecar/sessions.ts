@@ -52,14 +52,18 @@ interface TokenEntry {
   readonly expiresAtMs: number
 }
 
+/** Nearly all users call directly, many of them once: what only others need is made for them alone. */
 interface UserEntry {
   readonly bytes: number
+  readonly withoutEvidence: LinkedList<Entry>
   /** By the way that they came; see {@link Evidence.path}. */
-  readonly byPath: Map<string, LinkedList<Entry>>
+  byPath: Map<string, LinkedList<Entry>> | undefined
   /** By the text of the links. */
   evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }> | undefined
-  /** How many of them came with which assertion. */
-  readonly countByAssertion: Map<string, number>
+  /** How many of them came with this token as the assertion, too. */
+  directCount: number
+  /** How many of them came with which other assertion. */
+  countByAssertion: Map<string, number> | undefined
 }
 
 /** 128 bits: nobody guesses one while it lives. */
@@ -198,12 +202,18 @@ export class Sessions implements SessionIndex {
 
   byUserToken(token: string): readonly Session[] {
     const nowMs = this.#sweptNow()
-    const ways = this.#byUserToken.get(token)?.byPath.values() ?? []
-    return [...ways].flatMap((entries) => firstLive(entries, nowMs) ?? [])
+    const sessions = this.#byUserToken.get(token)
+    if (sessions === undefined) return []
+    const ways = [sessions.withoutEvidence, ...(sessions.byPath?.values() ?? [])]
+    return ways.flatMap((entries) => firstLive(entries, nowMs) ?? [])
   }
 
   cameTogether(assertion: string, userToken: string): boolean {
-    return this.#byUserToken.get(userToken)?.countByAssertion.has(assertion) ?? false
+    const sessions = this.#byUserToken.get(userToken)
+    if (sessions === undefined) return false
+    return assertion === userToken
+      ? sessions.directCount > 0
+      : sessions.countByAssertion?.has(assertion) === true
   }
 
   /** Drops what has lingered long enough. */
@@ -295,17 +305,20 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) {
       // The token of a user who called directly is counted as the assertion that it is.
       const bytes = entry.originalUser === entry.caller ? 0 : token.length
-      sessions = { bytes, byPath: new Map(), evidenceByVia: undefined, countByAssertion: new Map() }
+      sessions = {
+        bytes,
+        withoutEvidence: new LinkedList(),
+        byPath: undefined,
+        evidenceByVia: undefined,
+        directCount: 0,
+        countByAssertion: undefined,
+      }
       this.#byUserToken.set(token, sessions)
       this.#bytes += bytes
     }
     this.#addEvidence(sessions, entry)
-    const path = pathOf(entry)
-    let entries = sessions.byPath.get(path)
-    if (entries === undefined) sessions.byPath.set(path, (entries = new LinkedList()))
-    entry.ofUserToken = entries.add(entry)
-    const assertion = entry.caller?.token ?? ''
-    sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
+    entry.ofUserToken = wayOf(sessions, entry).add(entry)
+    count(sessions, token, entry.caller?.token ?? '', 1)
   }
 
   #addEvidence(sessions: UserEntry, entry: Entry): void {
@@ -355,24 +368,35 @@ export class Sessions implements SessionIndex {
   #removeUserToken(token: string, entry: Entry): void {
     const sessions = this.#byUserToken.get(token)
     if (sessions === undefined || entry.ofUserToken === undefined) return
-    const path = pathOf(entry)
-    const entries = sessions.byPath.get(path)
-    entries?.remove(entry.ofUserToken)
-    if (entries?.size === 0) sessions.byPath.delete(path)
+    const entries = wayOf(sessions, entry)
+    entries.remove(entry.ofUserToken)
+    if (entry.evidence !== undefined && entries.size === 0) sessions.byPath?.delete(entry.evidence.path)
     this.#removeEvidence(sessions, entry)
-    if (sessions.byPath.size === 0) {
-      this.#byUserToken.delete(token)
-      this.#bytes -= sessions.bytes
-    }
-    const assertion = entry.caller?.token ?? ''
-    const count = (sessions.countByAssertion.get(assertion) ?? 0) - 1
-    if (count > 0) sessions.countByAssertion.set(assertion, count)
-    else sessions.countByAssertion.delete(assertion)
+    count(sessions, token, entry.caller?.token ?? '', -1)
+    if (sessions.withoutEvidence.size > 0 || (sessions.byPath?.size ?? 0) > 0) return
+    this.#byUserToken.delete(token)
+    this.#bytes -= sessions.bytes
   }
 }
 
-function pathOf({ evidence }: Session): string {
-  return evidence?.path ?? ''
+/** The sessions of this user's token that came the same way; a list of their own, where they are the first. */
+function wayOf(sessions: UserEntry, { evidence }: Entry): LinkedList<Entry> {
+  if (evidence === undefined) return sessions.withoutEvidence
+  const byPath = (sessions.byPath ??= new Map<string, LinkedList<Entry>>())
+  let entries = byPath.get(evidence.path)
+  if (entries === undefined) byPath.set(evidence.path, (entries = new LinkedList()))
+  return entries
+}
+
+function count(sessions: UserEntry, userToken: string, assertion: string, change: 1 | -1): void {
+  if (assertion === userToken) {
+    sessions.directCount += change
+    return
+  }
+  const byAssertion = (sessions.countByAssertion ??= new Map<string, number>())
+  const counted = (byAssertion.get(assertion) ?? 0) + change
+  if (counted > 0) byAssertion.set(assertion, counted)
+  else byAssertion.delete(assertion)
 }
 
 function bytesOf(evidence: Evidence | undefined): number {
