@@ -163,7 +163,8 @@ function kindOf(session: Session): RecordedSource['says'] {
 
 function recordPrincipal(assertion: Assertion | undefined): RecordedPrincipal | undefined {
   if (assertion === undefined) return undefined
-  return { ...assertion.principal, kind: assertion.kind }
+  const { issuer, subject } = assertion.principal
+  return { issuer, subject, kind: assertion.kind }
 }
 
 /** An honest app carries five at most; a list of baggage can hold thousands, and records are kept. */
@@ -176,7 +177,13 @@ const maxPathLength = 1_024
  * Empty where no target was read: what is no target can hold anything.
  */
 function recordedPath(originForm = ''): string {
-  const path = originForm.slice(0, maxPathLength)
-  const end = path.search(/[?#]/)
-  return end === -1 ? path : path.slice(0, end)
+  const length = Math.min(originForm.length, maxPathLength)
+  for (let i = 0; i < length; i++) {
+    const code = originForm.charCodeAt(i)
+    if (code === question || code === hash) return originForm.slice(0, i)
+  }
+  return originForm.slice(0, length)
 }
+
+const question = 0x3f
+const hash = 0x23

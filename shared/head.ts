@@ -40,19 +40,32 @@ export function filterHeaders(
   return kept
 }
 
+/** `name` in lower case. */
 export function hasHeader(headers: HeaderList, name: string): boolean {
-  return headerValues(headers, name).length > 0
+  return firstHeader(headers, name) !== undefined
+}
+
+/** The first value of a header; `name` in lower case. */
+export function firstHeader(headers: HeaderList, name: string): string | undefined {
+  for (let i = 0; i < headers.length; i += 2) {
+    const candidate = headers[i] as string
+    if (candidate.length === name.length && candidate.toLowerCase() === name) return headers[i + 1]
+  }
+  return undefined
 }
 
 /** All values of a header, in order; `name` in lower case. Names are compared without regard to case. */
 export function headerValues(headers: HeaderList, name: string): string[] {
-  const values: string[] = []
+  let values: string[] | undefined
   for (let i = 0; i < headers.length; i += 2) {
     const candidate = headers[i] as string
-    if (candidate.length === name.length && candidate.toLowerCase() === name)
-      values.push(headers[i + 1] as string)
+    if (candidate.length !== name.length || candidate.toLowerCase() !== name) continue
+    const value = headers[i + 1] as string
+    // Nearly always the only one: a list that grows has room for sixteen.
+    if (values === undefined) values = [value]
+    else values.push(value)
   }
-  return values
+  return values ?? []
 }
 
 /** Without the blanks around it (RFC 9110 section 5.6.3), in time that grows with the text and no faster. */

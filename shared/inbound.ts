@@ -6,6 +6,7 @@ import { acceptEvidence } from './evidence/accept.ts'
 import type { Evidence } from './evidence/evidence.ts'
 import { siftHeaders, withoutPomeriumAuthorization, type SiftedHeaders } from './headers/firewall.ts'
 import { identityHeaders } from './headers/identity-headers.ts'
+import { headerNames } from './headers/names.ts'
 import { readTraceParent, withHandle, type TraceParent } from './headers/trace-context.ts'
 import { headerValues, type Peer, type RequestHead } from './head.ts'
 import type { Assertion } from './identity.ts'
@@ -77,11 +78,12 @@ function permit(question: InboundQuestion, findings: InboundFindings): string {
   const caller = verifyCaller(question, sifted, identity)
   if (caller !== undefined) findings.caller = caller
   const candidates = routesFor(caller, target, snapshot)
-  const path = readPath(candidates.flat(), 'arriving', target.originForm)
+  const routes = candidates.length === 1 ? (candidates[0] as readonly Route[]) : candidates.flat()
+  const path = readPath(routes, 'arriving', target.originForm)
   const route =
     caller === undefined
       ? publicRoute(candidates, path, question, findings)
-      : matchRoute(candidates.flat(), 'arriving', path)
+      : matchRoute(routes, 'arriving', path)
   if (route === undefined) throw nothingMatches(caller)
   findings.route = route
   const originalUser = verifyOriginalUser(question, sifted, caller, route)
@@ -283,6 +285,7 @@ export function inboundHeaders(
   trace: TraceParent,
 ): string[] {
   const passing = withoutPomeriumAuthorization(findings.sifted?.passing ?? [])
-  const identity = identityHeaders(findings, snapshot.mesh)
-  return withHandle([...passing, ...identity, 'x-onbehalf-handle', handle], handle, trace)
+  const headers = withHandle(passing, handle, trace)
+  headers.push(...identityHeaders(findings, snapshot.mesh), headerNames.handle, handle)
+  return headers
 }

@@ -26,7 +26,8 @@ export function readTarget(head: RequestHead): RequestTarget {
     throw new Refusal('request_malformed', 'The request target has a character that must be percent-encoded.')
   }
   if (head.target.startsWith('/') || (head.target === '*' && head.method === 'OPTIONS')) {
-    return { ...authority, tls: false, originForm: head.target, absoluteForm: false }
+    const { host, port } = authority
+    return { host, port, tls: false, originForm: head.target, absoluteForm: false }
   }
   const absolute = parseAbsolute(head)
   if (absolute === undefined)
@@ -70,7 +71,12 @@ export function parseAuthority(text: string): Authority | undefined {
   return canonical === undefined ? undefined : { host: canonical, port }
 }
 
-const looksNumeric = /(?:^|\.)(?:0x)?[0-9a-f]*$/
+const numericLabel = /^(?:0x)?[0-9a-f]*$/
+
+/** Whether the last label may be a number to some resolver. */
+function looksNumeric(host: string): boolean {
+  return numericLabel.test(host.slice(host.lastIndexOf('.') + 1))
+}
 
 /**
  * One spelling for one host, or a route could be got around by another: a name without the final dot that DNS ignores,
@@ -82,7 +88,7 @@ export function canonicalHost(host: string): string | undefined {
   if (host.includes(':')) return canonicalIpv6(host)
   const bare = host.endsWith('.') ? host.slice(0, -1) : host
   if (bare === '' || bare.endsWith('.')) return undefined
-  return looksNumeric.test(bare) ? URL.parse(`http://${bare}/`)?.hostname : bare
+  return looksNumeric(bare) ? URL.parse(`http://${bare}/`)?.hostname : bare
 }
 
 const mappedIpv4 = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/

@@ -18,38 +18,69 @@ export interface Sources {
 type Subject = Issuer | string
 
 /**
- * Decides, and again each time that something was asked for. What is asked of the store is asked for no longer than
- * {@link deadlineMs} in all.
+ * Decides, and again each time that something was asked for; at once where nothing has to be. What is asked of the store
+ * is asked for no longer than {@link deadlineMs} in all.
  * @param spentMs of that, what was spent before.
  */
-export async function asking<Answer>(
+export function asking<Answer>(
   sources: Sources,
   decide: (missing: MissingRule) => Answer,
   spentMs = 0,
+): Answer | Promise<Answer> {
+  const inquiry = new Inquiry(sources, spentMs)
+  try {
+    return decide(inquiry.missing)
+  } catch (error) {
+    if (!(error instanceof Needed)) throw error
+    return askingFor(error.need, inquiry, decide)
+  }
+}
+
+async function askingFor<Answer>(
+  first: Need,
+  inquiry: Inquiry,
+  decide: (missing: MissingRule) => Answer,
 ): Promise<Answer> {
-  const answers = new Map<Subject, Asked>()
-  let storeMs = spentMs
-  const missing: MissingRule = (need) => {
-    const known = new Set(subjectsOf(need).map((subject) => answers.get(subject)))
-    if (known.has(undefined)) return need.kind === 'keys' || storeMs < deadlineMs ? 'ask' : 'unavailable'
+  for (let need = first; ;) {
+    await inquiry.ask(need)
+    try {
+      return decide(inquiry.missing)
+    } catch (error) {
+      if (!(error instanceof Needed)) throw error
+      need = error.need
+    }
+  }
+}
+
+/** What was asked for so far. */
+class Inquiry {
+  readonly #sources: Sources
+  #answers: Map<Subject, Asked> | undefined
+  #storeMs: number
+
+  constructor(sources: Sources, spentMs: number) {
+    this.#sources = sources
+    this.#storeMs = spentMs
+  }
+
+  readonly missing: MissingRule = (need) => {
+    const known = new Set(subjectsOf(need).map((subject) => this.#answers?.get(subject)))
+    if (known.has(undefined))
+      return need.kind === 'keys' || this.#storeMs < deadlineMs ? 'ask' : 'unavailable'
     // A session that was found and is here no more was not lost by its app.
     const isGone = need.kind === 'session' && known.has('found')
     return isGone || known.has('unavailable') ? 'unavailable' : 'unknown'
   }
-  for (;;) {
-    try {
-      return decide(missing)
-    } catch (error) {
-      if (!(error instanceof Needed)) throw error
-      const { need } = error
-      const startedMs = performance.now()
-      const open = subjectsOf(need).filter((subject) => !answers.has(subject))
-      const leftMs = deadlineMs - storeMs
-      await Promise.all(
-        open.map(async (subject) => answers.set(subject, await ask(sources, need, subject, leftMs))),
-      )
-      if (need.kind !== 'keys') storeMs += performance.now() - startedMs
-    }
+
+  async ask(need: Need): Promise<void> {
+    const answers = (this.#answers ??= new Map())
+    const startedMs = performance.now()
+    const open = subjectsOf(need).filter((subject) => !answers.has(subject))
+    const leftMs = deadlineMs - this.#storeMs
+    await Promise.all(
+      open.map(async (subject) => answers.set(subject, await ask(this.#sources, need, subject, leftMs))),
+    )
+    if (need.kind !== 'keys') this.#storeMs += performance.now() - startedMs
   }
 }
 

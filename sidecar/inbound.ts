@@ -6,7 +6,13 @@ import type { Assertion } from '../shared/identity.ts'
 import { siftResponseHeaders, siftTrailers } from '../shared/headers/firewall.ts'
 import { withForwarded, withVia } from '../shared/headers/forwarding.ts'
 import type { TraceParent } from '../shared/headers/trace-context.ts'
-import { decideInbound, inboundHeaders, reportable, type InboundAnswer } from '../shared/inbound.ts'
+import {
+  decideInbound,
+  inboundHeaders,
+  reportable,
+  type InboundAnswer,
+  type InboundFindings,
+} from '../shared/inbound.ts'
 import type { ConnectedPeer } from '../shared/peer.ts'
 import { targetOf } from '../shared/target.ts'
 import { asking } from './asking.ts'
@@ -15,7 +21,7 @@ import { makeHopName, protocolOf, type Admission, type Exchange, type Side } fro
 import { forward } from './http/forward.ts'
 import { createConnections } from './upstream/connections.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
-import { carriedBy, type OpenExchange } from './open-exchanges.ts'
+import { carriedBy, type Carried, type OpenExchange } from './open-exchanges.ts'
 import type { Current, Runtime } from './runtime.ts'
 import type { KeptSession } from './sessions.ts'
 import { untraced, type RequestTrace } from './telemetry/tracing.ts'
@@ -23,11 +29,13 @@ import { untraced, type RequestTrace } from './telemetry/tracing.ts'
 export function createInbound(runtime: Runtime, admission: Admission): Side & { close(): void } {
   const connections = createConnections()
   const { recorder } = runtime
+  const isClosing = () => admission.closing
 
   async function serve(exchange: Exchange): Promise<number> {
     refuseOwnPort(runtime, exchange.originalDestination)
     const peer = { address: exchange.hop.peer, shown: exchange.incoming.connection.shown }
-    const { current, answer: decided } = await decide(runtime, exchange, peer)
+    const deciding = decide(runtime, exchange, peer)
+    const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
     const trace = traceOf(runtime, exchange, decided)
     const { answer, sending } = plan(runtime, current, decided, exchange, trace)
     // The trace that was started for the app, too: its log knows the request by that.
@@ -40,12 +48,7 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
     const headers = trace.otherFormats?.(given) ?? given
     let open: OpenExchange | undefined
     try {
-      const { caller, originalUser, evidence } = answer.findings
-      open = runtime.exchanges.open('inbound', [
-        ['assertion', caller],
-        ['original_user', originalUser],
-        ...carriedBy(evidence),
-      ])
+      open = runtime.exchanges.open('inbound', carriedIn(answer.findings))
       return await forward({
         incoming: exchange.incoming,
         upstream: sending.app,
@@ -53,9 +56,9 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
         path: answer.findings.target?.originForm ?? exchange.head.target,
         headers: withVia(withForwarded(headers, exchange.hop), exchange.hop),
         isAwaited: true,
-        siftResponse: (raw) => siftResponseHeaders(raw, false),
+        siftResponse: siftAppResponse,
         siftTrailers: (raw) => siftTrailers(raw, mesh.claimHeaderNames),
-        isClosing: () => admission.closing,
+        isClosing,
         interruption: open.interruption,
         onRepeat: exchange.onRepeat,
         limits: mesh.limits,
@@ -84,12 +87,13 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   }
 }
 
+interface Decided {
+  readonly current: Current
+  readonly answer: InboundAnswer
+}
+
 /** Decides, on what is in effect when all that could be asked for was asked for. */
-function decide(
-  runtime: Runtime,
-  exchange: Exchange,
-  peer: ConnectedPeer,
-): Promise<{ current: Current; answer: InboundAnswer }> {
+function decide(runtime: Runtime, exchange: Exchange, peer: ConnectedPeer): Decided | Promise<Decided> {
   const { head } = exchange
   const { revocations } = runtime
   return asking(runtime.ask, (missing) => {
@@ -98,6 +102,16 @@ function decide(
     const answer = decideInbound({ head, peer, snapshot, revocations, nowMs: runtime.now(), missing })
     return { current, answer }
   })
+}
+
+/** No sidecar answers before the app. */
+const siftAppResponse = (raw: readonly string[]) => siftResponseHeaders(raw, false)
+
+function carriedIn({ caller, originalUser, evidence }: InboundFindings): Carried {
+  const carried: Carried[number][] = carriedBy(evidence)
+  if (originalUser !== undefined) carried.unshift(['original_user', originalUser])
+  if (caller !== undefined) carried.unshift(['assertion', caller])
+  return carried
 }
 
 type Permitted = Extract<InboundAnswer, { permitted: true }>

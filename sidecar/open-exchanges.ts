@@ -16,7 +16,7 @@ type Signed = Revocable & Partial<Pick<Assertion, 'kind' | 'expiresAt'>>
 export type Carried = readonly (readonly [role: Role, signed: Signed | undefined])[]
 
 /** The links of evidence, each as what can be revoked. */
-export function carriedBy(evidence: Evidence | undefined): Carried {
+export function carriedBy(evidence: Evidence | undefined): Carried[number][] {
   return evidence?.revocables.map((link) => ['evidence', link] as const) ?? []
 }
 
@@ -111,8 +111,12 @@ export class OpenExchanges {
 
   #reasonToEnd({ carried }: Pick<OpenExchange, 'carried'>): Refusal | undefined {
     if (this.#rules.endAt() === 'never') return undefined
-    const revoked = carried.find(([, signed]) => signed !== undefined && this.#revocations.isRevoked(signed))
-    return revoked && new Refusal(codes[revoked[0]], messages[revoked[0]])
+    for (let i = 0; i < carried.length; i++) {
+      const [role, signed] = carried[i] as Carried[number]
+      if (signed !== undefined && this.#revocations.isRevoked(signed))
+        return new Refusal(codes[role], messages[role])
+    }
+    return undefined
   }
 }
 

@@ -52,7 +52,8 @@ export function createOutbound(
     if (originalDestination !== undefined) {
       refuseSelf(originalDestination.address, originalDestination.port, rule)
     }
-    const { current, answer: decided } = await decide(runtime, exchange)
+    const deciding = decide(runtime, exchange)
+    const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
     const { certificates } = runtime
     const { mesh } = current.snapshot
     const { answer, sending } = await plan(current, certificates, decided, (findings) => {
@@ -117,7 +118,12 @@ export function createOutbound(
 }
 
 /** Decides, on what is in effect when all that could be asked for was asked for. */
-function decide(runtime: Runtime, { head }: Exchange): Promise<{ current: Current; answer: OutboundAnswer }> {
+interface Decided {
+  readonly current: Current
+  readonly answer: OutboundAnswer
+}
+
+function decide(runtime: Runtime, { head }: Exchange): Decided | Promise<Decided> {
   const { sessions, revocations } = runtime
   return asking(runtime.ask, (missing) => {
     const current = runtime.current()

@@ -39,9 +39,9 @@ interface Entry extends Session {
   /** Set once the request has ended. */
   lingersUntilMs: number
   /** Its places in the lists below. */
-  lingering?: Link<Entry>
-  ofAssertion?: Link<Entry>
-  ofUserToken?: Link<Entry>
+  lingering: Link<Entry> | undefined
+  ofAssertion: Link<Entry> | undefined
+  ofUserToken: Link<Entry> | undefined
 }
 
 interface TokenEntry {
@@ -52,14 +52,18 @@ interface TokenEntry {
   readonly expiresAtMs: number
 }
 
+/** Nearly all users call directly, many of them once: what only others need is made for them alone. */
 interface UserEntry {
   readonly bytes: number
+  readonly withoutEvidence: LinkedList<Entry>
   /** By the way that they came; see {@link Evidence.path}. */
-  readonly byPath: Map<string, LinkedList<Entry>>
+  byPath: Map<string, LinkedList<Entry>> | undefined
   /** By the text of the links. */
-  readonly evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }>
-  /** How many of them came with which assertion. */
-  readonly countByAssertion: Map<string, number>
+  evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }> | undefined
+  /** How many of them came with this token as the assertion, too. */
+  directCount: number
+  /** How many of them came with which other assertion. */
+  countByAssertion: Map<string, number> | undefined
 }
 
 /** 128 bits: nobody guesses one while it lives. */
@@ -135,7 +139,7 @@ export class Sessions implements SessionIndex {
   keep(caller: Assertion | undefined, carried: Assertion | undefined, of: Origin = {}): KeptSession {
     const originalUser = caller?.kind === 'user' ? caller : carried
     const { evidence } = of
-    this.#makeRoom(
+    const sinceMs = this.#makeRoom(
       overheadBytes + (caller?.token.length ?? 0) + (carried?.token.length ?? 0) + bytesOf(evidence),
     )
     const entry: Entry = {
@@ -147,10 +151,13 @@ export class Sessions implements SessionIndex {
       isAboutNobody: caller === undefined || caller.kind === 'anonymous',
       isEntry: originalUser !== undefined && originalUser === caller,
       evidence,
-      sinceMs: this.#options.now(),
+      sinceMs,
       isUserLost: of.isUserLost === true && originalUser === undefined,
       expiresAtMs: this.#expiryOf(caller, originalUser, evidence),
       lingersUntilMs: Infinity,
+      lingering: undefined,
+      ofAssertion: undefined,
+      ofUserToken: undefined,
     }
     this.#add(entry)
     if (!entry.isUserLost) this.#options.shared?.keep(entry)
@@ -195,12 +202,18 @@ export class Sessions implements SessionIndex {
 
   byUserToken(token: string): readonly Session[] {
     const nowMs = this.#sweptNow()
-    const ways = this.#byUserToken.get(token)?.byPath.values() ?? []
-    return [...ways].flatMap((entries) => firstLive(entries, nowMs) ?? [])
+    const sessions = this.#byUserToken.get(token)
+    if (sessions === undefined) return []
+    const ways = [sessions.withoutEvidence, ...(sessions.byPath?.values() ?? [])]
+    return ways.flatMap((entries) => firstLive(entries, nowMs) ?? [])
   }
 
   cameTogether(assertion: string, userToken: string): boolean {
-    return this.#byUserToken.get(userToken)?.countByAssertion.has(assertion) ?? false
+    const sessions = this.#byUserToken.get(userToken)
+    if (sessions === undefined) return false
+    return assertion === userToken
+      ? sessions.directCount > 0
+      : sessions.countByAssertion?.has(assertion) === true
   }
 
   /** Drops what has lingered long enough. */
@@ -216,29 +229,33 @@ export class Sessions implements SessionIndex {
       this.#remove(oldest)
       oldest = this.#lingering.first
     }
-    for (const [token, sessions] of this.#remembered) {
-      if (nowMs < sessions.expiresAtMs) break
-      this.#forget(token, sessions)
-    }
+    if (this.#remembered.size > 0) this.#forgetExpired(nowMs)
     return nowMs
   }
 
-  /** What has lingered longest goes first; what is under way stays. */
-  #makeRoom(bytes: number): void {
-    this.sweep()
+  #forgetExpired(nowMs: number): void {
+    for (const [token, sessions] of this.#remembered) {
+      if (nowMs < sessions.expiresAtMs) return
+      this.#forget(token, sessions)
+    }
+  }
+
+  /** What has lingered longest goes first; what is under way stays. @returns for which moment. */
+  #makeRoom(bytes: number): number {
+    const nowMs = this.#sweptNow()
     const maxBytes = this.#options.maxBytes()
-    if (maxBytes === 0) return
+    if (maxBytes === 0 || this.#bytes + bytes <= maxBytes) return nowMs
     let oldest = this.#lingering.first
     while (oldest !== undefined && this.#bytes + bytes > maxBytes) {
       this.#remove(oldest)
       oldest = this.#lingering.first
     }
     for (const [token, sessions] of this.#remembered) {
-      if (this.#bytes + bytes <= maxBytes) return
+      if (this.#bytes + bytes <= maxBytes) return nowMs
       this.#forgetfulUntilMs = Math.max(this.#forgetfulUntilMs, sessions.expiresAtMs)
       this.#forget(token, sessions)
     }
-    if (this.#bytes + bytes <= maxBytes) return
+    if (this.#bytes + bytes <= maxBytes) return nowMs
     throw new Refusal(
       'session_unavailable',
       'Too many requests are under way (limits.session_bytes). Try again shortly.',
@@ -278,7 +295,7 @@ export class Sessions implements SessionIndex {
       this.#byAssertion.set(token, sessions)
       this.#bytes += sessions.bytes
     }
-    this.#remembered.delete(token)
+    if (this.#remembered.size > 0) this.#remembered.delete(token)
     entry.ofAssertion = sessions.entries.add(entry)
     sessions.carriesUsers ||= entry.originalUser !== undefined || entry.isUserLost
   }
@@ -288,22 +305,26 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined) {
       // The token of a user who called directly is counted as the assertion that it is.
       const bytes = entry.originalUser === entry.caller ? 0 : token.length
-      sessions = { bytes, byPath: new Map(), evidenceByVia: new Map(), countByAssertion: new Map() }
+      sessions = {
+        bytes,
+        withoutEvidence: new LinkedList(),
+        byPath: undefined,
+        evidenceByVia: undefined,
+        directCount: 0,
+        countByAssertion: undefined,
+      }
       this.#byUserToken.set(token, sessions)
       this.#bytes += bytes
     }
     this.#addEvidence(sessions, entry)
-    const path = pathOf(entry)
-    const entries = sessions.byPath.get(path) ?? new LinkedList<Entry>()
-    sessions.byPath.set(path, entries)
-    entry.ofUserToken = entries.add(entry)
-    const assertion = entry.caller?.token ?? ''
-    sessions.countByAssertion.set(assertion, (sessions.countByAssertion.get(assertion) ?? 0) + 1)
+    entry.ofUserToken = wayOf(sessions, entry).add(entry)
+    count(sessions, token, entry.caller?.token ?? '', 1)
   }
 
-  #addEvidence({ evidenceByVia }: UserEntry, entry: Entry): void {
+  #addEvidence(sessions: UserEntry, entry: Entry): void {
     const { evidence } = entry
     if (evidence === undefined) return
+    const evidenceByVia = (sessions.evidenceByVia ??= new Map())
     const known = evidenceByVia.get(evidence.via)
     if (known === undefined) {
       evidenceByVia.set(evidence.via, { evidence, count: 1 })
@@ -315,9 +336,9 @@ export class Sessions implements SessionIndex {
   }
 
   #removeEvidence({ evidenceByVia }: UserEntry, { evidence }: Entry): void {
-    const known = evidence && evidenceByVia.get(evidence.via)
+    const known = evidence && evidenceByVia?.get(evidence.via)
     if (known === undefined || --known.count > 0) return
-    evidenceByVia.delete(known.evidence.via)
+    evidenceByVia?.delete(known.evidence.via)
     this.#bytes -= bytesOf(known.evidence)
   }
 
@@ -347,24 +368,35 @@ export class Sessions implements SessionIndex {
   #removeUserToken(token: string, entry: Entry): void {
     const sessions = this.#byUserToken.get(token)
     if (sessions === undefined || entry.ofUserToken === undefined) return
-    const path = pathOf(entry)
-    const entries = sessions.byPath.get(path)
-    entries?.remove(entry.ofUserToken)
-    if (entries?.size === 0) sessions.byPath.delete(path)
+    const entries = wayOf(sessions, entry)
+    entries.remove(entry.ofUserToken)
+    if (entry.evidence !== undefined && entries.size === 0) sessions.byPath?.delete(entry.evidence.path)
     this.#removeEvidence(sessions, entry)
-    if (sessions.byPath.size === 0) {
-      this.#byUserToken.delete(token)
-      this.#bytes -= sessions.bytes
-    }
-    const assertion = entry.caller?.token ?? ''
-    const count = (sessions.countByAssertion.get(assertion) ?? 0) - 1
-    if (count > 0) sessions.countByAssertion.set(assertion, count)
-    else sessions.countByAssertion.delete(assertion)
+    count(sessions, token, entry.caller?.token ?? '', -1)
+    if (sessions.withoutEvidence.size > 0 || (sessions.byPath?.size ?? 0) > 0) return
+    this.#byUserToken.delete(token)
+    this.#bytes -= sessions.bytes
   }
 }
 
-function pathOf({ evidence }: Session): string {
-  return evidence?.path ?? ''
+/** The sessions of this user's token that came the same way; a list of their own, where they are the first. */
+function wayOf(sessions: UserEntry, { evidence }: Entry): LinkedList<Entry> {
+  if (evidence === undefined) return sessions.withoutEvidence
+  const byPath = (sessions.byPath ??= new Map<string, LinkedList<Entry>>())
+  let entries = byPath.get(evidence.path)
+  if (entries === undefined) byPath.set(evidence.path, (entries = new LinkedList()))
+  return entries
+}
+
+function count(sessions: UserEntry, userToken: string, assertion: string, change: 1 | -1): void {
+  if (assertion === userToken) {
+    sessions.directCount += change
+    return
+  }
+  const byAssertion = (sessions.countByAssertion ??= new Map<string, number>())
+  const counted = (byAssertion.get(assertion) ?? 0) + change
+  if (counted > 0) byAssertion.set(assertion, counted)
+  else byAssertion.delete(assertion)
 }
 
 function bytesOf(evidence: Evidence | undefined): number {

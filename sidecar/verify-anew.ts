@@ -15,7 +15,11 @@ import type { CarriedUser, VerifiedUser } from './shared-sessions.ts'
  * @param spentMs for so long the store was asked already.
  * @throws {Refusal} of the token, or of the evidence.
  */
-export function verifyAnew(carried: CarriedUser, runtime: Runtime, spentMs: number): Promise<VerifiedUser> {
+export async function verifyAnew(
+  carried: CarriedUser,
+  runtime: Runtime,
+  spentMs: number,
+): Promise<VerifiedUser> {
   const verify = (missing: MissingRule): VerifiedUser => {
     const originalUser = verifyUser(carried, runtime, missing)
     const { mesh } = runtime.current().snapshot

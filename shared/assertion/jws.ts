@@ -75,35 +75,50 @@ function parseObject(bytes: Buffer, part: string): Record<string, unknown> {
     throw new MalformedToken(`the ${part} is not JSON`)
   }
   if (!isObject(value)) throw new MalformedToken(`the ${part} is not a JSON object`)
-  if (countColons(text) !== countMembers(value)) throw new MalformedToken(`the ${part} has a member twice`)
+  const hasBackslash = text.includes('\\')
+  if (countColons(text, hasBackslash) !== countMembers(value, hasBackslash))
+    throw new MalformedToken(`the ${part} has a member twice`)
   return value
 }
 
 /** In valid JSON each colon outside a string belongs to one member. */
-function countColons(json: string): number {
+function countColons(json: string, hasBackslash: boolean): number {
   let count = 0
-  let inString = false
   for (let i = 0; i < json.length; i++) {
     const code = json.charCodeAt(i)
-    if (code === 0x22) inString = !inString
-    else if (!inString) count += code === 0x3a ? 1 : 0
-    else if (code === 0x5c) i++
+    if (code === quote) i = hasBackslash ? endOfString(json, i + 1) : json.indexOf('"', i + 1)
+    else if (code === colon) count++
   }
   return count
+}
+
+const quote = 0x22
+const colon = 0x3a
+const backslash = 0x5c
+
+/** @param start behind its first quote. */
+function endOfString(json: string, start: number): number {
+  let i = start
+  while (i < json.length && json.charCodeAt(i) !== quote) i += json.charCodeAt(i) === backslash ? 2 : 1
+  return i
 }
 
 /**
  * Members that are left after parsing; a member given twice is left once. V8 can misread an escape in a name as a
  * backslash once it has seen another name that holds one (nodejs/node#63785), so names without any are all we take.
+ * @param hasBackslash whether any stands in the text: else none stands in a name.
  */
-function countMembers(value: unknown, depth = 0): number {
+function countMembers(value: unknown, hasBackslash: boolean, depth = 0): number {
   if (typeof value !== 'object' || value === null) return 0
   if (depth > maxDepth) throw new MalformedToken('its JSON is nested too deeply')
-  if (Array.isArray(value)) return value.reduce<number>((sum, item) => sum + countMembers(item, depth + 1), 0)
   let count = 0
-  for (const [name, item] of Object.entries(value)) {
-    if (name.includes('\\')) throw new MalformedToken('a member is named with a backslash')
-    count += 1 + countMembers(item, depth + 1)
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) count += countMembers(value[i], hasBackslash, depth + 1)
+    return count
+  }
+  for (const name of Object.keys(value)) {
+    if (hasBackslash && name.includes('\\')) throw new MalformedToken('a member is named with a backslash')
+    count += 1 + countMembers((value as Record<string, unknown>)[name], hasBackslash, depth + 1)
   }
   return count
 }

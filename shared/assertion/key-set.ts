@@ -1,12 +1,14 @@
 // An issuer's published keys, read from a JWKS (RFC 7517) with tolerance for what is not for us.
 import { constants, createPublicKey, verify, type KeyObject } from 'node:crypto'
-import type { SignatureAlgorithm } from '../config/mesh.ts'
+import { signatureAlgorithms, type SignatureAlgorithm } from '../config/mesh.ts'
 
 export interface VerificationKey {
   readonly keyId: string
   readonly key: KeyObject
   /** The only algorithm this key may be used with, where the JWK says so. */
   readonly algorithm: string | undefined
+  /** Those that it suits: asked once, for what a key is made of is slow to learn. */
+  readonly algorithms: ReadonlySet<SignatureAlgorithm>
 }
 
 /** A public key as published (RFC 7517), its public members only. */
@@ -73,7 +75,9 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
     const key = createPublicKey({ key: publicMembers(jwk), format: 'jwk' })
     if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
       return undefined
-    return { keyId: kid, key, algorithm: typeof alg === 'string' ? alg : undefined }
+    const named = { key, algorithm: typeof alg === 'string' ? alg : undefined }
+    const algorithms = new Set(signatureAlgorithms.filter((algorithm) => keySuits(named, algorithm)))
+    return { keyId: kid, ...named, algorithms }
   } catch {
     return undefined
   }
@@ -105,7 +109,10 @@ const rules: Record<
 }
 
 /** Whether a key may be used with an algorithm: its type, its curve, and its own `alg`. */
-export function keySuits(key: VerificationKey, algorithm: SignatureAlgorithm): boolean {
+export function keySuits(
+  key: Pick<VerificationKey, 'key' | 'algorithm'>,
+  algorithm: SignatureAlgorithm,
+): boolean {
   const rule = rules[algorithm]
   if (key.algorithm !== undefined && key.algorithm !== algorithm) return false
   if (key.key.asymmetricKeyType !== rule.type) return false

@@ -10,7 +10,7 @@ import { Needed, type MissingRule, type Need } from '../needed.ts'
 import type { AuthenticToken, Snapshot } from '../trust.ts'
 import { findAccountKey, isKey } from './account-key.ts'
 import { readClaims, type AssertionClaims } from './claims.ts'
-import { keySuits, signatureIsValid, type VerificationKey } from './key-set.ts'
+import { signatureIsValid, type VerificationKey } from './key-set.ts'
 import { MalformedToken, parseJws, type ParsedJws } from './jws.ts'
 
 /** Clocks may differ by so much. Pomerium's own verifiers allow the same. */
@@ -201,7 +201,7 @@ function findKey(
       continue
     }
     const key = jws.keyId === undefined ? undefined : entry.keys.byId.get(jws.keyId)
-    if (key !== undefined && keySuits(key, algorithm)) return { issuer, key }
+    if (key?.algorithms.has(algorithm) === true) return { issuer, key }
   }
   const need: Need = { kind: 'keys', issuers, keyId: jws.keyId }
   const missing = options.missing(need)

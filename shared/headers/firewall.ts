@@ -1,7 +1,14 @@
 // The header firewall: what a peer or an app sent is set aside, and only what was verified is set.
-import { filterHeaders, headerValues, type HeaderList } from '../head.ts'
+import { filterHeaders, hasHeader, headerValues, type HeaderList } from '../head.ts'
 import { carrierOf, stripHandles } from './trace-context.ts'
-import { canonicalName, headerNames, hopByHopNames, isIdentityName, isTrailerName } from './names.ts'
+import {
+  canonicalName,
+  canonicalOf,
+  headerNames,
+  hopByHopNames,
+  isCanonicalIdentity,
+  isTrailerName,
+} from './names.ts'
 
 /** What a request said about identity, before any of it is believed. */
 export interface ClaimedIdentity {
@@ -29,7 +36,7 @@ export interface SiftedHeaders {
  */
 export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<string>): SiftedHeaders {
   const dropped = hopByHopNames(headerValues(headers, 'connection'))
-  const claims = new Map<string, string>()
+  const claims: Claims = { assertion: undefined, assertionFor: undefined, via: undefined, handle: undefined }
   const carried = { tracestate: [] as string[], baggage: [] as string[] }
   const passing: string[] = []
   let duplicated: string | undefined
@@ -37,10 +44,11 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
     const name = headers[i] as string
     const value = headers[i + 1] as string
     const lower = name.toLowerCase()
-    if (isIdentityName(lower, claimHeaders)) {
-      if (!isClaim(lower)) continue
-      if (claims.has(lower)) duplicated = lower
-      claims.set(lower, value)
+    if (isCanonicalIdentity(canonicalOf(lower), claimHeaders)) {
+      const claim = claimNames.get(lower)
+      if (claim === undefined) continue
+      if (claims[claim] !== undefined) duplicated = lower
+      claims[claim] = value
       continue
     }
     const carrier = carrierOf(lower)
@@ -55,26 +63,28 @@ export function siftHeaders(headers: HeaderList, claimHeaders: ReadonlySet<strin
   return {
     passing,
     claimed: {
-      assertion: claims.get(headerNames.assertion) || undefined,
-      assertionFor: claims.get(headerNames.assertionFor) || undefined,
-      via: claims.get(headerNames.via) || undefined,
-      handle: claims.get(headerNames.handle) || undefined,
-      ...carried,
+      assertion: claims.assertion || undefined,
+      assertionFor: claims.assertionFor || undefined,
+      via: claims.via || undefined,
+      handle: claims.handle || undefined,
+      tracestate: carried.tracestate,
+      baggage: carried.baggage,
     },
     duplicated,
   }
 }
 
-const claimNames: ReadonlySet<string> = new Set([
-  headerNames.assertion,
-  headerNames.assertionFor,
-  headerNames.via,
-  headerNames.handle,
-])
+type Claim = 'assertion' | 'assertionFor' | 'via' | 'handle'
 
-function isClaim(lower: string): boolean {
-  return claimNames.has(lower)
-}
+/** As they came: an empty one counts as there. */
+type Claims = Record<Claim, string | undefined>
+
+const claimNames: ReadonlyMap<string, Claim> = new Map([
+  [headerNames.assertion, 'assertion'],
+  [headerNames.assertionFor, 'assertionFor'],
+  [headerNames.via, 'via'],
+  [headerNames.handle, 'handle'],
+])
 
 /**
  * Whether an `Authorization` value is a Pomerium service-account token in one of its two forms there. Such a token
@@ -85,7 +95,8 @@ export function isPomeriumAuthorization(value: string): boolean {
 }
 
 /** Drops `Authorization` where it holds a Pomerium token; everybody's own stays. */
-export function withoutPomeriumAuthorization(headers: readonly string[]): string[] {
+export function withoutPomeriumAuthorization(headers: HeaderList): HeaderList {
+  if (!hasHeader(headers, 'authorization')) return headers
   return filterHeaders(headers, (name, value) => name !== 'authorization' || !isPomeriumAuthorization(value))
 }
 
@@ -105,7 +116,7 @@ export function siftResponseHeaders(headers: HeaderList, keepOurs: boolean): str
 }
 
 function isOursInResponse(lower: string, keepOurs: boolean): boolean {
-  const canonical = canonicalName(lower)
+  const canonical = canonicalOf(lower)
   if (canonical === headerNames.handle || canonical.endsWith('-onbehalf')) return true
   return !keepOurs && canonical.startsWith('x-onbehalf-')
 }
@@ -119,7 +130,7 @@ export function siftTrailers(trailers: HeaderList, claimHeaders: ReadonlySet<str
   for (let i = 0; i < trailers.length; i += 2) {
     const name = trailers[i] as string
     const canonical = canonicalName(name)
-    if (isTrailerName(canonical) && !isIdentityName(canonical, claimHeaders))
+    if (isTrailerName(canonical) && !isCanonicalIdentity(canonical, claimHeaders))
       kept.push([name, trailers[i + 1] as string])
   }
   return kept

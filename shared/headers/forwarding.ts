@@ -1,7 +1,7 @@
 // What one hop says of itself to the next: Via, X-Forwarded-* and Forwarded.
 import { Refusal } from '../errors.ts'
-import { hasHeader, headerValues, type HeaderList } from '../head.ts'
-import { takeOut } from './take-out.ts'
+import { firstHeader, hasHeader, headerValues, type HeaderList } from '../head.ts'
+import { taken, takeOut } from './take-out.ts'
 
 /** One passage of a request through one side of a sidecar. */
 export interface Hop {
@@ -34,11 +34,20 @@ function namesIn(via: string): string[] {
   return via.split(',').map((member) => member.trim().split(/[ \t]+/)[1] ?? '')
 }
 
+const via = taken('via')
+
 /** With this hop in `Via`, behind those that came before, in one line. */
 export function withVia(headers: HeaderList, hop: Hop): string[] {
-  const { others, values } = takeOut(headers, ['via'])
-  return [...others, 'Via', [...values.via, `${hop.httpVersion} ${hop.name}`].join(', ')]
+  const { others, values } = takeOut(headers, via)
+  others.push('Via', joined(values.via, `${hop.httpVersion} ${hop.name}`))
+  return others
 }
+
+function joined(before: readonly string[], own: string): string {
+  return before.length === 0 ? own : `${before.join(', ')}, ${own}`
+}
+
+const forwarded = taken('x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded')
 
 /**
  * What an app needs to know of who is before the sidecar, since it sees a loopback connection only. The list of
@@ -46,21 +55,23 @@ export function withVia(headers: HeaderList, hop: Hop): string[] {
  * `X-Forwarded-Proto` and `X-Forwarded-Host` stay as an edge set them; `Forwarded` (RFC 7239) goes on where there is one.
  */
 export function withForwarded(headers: HeaderList, hop: Hop): string[] {
-  const names = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded'] as const
-  const { others, values } = takeOut(headers, names)
-  const [host = ''] = headerValues(headers, 'host')
-  others.push('X-Forwarded-For', [...values['x-forwarded-for'], hop.peer].join(', '))
-  for (const value of valuesOr(values['x-forwarded-proto'], hop.scheme))
-    others.push('X-Forwarded-Proto', value)
-  for (const value of valuesOr(values['x-forwarded-host'], host)) others.push('X-Forwarded-Host', value)
-  const members = values.forwarded.filter(isClosed)
-  if (members.length > 0) members.push(`for=${forwardedNode(hop.peer)};proto=${hop.scheme}`)
-  if (members.length > 0) others.push('Forwarded', members.join(', '))
+  const { others, values } = takeOut(headers, forwarded)
+  others.push('X-Forwarded-For', joined(values['x-forwarded-for'], hop.peer))
+  pushAll(others, 'X-Forwarded-Proto', values['x-forwarded-proto'], hop.scheme)
+  pushAll(others, 'X-Forwarded-Host', values['x-forwarded-host'], firstHeader(headers, 'host') ?? '')
+  if (values.forwarded.length > 0) pushForwarded(others, values.forwarded, hop)
   return others
 }
 
-function valuesOr(values: readonly string[], otherwise: string): readonly string[] {
-  return values.length > 0 ? values : [otherwise]
+function pushAll(headers: string[], name: string, values: readonly string[], otherwise: string): void {
+  if (values.length === 0) headers.push(name, otherwise)
+  for (const value of values) headers.push(name, value)
+}
+
+function pushForwarded(headers: string[], values: readonly string[], hop: Hop): void {
+  const members = values.filter(isClosed)
+  if (members.length === 0) return
+  headers.push('Forwarded', joined(members, `for=${forwardedNode(hop.peer)};proto=${hop.scheme}`))
 }
 
 /** Whether each quotation ends: in one that does not, what is appended would be lost. */

@@ -41,7 +41,15 @@ function plainText(value: unknown): string {
 
 /** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */
 function headerValue(text: string): string {
+  if (isPrintable(text)) return text
   // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(text)) return ''
-  return /^[\u0020-\u007e]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1')
+  return /[\u0000-\u001f\u007f]/.test(text) ? '' : Buffer.from(text, 'utf8').toString('latin1')
+}
+
+function isPrintable(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code < 0x20 || code > 0x7e) return false
+  }
+  return true
 }

@@ -16,7 +16,19 @@ export const headerNames = {
  * no digit: so do we, before comparing.
  */
 export function canonicalName(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9-]/g, '-')
+  return canonicalOf(name.toLowerCase())
+}
+
+/** The same of a name in lower case: itself, nearly always. */
+export function canonicalOf(lowerName: string): string {
+  for (let i = 0; i < lowerName.length; i++) {
+    if (!isPlain(lowerName.charCodeAt(i))) return lowerName.replace(/[^a-z0-9-]/g, '-')
+  }
+  return lowerName
+}
+
+function isPlain(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || code === 0x2d || (code >= 0x30 && code <= 0x39)
 }
 
 /**
@@ -24,7 +36,11 @@ export function canonicalName(name: string): string {
  * give each member of baggage a header of its own (`uberctx-onbehalf`, `ot-baggage-onbehalf`) make one of our handle.
  */
 export function isIdentityName(name: string, claimHeaders: ReadonlySet<string>): boolean {
-  const canonical = canonicalName(name)
+  return isCanonicalIdentity(canonicalName(name), claimHeaders)
+}
+
+/** The same of a canonical name. */
+export function isCanonicalIdentity(canonical: string, claimHeaders: ReadonlySet<string>): boolean {
   return (
     canonical.startsWith('x-pomerium-') ||
     canonical.startsWith('x-onbehalf-') ||
@@ -57,14 +73,19 @@ export function isFixedName(lowerName: string): boolean {
 
 /** Names that concern this connection only: the fixed ones, and those that `Connection` nominates. */
 export function hopByHopNames(connectionValues: readonly string[]): ReadonlySet<string> {
-  if (connectionValues.length === 0) return hopByHop
-  const names = new Set(hopByHop)
+  let names: Set<string> | undefined
   for (const value of connectionValues) {
-    for (const option of value.split(',')) names.add(option.trim().toLowerCase())
+    for (const option of value.split(',')) {
+      const name = option.trim().toLowerCase()
+      if (!hopByHop.has(name) && !isNeverNominated(name)) (names ??= new Set(hopByHop)).add(name)
+    }
   }
-  // Fields that frame or route the message cannot be nominated away.
-  for (const name of ['host', 'content-length']) names.delete(name)
-  return names
+  return names ?? hopByHop
+}
+
+/** Fields that frame or route the message cannot be nominated away. */
+function isNeverNominated(name: string): boolean {
+  return name === 'host' || name === 'content-length'
 }
 
 /**

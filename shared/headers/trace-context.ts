@@ -1,7 +1,7 @@
 // The trace context in which a handle travels through an app (W3C Trace Context, W3C Baggage): put in, and taken out.
 import { headerValues, type HeaderList } from '../head.ts'
-import { canonicalName } from './names.ts'
-import { takeOut } from './take-out.ts'
+import { canonicalOf } from './names.ts'
+import { taken, takeOut } from './take-out.ts'
 
 /** The key of our member in `tracestate` and in `baggage`. */
 const ownKey = 'onbehalf'
@@ -19,9 +19,9 @@ const carriers: ReadonlyMap<string, 'tracestate' | 'baggage'> = new Map([
 
 const carrierLengths: ReadonlySet<number> = new Set([...carriers.keys()].map(({ length }) => length))
 
-/** Which source a field could carry a handle for, however it spells its name; undefined for every other field. */
-export function carrierOf(name: string): 'tracestate' | 'baggage' | undefined {
-  return carrierLengths.has(name.length) ? carriers.get(canonicalName(name)) : undefined
+/** Which source a field could carry a handle for, however it spells its name, in lower case; undefined for every other field. */
+export function carrierOf(lowerName: string): 'tracestate' | 'baggage' | undefined {
+  return carrierLengths.has(lowerName.length) ? carriers.get(canonicalOf(lowerName)) : undefined
 }
 
 export interface Stripped {
@@ -98,19 +98,51 @@ export function formatTraceParent({ traceId, spanId, isSampled }: TraceParent): 
   return `00-${traceId}-${spanId}-0${isSampled ? 1 : 0}`
 }
 
-const traceParentForm = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
-const zeros = /^0+$/
-
 /** Reads `traceparent` (W3C Trace Context 3.2); undefined where there is none, several, or one that is not valid. */
 export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   const values = headerValues(headers, 'traceparent')
-  const match = values.length === 1 ? traceParentForm.exec((values[0] as string).trim()) : null
-  if (match === null) return undefined
-  const [, version, traceId = '', spanId = '', flags = '', more] = match
-  if (version === 'ff' || (version === '00' && more !== undefined)) return undefined
-  if (zeros.test(traceId) || zeros.test(spanId)) return undefined
-  return { traceId, spanId, isSampled: (Number.parseInt(flags, 16) & 1) === 1, isContinued: true }
+  if (values.length !== 1) return undefined
+  const text = (values[0] as string).trim()
+  if (!isOfForm(text) || text.startsWith('ff')) return undefined
+  if (text.length > plainLength && (text[plainLength] !== '-' || text.startsWith('00'))) return undefined
+  const isSampled = (Number.parseInt(text.slice(53, 55), 16) & 1) === 1
+  return { traceId: text.slice(3, 35), spanId: text.slice(36, 52), isSampled, isContinued: true }
 }
+
+/** Of version 00; later ones may say more, behind a dash. */
+const plainLength = 55
+
+/** Version, trace, span and flags in hexadecimal digits, a dash between; of trace and span not all are zeros. */
+function isOfForm(text: string): boolean {
+  const isDashed = text[2] === '-' && text[35] === '-' && text[52] === '-'
+  if (
+    !isDashed ||
+    !isHex(text, 0, 2) ||
+    !isHex(text, 3, 35) ||
+    !isHex(text, 36, 52) ||
+    !isHex(text, 53, 55)
+  ) {
+    return false
+  }
+  return !isZero(text, 3, 35) && !isZero(text, 36, 52)
+}
+
+function isHex(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) {
+    const code = text.charCodeAt(i)
+    const isDigit = (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66)
+    if (!isDigit) return false
+  }
+  return true
+}
+
+function isZero(text: string, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (text.charCodeAt(i) !== 0x30) return false
+  return true
+}
+
+const contextFields = taken('traceparent', 'tracestate', 'baggage')
+const traceFields = taken('traceparent', 'tracestate')
 
 /**
  * The headers with a trace context that every agent takes, our handle in it. A context without a valid `traceparent`
@@ -119,7 +151,7 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
  * @param parent what was read of them, or the one that was started.
  */
 export function withHandle(headers: HeaderList, handle: string, parent: TraceParent): string[] {
-  const { others, values } = takeOut(headers, ['traceparent', 'tracestate', 'baggage'])
+  const { others, values } = takeOut(headers, contextFields)
   const own = `${ownKey}=${handle}`
   others.push('traceparent', formatTraceParent(parent))
   others.push('tracestate', joinTraceState(own, parent.isContinued ? values.tracestate : []))
@@ -132,7 +164,7 @@ export function withHandle(headers: HeaderList, handle: string, parent: TracePar
  * @param parent of the same trace as what came, or of another one: its `tracestate` is nobody's then.
  */
 export function withTraceParent(headers: HeaderList, parent: TraceParent): string[] {
-  const { others, values } = takeOut(headers, ['traceparent', 'tracestate'])
+  const { others, values } = takeOut(headers, traceFields)
   others.push('traceparent', formatTraceParent(parent))
   if (parent.isContinued) for (const value of values.tracestate) others.push('tracestate', value)
   return others
@@ -145,6 +177,7 @@ const traceStateLimits: ListLimits = { members: 32, bytes: 512, longMember: 128 
 
 /** Ours first, then what is valid of the others, in their order. The first of a key is the latest. */
 function joinTraceState(own: string, fields: readonly string[]): string {
+  if (fields.length === 0) return own
   const members = new Map<string, string>()
   for (const member of membersOf(fields)) {
     const at = member.indexOf('=')
@@ -168,6 +201,7 @@ const baggageLimits: ListLimits = { members: 64, bytes: 8_192, longMember: Infin
 
 /** Ours first, then what is valid of the others. Of a key the last counts, as agents read it. */
 function joinBaggage(own: string, fields: readonly string[]): string {
+  if (fields.length === 0) return own
   const members = new Map<string, string>()
   for (const member of membersOf(fields)) {
     const key = baggageMember.exec(member)?.[1]

@@ -83,8 +83,7 @@ export class Metrics {
     return {
       record(value, labels) {
         const distribution = series.of(labels)
-        const at = bounds.findIndex((bound) => value <= bound)
-        const bucket = at === -1 ? bounds.length : at
+        const bucket = bucketOf(value, bounds)
         distribution.buckets[bucket] = (distribution.buckets[bucket] as number) + 1
         distribution.sum += value
         told?.(value, labels)
@@ -114,40 +113,74 @@ export class Metrics {
   }
 }
 
-/** What is kept for each set of labels. */
+interface Kept<T> {
+  readonly labels: Labels
+  readonly kept: T
+}
+
+/** A value of a label, and what the values of the labels behind it lead to. */
+interface Branch<T> {
+  readonly next: Map<string, Branch<T>>
+  series: Kept<T> | undefined
+}
+
+/** What is kept for each set of labels. Counting happens for each request, so it is found without making a key. */
 class Series<T> {
-  readonly #byKey = new Map<string, { readonly labels: Labels; readonly kept: T }>()
+  readonly #all: Kept<T>[] = []
+  readonly #root: Branch<T> = { next: new Map(), series: undefined }
   readonly #make: () => T
+  #others: Kept<T> | undefined
 
   constructor(make: () => T) {
     this.#make = make
   }
 
-  /** Counting happens for each request, writing labels only when somebody asks. */
   of(labels: Labels): T {
-    let key = ''
-    for (const name in labels) key += `${labels[name]}\0`
-    const known = this.#byKey.get(key)
-    if (known !== undefined) return known.kept
-    if (this.#byKey.size >= maxSeries && key !== '') return this.#ofOthers(labels)
-    const kept = this.#make()
-    this.#byKey.set(key, { labels, kept })
-    return kept
+    let branch = this.#root
+    for (const name in labels) {
+      const next = branch.next.get(labels[name] as string)
+      if (next === undefined) return this.#add(labels)
+      branch = next
+    }
+    return branch.series?.kept ?? this.#add(labels)
   }
 
   *entries(): Generator<readonly [Labels, T]> {
-    for (const { labels, kept } of this.#byKey.values()) yield [labels, kept]
+    for (const { labels, kept } of this.#all) yield [labels, kept]
+  }
+
+  #add(labels: Labels): T {
+    const values = Object.values(labels)
+    if (this.#all.length >= maxSeries && values.length > 0) return this.#ofOthers(labels)
+    let branch = this.#root
+    for (const value of values) {
+      const next = branch.next.get(value) ?? { next: new Map(), series: undefined }
+      branch.next.set(value, next)
+      branch = next
+    }
+    branch.series = this.#keep(labels)
+    return branch.series.kept
   }
 
   #ofOthers(labels: Labels): T {
-    const known = this.#byKey.get(beyond)
-    if (known !== undefined) return known.kept
-    const kept = this.#make()
-    this.#byKey.set(beyond, { labels: mapLabels(labels, () => beyond), kept })
-    return kept
+    this.#others ??= this.#keep(mapLabels(labels, () => beyond))
+    return this.#others.kept
+  }
+
+  #keep(labels: Labels): Kept<T> {
+    const series = { labels, kept: this.#make() }
+    this.#all.push(series)
+    return series
   }
 }
 
 function mapLabels(labels: Labels, of: (value: string) => string): Labels {
   return Object.fromEntries(Object.entries(labels).map(([name, value]) => [name, of(value)]))
+}
+
+/** In which bucket a value is: the first whose bound is not below it; the last has none. */
+export function bucketOf(value: number, bounds: readonly number[]): number {
+  let bucket = 0
+  while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+  return bucket
 }

@@ -3,6 +3,7 @@ import type { Mesh } from '../../shared/config/mesh.ts'
 import type { Decision } from '../../shared/decision.ts'
 import { meshIssuerName } from '../../shared/identity.ts'
 import type { Ending } from './ending.ts'
+import { bucketOf } from './metrics.ts'
 import { durationBounds } from './semantic.ts'
 
 /** What was counted of one edge since the start. Differences between two of them are rates. */
@@ -42,7 +43,14 @@ interface Counted {
 
 export class Traffic {
   readonly #mesh: () => Mesh
-  readonly #edges = new Map<string, Counted>()
+  readonly #edges: Counted[] = []
+  /** By direction, who calls, and who is called. */
+  readonly #found = {
+    inbound: new Map<string, CountedByCallee>(),
+    outbound: new Map<string, CountedByCallee>(),
+  }
+  /** Of one mesh. */
+  #services: Services | undefined
 
   constructor(mesh: () => Mesh) {
     this.#mesh = mesh
@@ -51,9 +59,7 @@ export class Traffic {
   count(decision: Decision, ending: Ending): void {
     const edge = this.#edgeOf(decision)
     edge.requests++
-    const seconds = ending.durationMs / 1000
-    const at = edgeBounds.findIndex((bound) => seconds <= bound)
-    const bucket = at === -1 ? edgeBounds.length : at
+    const bucket = bucketOf(ending.durationMs / 1000, edgeBounds)
     edge.buckets[bucket] = (edge.buckets[bucket] as number) + 1
     const isRefused = decision.outcome === 'refused'
     if (isRefused) edge.refused++
@@ -63,7 +69,7 @@ export class Traffic {
   }
 
   edges(): Edge[] {
-    return [...this.#edges.values()].map(({ codes, buckets, ...edge }) => ({
+    return this.#edges.map(({ codes, buckets, ...edge }) => ({
       ...edge,
       codes: Object.fromEntries(codes),
       buckets: [...buckets],
@@ -72,49 +78,75 @@ export class Traffic {
 
   #edgeOf(decision: Decision): Counted {
     const { direction } = decision
-    const { service, routes } = this.#mesh()
+    const services = this.#servicesNow()
+    const { service } = services.mesh
     const isInbound = direction === 'inbound'
-    const from = isInbound ? this.#callerOf(decision) : service
-    const to = isInbound ? service : calleeOf(decision, routes)
-    const key = `${direction} ${from} ${to}`
-    const known = this.#edges.get(key)
+    const from = isInbound ? callerOf(decision, services) : service
+    const to = isInbound ? service : calleeOf(decision, services)
+    const known = this.#found[direction].get(from)?.get(to)
     if (known !== undefined) return known
-    if (this.#edges.size >= maxEdges) return this.#others(direction)
-    return this.#add(key, from, to, direction)
+    // A mesh has few services; what other meshes may call their accounts has no bound.
+    const isTooMany = this.#edges.length >= maxEdges
+    return isTooMany ? this.#othersOf(direction, service) : this.#add(direction, from, to)
   }
 
-  /** A mesh has few services; what other meshes may call their accounts has no bound. */
-  #others(direction: Edge['direction']): Counted {
-    const key = `${direction} others`
-    return this.#edges.get(key) ?? this.#add(key, 'others', this.#mesh().service, direction)
+  #othersOf(direction: Edge['direction'], service: string): Counted {
+    return this.#found[direction].get(others)?.get('') ?? this.#add(direction, others, service, '')
   }
 
-  #add(key: string, from: string, to: string, direction: Edge['direction']): Counted {
+  /** @param key by which it is found, where that is not who is called. */
+  #add(direction: Edge['direction'], from: string, to: string, key = to): Counted {
     const buckets = Array.from({ length: edgeBounds.length + 1 }, () => 0)
     const edge = { from, to, direction, requests: 0, refused: 0, failed: 0, codes: new Map(), buckets }
-    this.#edges.set(key, edge)
+    this.#edges.push(edge)
+    const byCallee = this.#found[direction].get(from) ?? new Map<string, Counted>()
+    this.#found[direction].set(from, byCallee.set(key, edge))
     return edge
   }
 
-  #callerOf({ caller, code }: Decision): string {
-    if (caller === undefined)
-      return code === undefined || code === 'assertion_missing' ? 'nobody' : 'unverified'
-    if (caller.kind === 'user') return 'users'
-    if (caller.kind === 'anonymous') return 'nobody'
-    if (caller.issuer !== meshIssuerName) return `${caller.issuer}/${caller.subject}`
-    const { accountsByService } = this.#mesh()
-    const owner = [...accountsByService].find(([, accounts]) => accounts.has(caller.subject))
-    return owner?.[0] ?? caller.subject
+  #servicesNow(): Services {
+    const mesh = this.#mesh()
+    if (this.#services?.mesh !== mesh) this.#services = servicesOf(mesh)
+    return this.#services
   }
+}
+
+type CountedByCallee = Map<string, Counted>
+
+const others = 'others'
+
+/** Which service stands behind what a decision names. */
+interface Services {
+  readonly mesh: Mesh
+  readonly byAccount: ReadonlyMap<string, string>
+  readonly byRoute: ReadonlyMap<string, string>
+}
+
+function servicesOf(mesh: Mesh): Services {
+  const byAccount = new Map<string, string>()
+  for (const [service, accounts] of mesh.accountsByService) {
+    for (const account of accounts) if (!byAccount.has(account)) byAccount.set(account, service)
+  }
+  const byRoute = new Map<string, string>()
+  for (const { name, service } of mesh.routes) if (!byRoute.has(name)) byRoute.set(name, service)
+  return { mesh, byAccount, byRoute }
+}
+
+function callerOf({ caller, code }: Decision, { byAccount }: Services): string {
+  if (caller === undefined)
+    return code === undefined || code === 'assertion_missing' ? 'nobody' : 'unverified'
+  if (caller.kind === 'user') return 'users'
+  if (caller.kind === 'anonymous') return 'nobody'
+  if (caller.issuer !== meshIssuerName) return `${caller.issuer}/${caller.subject}`
+  return byAccount.get(caller.subject) ?? caller.subject
+}
+
+function calleeOf({ route }: Decision, { byRoute }: Services): string {
+  return route === undefined ? 'elsewhere' : (byRoute.get(route) ?? route)
 }
 
 /** What passes as bytes has no answer, and so no status. */
 function hasFailed({ protocol }: Decision, { status, code }: Ending): boolean {
   if (protocol === undefined) return code !== undefined
   return status === undefined || status >= 500
-}
-
-function calleeOf({ route: name }: Decision, routes: Mesh['routes']): string {
-  if (name === undefined) return 'elsewhere'
-  return routes.find((route) => route.name === name)?.service ?? name
 }

@@ -1,6 +1,6 @@
 // Formats of trace context beside W3C's, as OTEL_PROPAGATORS names them: read where there is no traceparent, and rewritten.
 import { headerValues, type HeaderList } from '../../../shared/head.ts'
-import { takeOut } from '../../../shared/headers/take-out.ts'
+import { taken, takeOut, type Taken } from '../../../shared/headers/take-out.ts'
 import type { TraceParent } from '../../../shared/headers/trace-context.ts'
 import { propagation, ROOT_CONTEXT, trace, TraceFlags } from './api.ts'
 
@@ -14,10 +14,11 @@ export interface Formats {
 const w3c: ReadonlySet<string> = new Set(['traceparent', 'tracestate', 'baggage'])
 
 /** @returns undefined where no other is asked for. */
-export function createFormats(names: readonly string[]): Formats | undefined {
-  if (names.length === 0) return undefined
-  const fields = propagation.fields().filter((name) => !w3c.has(name.toLowerCase()))
-  return { read: (headers) => read(headers), write: (headers, given) => write(headers, given, fields) }
+export function createFormats(given: readonly string[]): Formats | undefined {
+  if (given.length === 0) return undefined
+  const names = propagation.fields().map((name) => name.toLowerCase())
+  const fields = taken(...names.filter((name) => !w3c.has(name)))
+  return { read: (headers) => read(headers), write: (headers, context) => write(headers, context, fields) }
 }
 
 const getter = {
@@ -32,11 +33,8 @@ function read(headers: HeaderList): TraceParent | undefined {
   return { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0, isContinued: false }
 }
 
-function write(headers: HeaderList, given: TraceParent, fields: readonly string[]): string[] {
-  const { others } = takeOut(
-    headers,
-    fields.map((name) => name.toLowerCase()),
-  )
+function write(headers: HeaderList, given: TraceParent, fields: Taken<string>): string[] {
+  const { others } = takeOut(headers, fields)
   const traceFlags = given.isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE
   const context = trace.setSpanContext(ROOT_CONTEXT, {
     traceId: given.traceId,
