@@ -17,8 +17,8 @@ test('each contender has a bar as long as its cost, and each target that was mea
     ['other', '64'],
     ['other', '320'],
     ['ours', '128'],
-    ['must', '200'],
-    ['must', '213.3'],
+    ['must', '100'],
+    ['must', '106.7'],
   ])
 })
 
@@ -32,6 +32,14 @@ test('text is escaped, and figures are whole', () => {
   const svg = makeChart(resultsOf({ inbound: turnsOf({ 'a < b & c': 1 }, {}) }))
   assert.match(svg, /the turn of a &lt; b &amp; c/)
   assert.doesNotMatch(svg, /NaN|undefined|Infinity/)
+})
+
+test('what is far from its target has the longest bar, and its figure', () => {
+  const far = turnsOf({ 'nginx seen': 1, 'onbehalf seen': 999 }, { nginx: 'nginx seen' })
+  assert.match(
+    makeChart(resultsOf({ inbound: far })),
+    /class="missed"[^>]*width="320".*>999\.00 of 1\.6 × nginx</,
+  )
 })
 
 test('where nothing was measured it is empty', () => {

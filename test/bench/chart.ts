@@ -10,11 +10,13 @@ interface Bar {
   readonly kind: string
 }
 
-const width = 860
+const width = 980
 const labelWidth = 430
 const barWidth = 320
 const rowHeight = 20
 const headHeight = 34
+/** What is further from its target than so many times has a bar as long as that. */
+const mostShare = 4
 
 const style = `
 svg { font: 12px system-ui, sans-serif; background: #fff }
@@ -31,14 +33,18 @@ export function makeChart(results: Results): string {
   const shares = targetsOf(results).flatMap(shareBar)
   const costHeight = headHeight + costs.length * rowHeight
   const height = costHeight + headHeight + shares.length * rowHeight + 12
-  const most = Math.max(2, ...shares.map(({ value }) => value))
-  const line = labelWidth + barWidth / most
+  const line = labelWidth + barWidth / mostShare
   const from = costHeight + headHeight - 4
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="CPU per request, and what was measured beside its target">`,
     `<style>${style}\n</style>`,
     ...panel('CPU per request, µs', costs, 0, Math.max(1, ...costs.map(({ value }) => value))),
-    ...panel('Measured, as a share of the target (dashed)', shares, costHeight, most),
+    ...panel(
+      `Measured, as a share of the target (dashed), up to ${mostShare} times`,
+      shares,
+      costHeight,
+      mostShare,
+    ),
     `<line x1="${round(line)}" y1="${from}" x2="${round(line)}" y2="${height - 8}"/>`,
     '</svg>\n',
   ].join('\n')
@@ -49,7 +55,7 @@ function panel(title: string, bars: readonly Bar[], top: number, most: number): 
     `<text class="head" x="12" y="${top + 22}">${escaped(title)}</text>`,
     ...bars.map(({ label, value, figure, kind }, index) => {
       const y = top + headHeight + index * rowHeight
-      const length = round((value / most) * barWidth)
+      const length = round((Math.min(value, most) / most) * barWidth)
       return (
         `<text x="${labelWidth - 8}" y="${y + 11}" text-anchor="end">${escaped(label)}</text>` +
         `<rect class="${kind}" x="${labelWidth}" y="${y}" width="${length}" height="14" rx="2"/>` +
@@ -83,17 +89,19 @@ const kinds: Readonly<Record<Verdict, string>> = {
 }
 
 function shareBar(target: Target): Bar[] {
-  const { what, unit, measured, digits } = target
+  const { what, label, unit, measured, digits } = target
   if (measured === undefined) return []
   const figure = `${measured.toFixed(digits)} of ${target.target} ${unit}`
   const kind = kinds[verdictOf(target)]
   // Below nothing there is no bar: a latency can come out below that of the direct call.
-  return [{ label: shortened(what), value: Math.max(0, measured / target.target), figure, kind }]
-}
-
-function shortened(text: string): string {
-  const plain = text.replaceAll('`', '')
-  return plain.length <= 68 ? plain : `${plain.slice(0, 67)}…`
+  return [
+    {
+      label: (label ?? what).replaceAll('`', ''),
+      value: Math.max(0, measured / target.target),
+      figure,
+      kind,
+    },
+  ]
 }
 
 function escaped(text: string): string {
