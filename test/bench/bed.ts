@@ -10,7 +10,10 @@ import { cores, type Processes } from './processes.ts'
 export interface Bed {
   readonly processes: Processes
   readonly folder: string
-  /** Answers 60 bytes of JSON, and at `/whoami` the identity header that it got. */
+  /**
+   * Answers 60 bytes of JSON; at `/whoami` the identity header that it got, at `/chain` the accounts passed, at
+   * `/handle` the handle; at `/1k`, `/64k` and `/1m` as many bytes; at `/read` after the whole body is there.
+   */
   readonly upstreamPort: number
   /** Onbehalf as it was built when the run began: a build meanwhile changes nothing. */
   readonly program: string
@@ -27,6 +30,7 @@ export const identityHeader = 'x-pomerium-authenticated-user-email'
 
 /** What `make build` makes. */
 export const builtProgram = path.resolve(import.meta.dirname, '../../dist/onbehalf.cjs')
+const builtTelemetry = path.resolve(import.meta.dirname, '../../dist/opentelemetry.cjs')
 
 const answer = '{"service":"upstream","status":"ok","items":[1,2,3,4,5,6,7]}'
 
@@ -38,21 +42,40 @@ export async function makeBed(processes: Processes, folder: string): Promise<Bed
   await writeFile(jwksFile, JSON.stringify({ keys: [key.jwk] }))
   const program = path.join(folder, 'onbehalf.cjs')
   await copyFile(builtProgram, program)
+  await copyFile(builtTelemetry, path.join(folder, path.basename(builtTelemetry)))
   const upstreamPort = await startUpstream(processes, folder)
   return { processes, folder, program, upstreamPort, key, publicKeyFile, jwksFile }
 }
 
-async function startUpstream(processes: Processes, folder: string): Promise<number> {
+async function startUpstream(processes: Processes, parent: string): Promise<number> {
   const port = await freePort()
-  const server = `
-    server {
-      listen 127.0.0.1:${port};
-      location / { default_type application/json; return 200 '${answer}'; }
-      location = /whoami { return 200 "$http_${identityHeader.replaceAll('-', '_')}"; }
-    }`
-  const command = await nginxCommand(await ownFolder(folder, 'upstream'), server)
+  const folder = await ownFolder(parent, 'upstream')
+  await writeFile(path.join(folder, '64k'), Buffer.alloc(64 * 1024, 'x'))
+  await writeFile(path.join(folder, '1m'), Buffer.alloc(1024 * 1024, 'x'))
+  const command = await nginxCommand(folder, upstreamServer(port, folder))
   await processes.start('upstream', cores.load, command).until(() => isListening(port))
   return port
+}
+
+/** nginx reads a whole body before it answers only where something is to be done with it, as mirroring it. */
+function upstreamServer(port: number, folder: string): string {
+  return `
+    server {
+      listen 127.0.0.1:${port};
+      root ${folder};
+      client_max_body_size 0;
+      client_body_buffer_size 2m;
+      location / { default_type application/json; return 200 '${answer}'; }
+      location = /whoami { return 200 "$http_${identityHeader.replaceAll('-', '_')}"; }
+      location = /chain { return 200 "$http_x_onbehalf_chain"; }
+      location = /handle { return 200 "$http_x_onbehalf_handle"; }
+      location = /1k { return 200 '${'x'.repeat(1024)}'; }
+      location = /64k { }
+      location = /1m { }
+      location = /read { mirror /read-it; error_page 404 405 =200 @read; }
+      location = /read-it { internal; return 204; }
+      location @read { return 200 '${answer}'; }
+    }`
 }
 
 /** A folder of its own for each process. */

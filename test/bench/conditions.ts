@@ -17,16 +17,12 @@ export type Conditions = ReturnType<typeof conditionsOf>
 
 export function conditionsOf(options: Options) {
   return {
-    date: new Date().toISOString().slice(0, 10),
-    rounds: options.rounds,
-    window_seconds: options.seconds,
-    warmup_seconds: options.warmupSeconds,
+    ...lengthsOf(options),
     connections,
     users: userCount,
     cpu_model: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     kernel: release(),
-    load_average_before: loadavg()[0] as number,
     versions: {
       onbehalf: onbehalfVersion(),
       node: process.versions.node,
@@ -34,7 +30,21 @@ export function conditionsOf(options: Options) {
       nginx: versionOf('nginx', '-v') ?? null,
       haproxy: versionOf('haproxy', '-v') ?? null,
       wrk: versionOf('wrk', '-v') ?? null,
+      redis: versionOf('redis-server', '--version') ?? null,
     },
+  }
+}
+
+export type Lengths = ReturnType<typeof lengthsOf>
+
+/** What can differ from one scenario to the other, where they were measured one by one. */
+export function lengthsOf(options: Options) {
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    rounds: options.rounds,
+    window_seconds: options.seconds,
+    warmup_seconds: options.warmupSeconds,
+    load_average_before: loadavg()[0] as number,
   }
 }
 

@@ -1,6 +1,7 @@
 // The load: wrk, which sends the tokens of given files one after the other, and what it counted.
 import path from 'node:path'
 import { cores, type Processes } from './processes.ts'
+import { assertionHeader, host } from './users.ts'
 
 export const connections = 32
 
@@ -15,20 +16,50 @@ export interface Load {
   readonly wraps: number
 }
 
-export interface LoadOptions {
-  readonly port: number
-  readonly host: string
+/** What is sent. */
+export interface Requests {
+  /** With a token on each line; behind a tab, the evidence beside it. */
   readonly tokenFiles: readonly string[]
+  /** Which header has the token. Default: the assertion's. */
+  readonly tokenHeader?: string
+  /** A header line beside it, made when the load begins. */
+  readonly headerLine?: () => string
+  /** Default: the route's. */
+  readonly host?: string
+  readonly path?: string
+  /** Bytes that each request brings. Default: none. */
+  readonly bodyBytes?: number
+  readonly connections?: number
+}
+
+export interface LoadOptions extends Requests {
+  readonly port: number
   readonly seconds: number
+  /** Ends after so many answers, where the seconds are not over before; then these are not told. */
+  readonly count?: number
 }
 
 const script = path.join(import.meta.dirname, 'load.lua')
 
 export async function runLoad(processes: Processes, options: LoadOptions): Promise<Load> {
-  const { port, host, tokenFiles, seconds } = options
+  const { port, seconds } = options
   const target = `http://127.0.0.1:${port}/`
-  const flags = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script]
-  return parseLoad(await processes.run(cores.load, ['wrk', ...flags, target, '--', host, ...tokenFiles]))
+  const flags = ['-t1', `-c${options.connections ?? connections}`, `-d${seconds}s`, '--timeout', '10s']
+  const command = ['wrk', ...flags, '-s', script, target, '--', ...scriptArguments(options)]
+  return parseLoad(await processes.run(cores.load, command))
+}
+
+/** As load.lua reads them. */
+function scriptArguments(options: LoadOptions): string[] {
+  return [
+    options.host ?? host,
+    options.path ?? '/',
+    String(options.bodyBytes ?? 0),
+    String(options.count ?? 0),
+    options.tokenHeader ?? assertionHeader,
+    options.headerLine?.() ?? '',
+    ...options.tokenFiles,
+  ]
 }
 
 /** Reads what load.lua prints at the end. */

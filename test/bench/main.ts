@@ -1,18 +1,22 @@
-// `make bench`: CPU per request of the inbound side, beside nginx and HAProxy in the same run.
+// `make bench`: what the sidecar costs, beside nginx and HAProxy in the same run, and beside what is to be reached.
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
 import { builtProgram, makeBed } from './bed.ts'
-import { compare } from './comparison.ts'
-import { conditionsOf, versionOf } from './conditions.ts'
+import { makeChart } from './chart.ts'
+import { conditionsOf, lengthsOf, versionOf } from './conditions.ts'
+import { findContenders } from './contenders/available.ts'
 import { readOptions } from './options.ts'
 import { createProcesses, type Processes } from './processes.ts'
 import { profile } from './profiling.ts'
-import { makeResults, toJson, toMarkdown, type Results } from './report.ts'
-import { measureRevocation, revocationInWords, type RevocationResults } from './revocation/measure.ts'
+import { toMarkdown } from './report.ts'
+import { toJson, withOnly, type Results } from './results.ts'
+import type { Scene } from './scenario.ts'
+import { scenarios } from './scenarios/all.ts'
 
 const resultsFile = path.join(import.meta.dirname, 'results.json')
+const chartFile = path.join(import.meta.dirname, 'chart.svg')
 
 process.exitCode = await main()
 // Whatever an interrupted run left pending is of no interest any more.
@@ -41,7 +45,6 @@ async function main(): Promise<number> {
 
 /** What stands in the way of measuring anything; undefined: nothing. */
 function obstacleToAll(): string | undefined {
-  if (process.env['ONLY'] === 'revocation') return undefined
   if (process.platform !== 'linux') return 'CPU time is read from /proc, which only Linux has'
   if (cpus().length < 2) return 'it needs two cores, one for the proxy and one for the load'
   if (!existsSync(builtProgram)) return 'dist/onbehalf.cjs is missing: run `make build` first'
@@ -60,37 +63,63 @@ function signalled(): Promise<number> {
 }
 
 async function run(processes: Processes, folder: string): Promise<number> {
-  const options = readOptions(process.env)
-  if (options.revocationOnly) return runRevocation()
-  const conditions = conditionsOf(options)
+  const names = scenarios.map(({ name }) => name)
+  const options = readOptions(process.env, names)
   const bed = await makeBed(processes, folder)
   if (options.profile) {
     await profile(bed, options)
     return 0
   }
-  const { contenders, notMeasured, samples } = await compare(bed, options)
-  const revocation = await tryRevocation(notMeasured)
-  const results = makeResults(conditions, notMeasured, samples, revocation)
+  const { contenders, leftOut } = await findContenders(bed)
+  for (const [name, why] of Object.entries(leftOut)) console.error(`${name} is left out: ${why}`)
+  const measured = await measureAll({ bed, options, contenders }, leftOut)
+  const { only } = options
+  const isBeside = only !== undefined && existsSync(resultsFile)
+  const results = isBeside ? withOnly(await knownResults(), only, measured) : measured
   await writeFile(resultsFile, toJson(results))
-  console.log(toMarkdown(results, new Map(contenders.map(({ name, title }) => [name, title]))))
-  return 0
+  await writeFile(chartFile, makeChart(results))
+  console.log(toMarkdown(results))
+  return Object.keys(measured.scenarios).length === 0 ? 1 : 0
 }
 
-/** Into the results that are there. */
-async function runRevocation(): Promise<number> {
-  const revocation = await measureRevocation()
-  const known = JSON.parse(await readFile(resultsFile, 'utf8')) as Results
-  const { conditions, not_measured, medians, rounds } = known
-  await writeFile(resultsFile, toJson({ conditions, not_measured, revocation, medians, rounds }))
-  console.log(revocationInWords(revocation))
-  return 0
+async function knownResults(): Promise<Results> {
+  return JSON.parse(await readFile(resultsFile, 'utf8')) as Results
 }
 
-async function tryRevocation(notMeasured: Record<string, string>): Promise<RevocationResults | undefined> {
+/** One scenario after the other; one that fails is said, and costs the others nothing. */
+async function measureAll(scene: Scene, leftOut: Readonly<Record<string, string>>): Promise<Results> {
+  const { options } = scene
+  const conditions = conditionsOf(options)
+  const notMeasured: Record<string, string> = { ...leftOut }
+  const measured: Record<string, unknown> = {}
+  const parts: Record<string, unknown> = {}
+  for (const scenario of scenarios) {
+    if (options.only !== undefined && scenario.name !== options.only) continue
+    const absent = scenario.commands.filter((command) => versionOf(command, '--version') === undefined)
+    const lengths = lengthsOf(options)
+    const [part, fault] = await outcomeOf(scenario.run, scene, absent)
+    if (fault === undefined) {
+      parts[scenario.name] = part
+      measured[scenario.name] = lengths
+    } else {
+      notMeasured[scenario.name] = fault
+      console.error(`${scenario.name} was not measured: ${fault}`)
+    }
+  }
+  return { conditions, not_measured: notMeasured, measured, scenarios: parts }
+}
+
+type Outcome = readonly [part: unknown, fault: undefined] | readonly [part: undefined, fault: string]
+
+async function outcomeOf(
+  measure: (scene: Scene) => Promise<unknown>,
+  scene: Scene,
+  absent: readonly string[],
+): Promise<Outcome> {
+  if (absent.length > 0) return [undefined, `${absent.join(', ')} is not installed`]
   try {
-    return await measureRevocation()
+    return [await measure(scene), undefined]
   } catch (error) {
-    notMeasured['revocation'] = (error as Error).message
-    return undefined
+    return [undefined, (error as Error).message]
   }
 }

@@ -1,84 +1,50 @@
-// What the bench makes of its samples.
+// What the README gets of the results.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Conditions } from './conditions.ts'
-import { makeResults, toJson, toMarkdown } from './report.ts'
-import type { Sample } from './window.ts'
+import { resultsOf, turnsOf } from './examples.ts'
+import { toMarkdown } from './report.ts'
 
-const conditions: Conditions = {
-  date: '2026-01-02',
-  rounds: 3,
-  window_seconds: 5,
-  warmup_seconds: 3,
-  connections: 32,
-  users: 1_000,
-  cpu_model: 'A CPU',
-  cores: 2,
-  kernel: '6.1',
-  load_average_before: 0.12345678,
-  versions: {
-    onbehalf: '0.1.0',
-    node: '26.10.0',
-    openssl_of_node: '3.5.8',
-    nginx: '1.22.1',
-    haproxy: null,
-    wrk: '4.1.0',
-  },
-}
-const memory = { rss_mib: 76.04, rss_anon_mib: 30, rss_file_mib: 46.04 }
+const against = { nginx: 'nginx seen', haproxy: 'haproxy seen' }
+const inbound = turnsOf({ 'nginx seen': 20, 'onbehalf seen': 40 }, against)
 
-function sample(round: number, contender: string, cpu: number): Sample {
-  return {
-    round,
-    scenario: 'token_seen',
-    contender,
-    requests: 1_000,
-    requests_per_second: 200,
-    cpu_us_per_request: cpu,
-    start_to_ready_ms: 250,
-    idle: memory,
-    loaded: { ...memory, rss_mib: 120 },
-  }
-}
-
-// The machine is twice as slow in the second round: of the ratios that says nothing.
-const samples = [
-  sample(1, 'nginx', 10),
-  sample(1, 'onbehalf', 30),
-  sample(2, 'nginx', 20),
-  sample(2, 'onbehalf', 60),
-  sample(3, 'nginx', 10),
-  sample(3, 'onbehalf', 40),
-]
-
-test('ratios are medians over the rounds, not ratios of medians', () => {
-  const { medians } = makeResults(conditions, {}, samples)
-  const ours = medians.find(({ contender }) => contender === 'onbehalf')
-  assert.equal(ours?.cpu_us_per_request, 40)
-  assert.equal(ours?.ratio_to_nginx, 3)
-  assert.equal(ours?.cpu_spread, 0.75)
+test('each target has its row, with what was measured beside it', () => {
+  const text = toMarkdown(resultsOf({ inbound }))
+  const row =
+    /^\| inbound, token seen before, .* \| ≤ 3 × nginx \| ≤ 1\.6 × nginx \| 2\.00 \| must reached \|$/m
+  assert.match(text, row)
+  assert.match(text, /^\| start to ready \| {2}\| ≤ 200 ms \| {2}\| not measured \|$/m)
 })
 
-test('what was not measured has no ratio, and is said in words', () => {
-  const results = makeResults(conditions, { haproxy: 'not installed' }, samples)
-  assert.ok(results.rounds.every((round) => round.ratio_to_haproxy === null))
-  const text = toMarkdown(results, new Map())
-  assert.match(text, /Not measured: haproxy, not installed\./)
-  assert.match(text, /Node 26\.10\.0, nginx 1\.22\.1, wrk 4\.1\.0;/)
+test('each turn has its row, with its title', () => {
+  const row = /^\| the turn of onbehalf seen \| 40 \| ± 0 % \| 2\.00 \| {2}\| 200 \| 76 → 120 \|$/m
+  assert.match(toMarkdown(resultsOf({ inbound })), row)
 })
 
-test('the table has a row for each contender, with its title', () => {
-  const text = toMarkdown(makeResults(conditions, {}, samples), new Map([['onbehalf', 'Onbehalf, inbound']]))
-  assert.match(text, /^\| token seen before \| nginx \| 10 \| .* \| 1\.00 \|  \|/m)
+test('what was not measured is said, and so are the versions', () => {
+  const text = toMarkdown(resultsOf({}, { haproxy: 'not installed' }))
+  assert.match(text, /^Not measured: haproxy, not installed\.$/m)
+  assert.match(text, /Node 26\.10\.0, nginx 1\.22\.1, wrk 4\.1\.0; medians of 3 rounds of 5 s\.$/m)
+})
+
+const hop = { vcpu: 0.256, added_p50_ms: 0.4, added_p99_ms: 1.23456 }
+
+test('a hop, memory and the start are said in words', () => {
+  const text = toMarkdown(
+    resultsOf({
+      hop: {
+        requests_per_second: 1,
+        body_bytes: 1,
+        medians: { account: hop, seen: hop, new: hop },
+        rounds: [],
+      },
+      memory: { idle: { rss_mib: 70, rss_anon_mib: 20, rss_file_mib: 50 }, along: [] },
+      start: { plain: { median_ms: 199.6, all_ms: [] }, telemetry: { median_ms: 300, all_ms: [] } },
+    }),
+  )
   assert.match(
     text,
-    /^\| token seen before \| Onbehalf, inbound \| 40 \| ± 38 % \| 3\.00 \|  \| 200 \| 76 → 120 \|$/m,
+    /as the service account 0\.26 vCPU, 0\.40 ms \(p50\) and 1\.23 ms \(p99\) over a direct call/,
   )
-})
-
-test('the figures of the JSON are rounded to four digits', () => {
-  const { conditions: written } = JSON.parse(toJson(makeResults(conditions, {}, samples))) as {
-    conditions: Conditions
-  }
-  assert.equal(written.load_average_before, 0.1235)
+  assert.match(text, /70 MiB idle, 50 of them file-backed/)
+  assert.match(text, /^Ready 200 ms after the start, with telemetry on 300 ms\.$/m)
 })

@@ -1,106 +1,56 @@
-// What is left of a run: the results as JSON, and as a table for the README.
-import type { Conditions } from './conditions.ts'
-import { revocationInWords, type RevocationResults } from './revocation/measure.ts'
-import { median, ratioTo, spread } from './statistics.ts'
-import type { Sample, Scenario } from './window.ts'
+// What the README gets of a run: the table of what is to be reached, and the figures behind it.
+import type { Results } from './results.ts'
+import { revocationInWords } from './revocation/measure.ts'
+import type { Medians, TurnResults } from './rounds.ts'
+import type { HopResults } from './scenarios/hop.ts'
+import type { NewKeyResults } from './scenarios/new-key.ts'
+import type { MemoryResults } from './scenarios/memory.ts'
+import type { StartResults } from './scenarios/start.ts'
+import { targetsOf, verdictOf, type Target } from './targets.ts'
 
-export interface Results {
-  readonly conditions: Conditions
-  /** What could not be measured, and why, by its name. */
-  readonly not_measured: Readonly<Record<string, string>>
-  readonly medians: readonly Medians[]
-  readonly rounds: readonly Round[]
-  /** Missing where there is no Redis. */
-  readonly revocation?: RevocationResults | undefined
+/** Markdown. The long table is folded. */
+export function toMarkdown(results: Results): string {
+  const turns = Object.values(results.scenarios).flatMap((part) => (hasTurns(part) ? part.medians : []))
+  const folded = `<details><summary>CPU per request of every turn</summary>\n\n${turnTable(turns)}\n\n</details>`
+  return [
+    targetTable(targetsOf(results)),
+    ...sentences(results),
+    ...(turns.length === 0 ? [] : [folded]),
+  ].join('\n\n')
 }
 
-export type Round = Sample & {
-  readonly ratio_to_nginx: number | null
-  readonly ratio_to_haproxy: number | null
+function hasTurns(part: object): part is TurnResults {
+  return 'medians' in part && Array.isArray(part.medians)
 }
 
-export interface Medians {
-  readonly scenario: Scenario['name']
-  readonly contender: string
-  readonly cpu_us_per_request: number
-  /** Largest less smallest, over the median. */
-  readonly cpu_spread: number
-  readonly ratio_to_nginx: number | null
-  readonly ratio_to_haproxy: number | null
-  readonly requests: number
-  readonly requests_per_second: number
-  readonly start_to_ready_ms: number
-  readonly rss_idle_mib: number
-  readonly rss_anon_idle_mib: number
-  readonly rss_loaded_mib: number
-  readonly rss_anon_loaded_mib: number
+function table(header: readonly string[], leftColumns: number, rows: readonly (readonly string[])[]): string {
+  const rule = header.map((_, column) => (column < leftColumns ? '---' : '---:'))
+  return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-export function makeResults(
-  conditions: Conditions,
-  notMeasured: Readonly<Record<string, string>>,
-  samples: readonly Sample[],
-  revocation?: RevocationResults,
-): Results {
-  const rounds = samples.map((sample) => ({
-    ...sample,
-    ratio_to_nginx: ratioTo('nginx', sample, samples),
-    ratio_to_haproxy: ratioTo('haproxy', sample, samples),
-  }))
-  const groups = Map.groupBy(rounds, ({ scenario, contender }) => `${scenario} ${contender}`)
-  const medians = [...groups.values()].map(mediansOf)
-  return { conditions, not_measured: notMeasured, revocation, medians, rounds }
+function targetTable(targets: readonly Target[]): string {
+  const rows = targets.map((each) => {
+    const figure = (value: number | undefined) => value?.toFixed(each.digits) ?? ''
+    const limit = (value: number | undefined) => (value === undefined ? '' : `≤ ${value} ${each.unit}`)
+    const verdict = verdictOf(each)
+    const word =
+      each.caveat === undefined || each.measured === undefined ? verdict : `${verdict}: ${each.caveat}`
+    return [each.what, limit(each.must), limit(each.target), figure(each.measured), word]
+  })
+  return table(['to reach', 'must', 'target', 'measured', ''], 3, rows)
 }
 
-function mediansOf(rounds: readonly Round[]): Medians {
-  const [{ scenario, contender }] = rounds as [Round]
-  const of = (read: (round: Round) => number) => median(rounds.map(read))
-  const ratio = (read: (round: Round) => number | null) => {
-    const known = rounds.map(read).filter((value) => value !== null)
-    return known.length === 0 ? null : median(known)
-  }
-  return {
-    scenario,
-    contender,
-    cpu_us_per_request: of((round) => round.cpu_us_per_request),
-    cpu_spread: spread(rounds.map((round) => round.cpu_us_per_request)),
-    ratio_to_nginx: ratio((round) => round.ratio_to_nginx),
-    ratio_to_haproxy: ratio((round) => round.ratio_to_haproxy),
-    requests: of((round) => round.requests),
-    requests_per_second: of((round) => round.requests_per_second),
-    start_to_ready_ms: of((round) => round.start_to_ready_ms),
-    rss_idle_mib: of((round) => round.idle.rss_mib),
-    rss_anon_idle_mib: of((round) => round.idle.rss_anon_mib),
-    rss_loaded_mib: of((round) => round.loaded.rss_mib),
-    rss_anon_loaded_mib: of((round) => round.loaded.rss_anon_mib),
-  }
-}
-
-/** JSON with figures as exact as they are worth. */
-export function toJson(results: Results): string {
-  return `${JSON.stringify(results, rounded, 2)}\n`
-}
-
-function rounded(_key: string, value: unknown): unknown {
-  return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value
-}
-
-const scenarioTitles = { token_seen: 'token seen before', token_new: 'every token new' } as const
-
-/** A Markdown table, and the lines that belong beneath it. */
-export function toMarkdown(results: Results, titles: ReadonlyMap<string, string>): string {
-  const rows = results.medians.map((row) => [
-    scenarioTitles[row.scenario],
-    titles.get(row.contender) ?? row.contender,
+function turnTable(turns: readonly Medians[]): string {
+  const rows = turns.map((row) => [
+    row.title,
     row.cpu_us_per_request.toFixed(0),
     `± ${((row.cpu_spread / 2) * 100).toFixed(0)} %`,
-    row.ratio_to_nginx?.toFixed(2) ?? '',
-    row.ratio_to_haproxy?.toFixed(2) ?? '',
+    row.ratios['nginx']?.toFixed(2) ?? '',
+    row.ratios['haproxy']?.toFixed(2) ?? '',
     row.requests_per_second.toFixed(0),
     `${row.rss_idle_mib.toFixed(0)} → ${row.rss_loaded_mib.toFixed(0)}`,
   ])
   const header = [
-    '',
     '',
     'CPU µs per request',
     'noise',
@@ -109,30 +59,61 @@ export function toMarkdown(results: Results, titles: ReadonlyMap<string, string>
     'requests/s',
     'RSS MiB, idle → after',
   ]
-  const rule = header.map((_, column) => (column < 2 ? '---' : '---:'))
-  const table = [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
-  return [table, conditionsInWords(results)].join('\n\n')
+  return table(header, 1, rows)
 }
 
-function conditionsInWords({ conditions, medians, not_measured, revocation }: Results): string {
+function sentences(results: Results): string[] {
+  const { hop, memory, start, revocation, 'new-key': newKey } = results.scenarios
+  return [
+    conditionsInWords(results),
+    ...(hop === undefined ? [] : [hopInWords(hop)]),
+    ...(memory === undefined ? [] : [memoryInWords(memory)]),
+    ...(start === undefined ? [] : [startInWords(start)]),
+    ...(revocation === undefined ? [] : [revocationInWords(revocation)]),
+    ...(newKey === undefined ? [] : [newKeyInWords(newKey)]),
+    ...Object.entries(results.not_measured).map(([name, why]) => `Not measured: ${name}, ${why}.`),
+  ]
+}
+
+function conditionsInWords({ conditions }: Results): string {
   const { versions } = conditions
-  const ours = medians.filter(({ contender }) => contender === 'onbehalf')
-  const startMs = ours.length === 0 ? '' : ` Onbehalf was ready ${readyMs(ours)} ms after its start.`
   const programs = [
     ['Onbehalf', versions.onbehalf],
     ['Node', versions.node],
     ['nginx', versions.nginx],
     ['HAProxy', versions.haproxy],
     ['wrk', versions.wrk],
+    ['Redis', versions.redis],
   ].flatMap(([name, version]) => (version === null ? [] : [`${name} ${version}`]))
-  const lines = [
-    `${conditions.date}, ${conditions.cpu_model}, ${conditions.cores} cores, Linux ${conditions.kernel}; ${programs.join(', ')}; medians of ${conditions.rounds} rounds of ${conditions.window_seconds} s.${startMs}`,
-    ...Object.entries(not_measured).map(([name, why]) => `Not measured: ${name}, ${why}.`),
-    ...(revocation === undefined ? [] : ['', revocationInWords(revocation)]),
-  ]
-  return lines.join('\n')
+  const { date, cpu_model: cpu, cores, kernel, rounds, window_seconds: seconds } = conditions
+  const machine = `${date}, ${cpu}, ${cores} cores, Linux ${kernel}; ${programs.join(', ')}`
+  return `${machine}; medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s.`
 }
 
-function readyMs(rows: readonly Medians[]): string {
-  return median(rows.map((row) => row.start_to_ready_ms)).toFixed(0)
+function hopInWords({ medians }: HopResults): string {
+  const words = {
+    account: 'as the service account',
+    seen: 'on behalf of 1,000 users',
+    new: 'of a new request of a user each',
+  }
+  const each = (Object.keys(words) as (keyof typeof words)[]).map((variant) => {
+    const { vcpu, added_p50_ms: p50, added_p99_ms: p99 } = medians[variant]
+    return `${words[variant]} ${vcpu.toFixed(2)} vCPU, ${p50.toFixed(2)} ms (p50) and ${p99.toFixed(2)} ms (p99) over a direct call`
+  })
+  return `Both sidecars of a hop at 1,000 requests/s of 1 KB, counted from when each was to be sent: ${each.join('; ')}.`
+}
+
+function memoryInWords({ idle, along }: MemoryResults): string {
+  const steps = along.map(({ requests, rss_mib: rss }) => `${rss.toFixed(0)} after ${requests}`)
+  const file = `${idle.rss_file_mib.toFixed(0)} of them file-backed and shared`
+  return `Memory with telemetry on: ${idle.rss_mib.toFixed(0)} MiB idle, ${file}; along requests with new tokens ${steps.join(', ')}.`
+}
+
+function startInWords({ plain, telemetry }: StartResults): string {
+  return `Ready ${plain.median_ms.toFixed(0)} ms after the start, with telemetry on ${telemetry.median_ms.toFixed(0)} ms.`
+}
+
+function newKeyInWords({ sidecars, p50_ms: p50, p99_ms: p99, max_ms: most }: NewKeyResults): string {
+  const [half, nearly, all] = [p50, p99, most].map((value) => value.toFixed(0))
+  return `An issuer's new key is known to ${sidecars} sidecars within ${half} ms (p50), ${nearly} ms (p99), ${all} ms (longest) of its publication, once one of them is asked for it.`
 }

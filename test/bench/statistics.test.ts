@@ -30,27 +30,16 @@ test('the spread is the distance of the extremes as a share of the median', () =
   assert.equal(spread([5]), 0)
 })
 
-const sample = (round: number, scenario: string, contender: string, cpu: number) => ({
-  round,
-  scenario,
-  contender,
-  cpu_us_per_request: cpu,
-})
+const sample = (round: number, turn: string, cpu: number) => ({ round, turn, cpu_us_per_request: cpu })
 
-test('a ratio is taken to the other contender of the same round and scenario', () => {
-  const ours = sample(2, 'token_new', 'onbehalf', 90)
-  const samples = [
-    sample(1, 'token_new', 'nginx', 10),
-    sample(2, 'token_seen', 'nginx', 15),
-    sample(2, 'token_new', 'haproxy', 45),
-    sample(2, 'token_new', 'nginx', 30),
-    ours,
-  ]
+test('a ratio is taken to the other turn of the same round', () => {
+  const ours = sample(2, 'onbehalf', 90)
+  const samples = [sample(1, 'nginx', 10), sample(2, 'haproxy', 45), sample(2, 'nginx', 30), ours]
   assert.equal(ratioTo('nginx', ours, samples), 3)
   assert.equal(ratioTo('haproxy', ours, samples), 2)
 })
 
 test('there is no ratio to what was not measured in the round', () => {
-  const ours = sample(2, 'token_new', 'onbehalf', 90)
-  assert.equal(ratioTo('nginx', ours, [sample(1, 'token_new', 'nginx', 10), ours]), null)
+  const ours = sample(2, 'onbehalf', 90)
+  assert.equal(ratioTo('nginx', ours, [sample(1, 'nginx', 10), ours]), null)
 })

@@ -26,19 +26,15 @@ export function spread(values: readonly number[]): number {
 
 interface Measured {
   readonly round: number
-  readonly scenario: string
-  readonly contender: string
+  readonly turn: string
   readonly cpu_us_per_request: number
 }
 
 /**
- * CPU per request over that of another contender in the same round and scenario; null where that was not measured.
+ * CPU per request over that of another turn in the same round; null where that was not measured.
  * A shared machine drifts from round to round, and a ratio within one round hardly.
  */
 export function ratioTo(other: string, sample: Measured, samples: readonly Measured[]): number | null {
-  const base = samples.find(
-    ({ round, scenario, contender }) =>
-      round === sample.round && scenario === sample.scenario && contender === other,
-  )
+  const base = samples.find(({ round, turn }) => round === sample.round && turn === other)
   return base === undefined ? null : sample.cpu_us_per_request / base.cpu_us_per_request
 }

@@ -6,6 +6,7 @@ export const host = 'app.localhost.pomerium.io'
 /** Whose users the policy admits. */
 export const domain = 'companydomain.com'
 export const userCount = 1_000
+export const assertionHeader = 'X-Pomerium-Jwt-Assertion'
 
 /** The session of the user of this number; numbers beyond the last user begin again. */
 export function sessionOf(number: number): PomeriumSession {

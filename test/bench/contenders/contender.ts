@@ -19,5 +19,7 @@ export interface Started {
   readonly port: number
   /** From the start of the process until it serves. */
   readonly startToReadyMs: number
+  /** What it tells Prometheus; undefined: nothing. */
+  readonly metrics?: () => Promise<string>
   readonly stop: () => Promise<void>
 }

@@ -7,7 +7,10 @@ export async function nginxCommand(folder: string, servers: string): Promise<str
   const temporaryPaths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${path.join(folder, name)};`)
     .join(' ')
+  // Its worker must read what lies in the folder, which is its owner's alone.
+  const user = process.getuid?.() === 0 ? 'user root root;' : ''
   const text = `
+${user}
 daemon off;
 worker_processes 1;
 pid ${path.join(folder, 'nginx.pid')};

@@ -24,6 +24,9 @@ export const nginx: Contender = {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;
+      client_max_body_size 0;
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
     }
   }`
     const command = await nginxCommand(await ownFolder(folder, 'nginx'), servers)

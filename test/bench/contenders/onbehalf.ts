@@ -1,75 +1,70 @@
 // Onbehalf as a user runs it: the bundled program with the pinned Node, one mesh file, no flags of Node.
-import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
 import { exchange } from '../../../deploy/demo/exchange.ts'
 import { freePorts } from '../../../deploy/demo/ports.ts'
-import { ownFolder, type Bed } from '../bed.ts'
+import type { Bed } from '../bed.ts'
 import { cores } from '../processes.ts'
-import { domain, host } from '../users.ts'
-import type { Contender } from './contender.ts'
+import type { Contender, Started } from './contender.ts'
+import { appMesh, writeMesh, type Members, type Ports } from './mesh.ts'
 
-export const onbehalf: Contender = makeOnbehalf([])
+export interface OnbehalfShape {
+  /** Flags for Node, which nobody has who runs it: for profiles. */
+  readonly nodeFlags?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+  /** Another mesh file than that of one service and one issuer. */
+  readonly mesh?: (bed: Bed, ports: Ports) => Members
+}
 
-/** With flags for Node, which nobody has who runs it: for profiles. */
-export function makeOnbehalf(nodeFlags: readonly string[]): Contender {
+export interface StartedSidecar extends Started {
+  readonly ports: Ports
+}
+
+export const onbehalf = makeOnbehalf()
+
+export function makeOnbehalf(shape: OnbehalfShape = {}): Contender {
+  const { mesh = appMesh } = shape
   return {
     name: 'onbehalf',
     title: 'Onbehalf, inbound',
     command: undefined,
     verifies: true,
     start: async (bed) => {
-      const ports = await freePorts(4)
-      const [port, probesPort] = [ports[0] as number, ports[3] as number]
-      const folder = await ownFolder(bed.folder, 'onbehalf')
-      const file = path.join(folder, 'mesh.yaml')
-      await writeFile(file, meshFile(bed, ports))
-      const command = [
-        process.execPath,
-        ...nodeFlags,
-        bed.program,
-        'run',
-        '--config',
-        file,
-        '--service',
-        'App',
-      ]
-      const startedMs = performance.now()
-      const sidecar = bed.processes.start('onbehalf', cores.proxy, command)
-      await sidecar.until(() => isReady(probesPort))
-      const startToReadyMs = performance.now() - startedMs
-      return { pid: sidecar.pid, port, startToReadyMs, stop: sidecar.stop }
+      const ports = await sidecarPorts()
+      return startSidecar(bed, { file: await writeMesh(bed, mesh(bed, ports)), service: 'App', ports }, shape)
     },
   }
 }
 
-function meshFile({ jwksFile, upstreamPort }: Bed, [inbound, outbound, admin, probes]: readonly number[]) {
-  return `
-issuers:
-  - name: pomerium
-    issuer: [hostOnly]
-    jwks: ${jwksFile}
-    single_use: false
+export interface SidecarPlace {
+  readonly file: string
+  readonly service: string
+  readonly ports: Ports
+}
 
-routes:
-  - name: App
-    from: https://${host}
-    to: http://127.0.0.1:${inbound}
-    pass_identity_headers: true
-    policy:
-      - allow:
-          or:
-            - domain:
-                is: ${domain}
+/** Resolves when it is ready. */
+export async function startSidecar(
+  bed: Bed,
+  { file, service, ports }: SidecarPlace,
+  { nodeFlags = [], environment = {} }: OnbehalfShape = {},
+): Promise<StartedSidecar> {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
+  const node = ['env', ...variables, process.execPath, ...nodeFlags]
+  const command = [...node, bed.program, 'run', '--config', file, '--service', service]
+  const startedMs = performance.now()
+  const sidecar = bed.processes.start('onbehalf', cores.proxy, command)
+  await sidecar.until(() => isReady(ports.probes))
+  const startToReadyMs = performance.now() - startedMs
+  const metrics = () => metricsOf(ports.probes)
+  return { pid: sidecar.pid, port: ports.inbound, ports, startToReadyMs, metrics, stop: sidecar.stop }
+}
 
-services:
-  App:
-    app: http://127.0.0.1:${upstreamPort}
-    calls: []
-    listen: {inbound: "127.0.0.1:${inbound}", outbound: "127.0.0.1:${outbound}", admin: "127.0.0.1:${admin}", probes: "127.0.0.1:${probes}"}
-    admin_token_file: admin-token
+export async function sidecarPorts(): Promise<Ports> {
+  const [inbound, outbound, admin, probes] = (await freePorts(4)) as [number, number, number, number]
+  return { inbound, outbound, admin, probes }
+}
 
-log: {level: warn, access: off}
-`
+async function metricsOf(probes: number): Promise<string> {
+  const { body } = await exchange({ port: probes, target: '/metrics', headers: [['Host', '127.0.0.1']] })
+  return body
 }
 
 function isReady(port: number): Promise<boolean> {

@@ -55,7 +55,7 @@ export async function measureRevocation(): Promise<RevocationResults> {
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '']
   const server = spawn('redis-server', args, { stdio: 'ignore' })
   process.once('exit', () => server.kill())
-  const settings = settingsFor(port)
+  const settings = redisAt(port)
   const workers: Worker[] = []
   let store: Store | undefined
   try {
@@ -83,7 +83,8 @@ export async function measureRevocation(): Promise<RevocationResults> {
   }
 }
 
-function settingsFor(port: number): RedisSettings {
+/** On this machine, for anybody. */
+export function redisAt(port: number): RedisSettings {
   return {
     kind: 'redis',
     servers: { kind: 'standalone', address: { host: '127.0.0.1', port } },

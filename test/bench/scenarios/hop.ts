@@ -1,0 +1,196 @@
+// One hop by two sidecars, the caller's outbound and the callee's inbound, at 1,000 requests/s with bodies of 1 KB.
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { exchange } from '../../../deploy/demo/exchange.ts'
+import { certify, makeAuthority, meshIssuer, type Authority } from '../accounts.ts'
+import { readTokens, signAssertions } from '../assertions.ts'
+import { ownFolder, type Bed } from '../bed.ts'
+import { appRoute, pomeriumOf, serviceOf, writeMesh, type Members } from '../contenders/mesh.ts'
+import { sidecarPorts, startSidecar, type StartedSidecar } from '../contenders/onbehalf.ts'
+import { runOpenLoop, type OpenLoopOrder, type OpenLoopResults } from '../open-loop/open-loop.ts'
+import { signingOf } from '../plans.ts'
+import { cpuMs } from '../proc.ts'
+import type { Scenario, Scene } from '../scenario.ts'
+import { median } from '../statistics.ts'
+import { assertionHeader, host, userCount } from '../users.ts'
+
+/** On whose behalf the calls are: nobody's, of users who called before, or of another request of a user each. */
+const variants = ['account', 'seen', 'new'] as const
+type Variant = (typeof variants)[number]
+
+export interface HopResults {
+  readonly requests_per_second: number
+  readonly body_bytes: number
+  readonly medians: Readonly<Record<Variant, HopMedians>>
+  readonly rounds: readonly HopRound[]
+}
+
+export interface HopMedians {
+  /** Of both sidecars together. */
+  readonly vcpu: number
+  /** Over the direct call of the same round. */
+  readonly added_p50_ms: number
+  readonly added_p99_ms: number
+}
+
+interface HopRound {
+  readonly round: number
+  readonly direct: OpenLoopResults
+  readonly hops: Readonly<Record<Variant, OpenLoopResults & { readonly vcpu: number }>>
+}
+
+const rate = 1_000
+const bodyBytes = 1_024
+const connections = 64
+const calleeHost = 'api.localhost.pomerium.io'
+const account = 'api-access'
+const settleMs = 1_000
+
+export const hop: Scenario<'hop', HopResults> = {
+  name: 'hop',
+  commands: [],
+  run: async (scene) => {
+    const authority = await makeAuthority(scene.bed)
+    const rounds: HopRound[] = []
+    for (let round = 1; round <= scene.options.rounds; round++) {
+      rounds.push(await measureRound(scene, authority, round))
+    }
+    const medians = Object.fromEntries(variants.map((variant) => [variant, mediansOf(rounds, variant)]))
+    return {
+      requests_per_second: rate,
+      body_bytes: bodyBytes,
+      medians: medians as HopResults['medians'],
+      rounds,
+    }
+  },
+}
+
+async function measureRound(scene: Scene, authority: Authority, round: number): Promise<HopRound> {
+  const { bed, options } = scene
+  const direct = await runOpenLoop(bed, orderFor(bed.upstreamPort, '/1k', options.seconds))
+  const hops: [Variant, HopRound['hops'][Variant]][] = []
+  for (const variant of variants) {
+    const measured = await measureHop(scene, authority, variant)
+    const p99 = (measured.latency.p99_ms - direct.latency.p99_ms).toFixed(2)
+    console.error(
+      `hop, round ${round} of ${options.rounds}, ${variant}: ${measured.vcpu.toFixed(3)} vCPU, p99 + ${p99} ms`,
+    )
+    hops.push([variant, measured])
+  }
+  return { round, direct, hops: Object.fromEntries(hops) as HopRound['hops'] }
+}
+
+async function measureHop({ bed, options }: Scene, authority: Authority, variant: Variant) {
+  const sidecars = await startPair(bed, authority)
+  const { caller, callee } = sidecars
+  try {
+    await pause(settleMs)
+    const counts = {
+      account: [0, 0],
+      seen: [userCount, 0],
+      new: [rate * options.warmupSeconds, rate * options.seconds],
+    }
+    const [before = 0, during = 0] = counts[variant]
+    const first = await handlesFor(bed, caller, before)
+    const second = during === 0 ? first : await handlesFor(bed, caller, during)
+    const target = `http://${calleeHost}/1k`
+    const order = (seconds: number, lineFile: string | undefined) => ({
+      ...orderFor(caller.ports.outbound, target, seconds),
+      ...(lineFile !== undefined && { lineFile }),
+    })
+    await runOpenLoop(bed, order(options.warmupSeconds, first))
+    const usedBeforeMs = (await cpuMs(caller.pid)) + (await cpuMs(callee.pid))
+    const results = await runOpenLoop(bed, order(options.seconds, second))
+    const usedMs = (await cpuMs(caller.pid)) + (await cpuMs(callee.pid)) - usedBeforeMs
+    // Of the time that the requests are to take: where they are answered late, they cost no less for that.
+    return { vcpu: usedMs / 1_000 / options.seconds, ...results }
+  } finally {
+    await Promise.all([caller.stop(), callee.stop()])
+  }
+}
+
+function orderFor(port: number, target: string, seconds: number): OpenLoopOrder {
+  const head = `POST ${target} HTTP/1.1\r\nHost: ${calleeHost}\r\nUser-Agent: bench\r\n`
+  return { port, rate, seconds, connections, head, bodyBytes }
+}
+
+interface Pair {
+  readonly caller: StartedSidecar
+  readonly callee: StartedSidecar
+}
+
+async function startPair(bed: Bed, authority: Authority): Promise<Pair> {
+  const [callerPorts, calleePorts] = [await sidecarPorts(), await sidecarPorts()]
+  const credential = await writeCredential(bed, authority)
+  const file = await writeMesh(bed, {
+    issuers: [pomeriumOf(bed)],
+    mesh: { issuer: meshIssuer, ca: authority.file },
+    routes: [{ ...appRoute(callerPorts.inbound), account }, calleeRoute(calleePorts.inbound)],
+    services: {
+      App: { ...serviceOf(callerPorts, bed.upstreamPort), credential },
+      API: { ...serviceOf(calleePorts, bed.upstreamPort), calls: [], admin_token_file: 'api-admin-token' },
+    },
+    limits: { session_bytes: '1GiB' },
+    timeouts: { linger: '1h' },
+    log: { level: 'warn', access: 'off' },
+  })
+  const caller = await startSidecar(bed, { file, service: 'App', ports: callerPorts })
+  const callee = await startSidecar(bed, { file, service: 'API', ports: calleePorts })
+  return { caller, callee }
+}
+
+function calleeRoute(inbound: number): Members {
+  return {
+    name: 'API',
+    from: `https://${calleeHost}`,
+    to: `http://127.0.0.1:${inbound}`,
+    pass_identity_headers: true,
+    policy: [{ allow: { and: [{ user: { is: account } }, { issuer: { is: 'mesh' } }] } }],
+  }
+}
+
+async function writeCredential(bed: Bed, authority: Authority): Promise<Members> {
+  const { certificatePem, keyPem } = await certify(authority, account)
+  const folder = await ownFolder(bed.folder, 'credential')
+  const files = { certificate: path.join(folder, 'certificate.pem'), key: path.join(folder, 'key.pem') }
+  await writeFile(files.certificate, certificatePem)
+  await writeFile(files.key, keyPem, { mode: 0o600 })
+  return files
+}
+
+/** The handles of so many users' requests to the caller's app, in a file; undefined: of none. */
+async function handlesFor(bed: Bed, caller: StartedSidecar, count: number): Promise<string | undefined> {
+  if (count === 0) return undefined
+  const folder = await ownFolder(bed.folder, 'handles')
+  const tokens = await readTokens(await signAssertions(folder, 'users', count, signingOf(bed)))
+  const handles: string[] = []
+  const atOnce = 16
+  for (let start = 0; start < tokens.length; start += atOnce) {
+    const asked = tokens.slice(start, start + atOnce).map((token) => handleOf(caller.ports.inbound, token))
+    handles.push(...(await Promise.all(asked)))
+  }
+  const file = path.join(folder, 'handles.txt')
+  await writeFile(file, handles.map((handle) => `X-Onbehalf-Handle: ${handle}\n`).join(''))
+  return file
+}
+
+async function handleOf(port: number, token: string): Promise<string> {
+  const headers = [
+    ['Host', host],
+    [assertionHeader, token],
+  ] as const
+  const { status, body } = await exchange({ port, target: '/handle', headers })
+  if (status !== 200 || body === '') throw new Error(`no handle, but ${status}: ${body}`)
+  return body
+}
+
+function mediansOf(rounds: readonly HopRound[], variant: Variant): HopMedians {
+  const of = (read: (hop: HopRound['hops'][Variant], direct: OpenLoopResults) => number) =>
+    median(rounds.map(({ hops, direct }) => read(hops[variant], direct)))
+  return {
+    vcpu: of((each) => each.vcpu),
+    added_p50_ms: of((each, direct) => each.latency.p50_ms - direct.latency.p50_ms),
+    added_p99_ms: of((each, direct) => each.latency.p99_ms - direct.latency.p99_ms),
+  }
+}
