@@ -57,7 +57,7 @@ screenshots: build ## The inspector page over the demo's traffic, for the README
 format: node_modules/.installed ## Rewrite the sources in the one format.
 	$(BIN)/oxfmt .
 
-build: $(BUNDLE) ## Bundle the sidecar into one file, and the preload into another.
+build: $(BUNDLE) ## Bundle the sidecar into one file, what it seldom loads into others, and the preload.
 
 image: build ## Both container images, without an engine, as OCI layouts in dist/image. BASE=scratch: on no base from a registry. ARCH=arm64: for that, into dist/image/arm64.
 	test/packages.sh $(IMAGES) $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-strip=binutils-aarch64-linux-gnu)

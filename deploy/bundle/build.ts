@@ -1,24 +1,15 @@
-// `npm run build`: the sidecar in one file, what it seldom loads in a second one, and the preload.
+// `npm run build`: the sidecar in one file, what it seldom loads in others, and the preload.
 import { chmod, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { readPageFiles } from '../../sidecar/admin/page-files.ts'
 import { readManifestFiles } from '../kubernetes/install/manifests.ts'
 import { build, type BuildOptions, type Plugin } from 'esbuild'
+import { commandsApart, commandsSource, opentelemetryApart } from './apart.ts'
 
 const root = path.join(import.meta.dirname, '../..')
 const dist = (name: string) => path.join(root, 'dist', name)
 
-/** OpenTelemetry's SDK is a third of all code: read only where telemetry is exported. */
-const apart: Plugin = {
-  name: 'apart',
-  setup(bundler) {
-    bundler.onResolve({ filter: /\/otel\/start\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' ? { path: './opentelemetry.cjs', external: true } : undefined,
-    )
-  },
-}
-
-/** One of its packages looks for another where it lies itself, past the bundle. */
+/** One of OpenTelemetry's packages looks for another where it lies itself, past the bundle. */
 const withinBundle: Plugin = {
   name: 'within the bundle',
   setup(bundler) {
@@ -40,21 +31,32 @@ const common: BuildOptions = {
 /** 5 MiB less of memory: V8 keeps the source, and two bytes for each character where a comment holds a single ’. Names stay. */
 const dense: BuildOptions = { ...common, minifyWhitespace: true, lineLimit: 160 }
 
+const program: BuildOptions = {
+  ...dense,
+  target: 'node26',
+  define: {
+    ...common.define,
+    ONBEHALF_PAGE: JSON.stringify(readPageFiles()),
+    ONBEHALF_MANIFESTS: JSON.stringify(readManifestFiles()),
+    'import.meta.dirname': '__dirname',
+  },
+}
+
 async function buildSidecar(): Promise<void> {
+  const commands = new Set<string>()
   await build({
-    ...dense,
-    target: 'node26',
+    ...program,
     outfile: dist('onbehalf.cjs'),
     entryPoints: [path.join(root, 'deploy/cli/onbehalf.ts')],
-    plugins: [apart],
-    define: {
-      ...common.define,
-      ONBEHALF_PAGE: JSON.stringify(readPageFiles()),
-      ONBEHALF_MANIFESTS: JSON.stringify(readManifestFiles()),
-      'import.meta.dirname': '__dirname',
-    },
+    plugins: [opentelemetryApart, commandsApart(commands)],
   })
   await chmod(dist('onbehalf.cjs'), 0o755)
+  await build({
+    ...program,
+    outfile: dist('commands.cjs'),
+    stdin: { contents: commandsSource(commands), resolveDir: root },
+    plugins: [opentelemetryApart],
+  })
 }
 
 async function buildOpenTelemetry(): Promise<void> {

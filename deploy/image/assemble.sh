@@ -126,7 +126,8 @@ sidecar() {
   # 143 MiB, of which 32 are names that only a debugger reads.
   "$strip" --strip-all -o "$target/nodejs/bin/node" "$from/bin/node"
   install -m 0644 "$from/LICENSE" "$target/nodejs/LICENSE"
-  install -m 0644 "$root/LICENSE" "$root/dist/onbehalf.cjs" "$root/dist/opentelemetry.cjs" "$root/dist/preload.cjs" "$target/onbehalf/"
+  install -m 0644 "$root/LICENSE" "$target/onbehalf/"
+  for part in onbehalf commands opentelemetry preload; do install -m 0644 "$root/dist/$part.cjs" "$target/onbehalf/"; done
 }
 
 redirect() {

@@ -24,7 +24,7 @@ test('there is a guide for each task that the README names', async () => {
 async function linkedFiles(document: string): Promise<Record<string, string>> {
   const links = [...document.matchAll(/\]\(\.\.\/((?:systemd|compose)\/([\w@./-]+))\)/g)]
   const script = document.includes('redirect.sh') ? [['', 'interception/redirect.sh', 'redirect.sh']] : []
-  const program = ['onbehalf.cjs', 'opentelemetry.cjs', 'preload.cjs']
+  const program = ['onbehalf.cjs', 'commands.cjs', 'opentelemetry.cjs', 'preload.cjs']
     .filter((name) => document.includes(name))
     .map((name) => ['', `../dist/${name}`, name])
   return Object.fromEntries(

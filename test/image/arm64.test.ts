@@ -121,7 +121,13 @@ test('whatever is compiled in the images for arm64 is for arm64', { skip: whyNot
     for (const file of wanted) assert.ok(machines.has(file), file)
   }
   const files = await filesBelow(join(folder, 'sidecar/onbehalf'))
-  assert.deepEqual(files.toSorted(), ['/LICENSE', '/onbehalf.cjs', '/opentelemetry.cjs', '/preload.cjs'])
+  assert.deepEqual(files.toSorted(), [
+    '/LICENSE',
+    '/commands.cjs',
+    '/onbehalf.cjs',
+    '/opentelemetry.cjs',
+    '/preload.cjs',
+  ])
   if (process.arch !== 'arm64')
     for (const line of await asked())
       assert.ok(line.includes(`APT::Architecture=arm64`) && line.includes(`lists=${folder}/apt/lists`), line)

@@ -46,6 +46,7 @@ describe('images', { skip: whyNot ?? false }, () => {
     )
     assert.deepEqual(files.filter((file) => file.startsWith('/onbehalf/')).toSorted(), [
       '/onbehalf/LICENSE',
+      '/onbehalf/commands.cjs',
       '/onbehalf/onbehalf.cjs',
       '/onbehalf/opentelemetry.cjs',
       '/onbehalf/preload.cjs',
@@ -61,7 +62,7 @@ describe('images', { skip: whyNot ?? false }, () => {
   })
 
   test('the program is text of one byte for each character, which takes half the memory', async () => {
-    for (const name of ['onbehalf.cjs', 'opentelemetry.cjs']) {
+    for (const name of ['onbehalf.cjs', 'commands.cjs', 'opentelemetry.cjs']) {
       const bytes = await readFile(join(sidecar.root, 'onbehalf', name))
       assert.ok(
         bytes.every((byte) => byte < 0x80),
