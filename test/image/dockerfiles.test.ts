@@ -1,10 +1,13 @@
 // The Dockerfiles, linted, and held to the rules that a linter does not know.
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { promisify } from 'node:util'
 import { validate } from 'dockerfile-utils'
 
+const run = promisify(execFile)
 const folder = join(import.meta.dirname, '../../deploy/image')
 
 const rules: readonly (readonly [string, (lines: readonly string[]) => boolean])[] = [
@@ -47,3 +50,21 @@ for (const name of ['Dockerfile', 'Dockerfile.redirect']) {
       assert.ok(holds(text.replaceAll('\\\n', '').split('\n')))
     })
 }
+
+test('the image and the unit bound new objects alike, by a flag that this Node takes', async () => {
+  const [image, unit] = await Promise.all(
+    [join(folder, 'Dockerfile'), join(folder, '../systemd/onbehalf@.service')].map((file) =>
+      readFile(file, 'utf8'),
+    ),
+  )
+  const options = /^ENV NODE_OPTIONS=(--max-semi-space-size=\d)$/m.exec(image ?? '')?.[1]
+  assert.ok(options !== undefined)
+  assert.ok(unit?.includes(`\nEnvironment=NODE_OPTIONS=${options}\n`))
+  const semiSpaceBytes = Number(options.split('=')[1]) * 1024 * 1024
+  const ask = 'require("node:v8").getHeapSpaceStatistics().find((space) => space.space_name === "new_space")'
+  const churn = 'const kept = []; for (let i = 0; i < 1e6; i++) kept[i % 30000] = {i}'
+  const { stdout } = await run(process.execPath, ['-p', `${churn}; ${ask}.space_size`], {
+    env: { ...process.env, NODE_OPTIONS: options },
+  })
+  assert.ok(Number(stdout) <= 3 * semiSpaceBytes, stdout)
+})
