@@ -1,5 +1,5 @@
 // What inbound and outbound share: admission, one record for each request, and one answer to each failure.
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Limits } from '../shared/config/mesh.ts'
 import type { Decision, Protocol } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
@@ -9,6 +9,7 @@ import { ClientGone } from './http/attempt.ts'
 import type { Incoming } from './http/incoming.ts'
 import { refuse } from './http/refuse.ts'
 import type { OriginalDestination } from './interception/original-destination.ts'
+import { newRequestId } from './request-id.ts'
 import { describeError } from './telemetry/log.ts'
 import type { Ending } from './telemetry/ending.ts'
 import type { Recorder } from './telemetry/recorder.ts'
@@ -108,7 +109,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
   const recorded: { decision?: Decision; trace?: RequestTrace | undefined } = {}
   let repeated = 0
   const exchange: Exchange = {
-    requestId: randomUUID(),
+    requestId: newRequestId(),
     incoming,
     head,
     hop: { name: side.name, httpVersion: version, peer, scheme: connection.isTls ? 'https' : 'http' },

@@ -1,5 +1,4 @@
 // CONNECT on the outbound side: bytes to unlisted hosts pass untouched; listed hosts are to be called by http://.
-import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
@@ -12,6 +11,7 @@ import { endAtOnce } from './http1/linger.ts'
 import { rawRefusal } from './http/refuse.ts'
 import { peerAddress } from './http/peer-address.ts'
 import { asUpstreamRefusal, dial, passOn, relay, type Destination } from './relay.ts'
+import { newRequestId } from './request-id.ts'
 import type { Runtime } from './runtime.ts'
 
 export interface Tunnels {
@@ -33,7 +33,7 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
         client.destroy()
         return
       }
-      const requestId = randomUUID()
+      const requestId = newRequestId()
       const { mesh } = runtime.current().snapshot
       const startedMs = performance.now()
       clients.add(client)

@@ -1,5 +1,4 @@
 // Serves HTTP/2 on connections that are known to speak it: limits, time, and a farewell.
-import { randomUUID } from 'node:crypto'
 import {
   constants,
   performServerHandshake,
@@ -12,6 +11,7 @@ import { Refusal } from '../../shared/errors.ts'
 import type { Connection } from '../http/connection.ts'
 import type { Incoming } from '../http/incoming.ts'
 import { refuse } from '../http/refuse.ts'
+import { newRequestId } from '../request-id.ts'
 import { Http2Incoming } from './incoming.ts'
 import { onSilence } from './stream.ts'
 
@@ -121,7 +121,7 @@ export class Http2Server {
   }
 
   #record(refusal: Refusal, { peer }: Connection): string {
-    const requestId = randomUUID()
+    const requestId = newRequestId()
     this.#options.onUnreadable(refusal, peer, requestId)
     return requestId
   }

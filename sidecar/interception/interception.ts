@@ -1,5 +1,4 @@
 // Serves what was redirected to the outbound listener: HTTP as ever; all else passes untouched to where it was going.
-import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { makeDecision, type Decision } from '../../shared/decision.ts'
 import { Refusal } from '../../shared/errors.ts'
@@ -8,6 +7,7 @@ import { judgeAddress, refuseUnlisted } from '../egress.ts'
 import type { Admission } from '../exchange.ts'
 import { peerAddress } from '../http/peer-address.ts'
 import { asUpstreamRefusal, dial, passOn, relay } from '../relay.ts'
+import { newRequestId } from '../request-id.ts'
 import type { Runtime } from '../runtime.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { readOpening, type Opening, type Said } from './opening.ts'
@@ -187,7 +187,7 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
       return
     }
     const message = 'No request arrived on a redirected connection in time (timeouts.headers).'
-    runtime.recorder.unreadable('outbound', new Refusal('request_malformed', message), peer, randomUUID())
+    runtime.recorder.unreadable('outbound', new Refusal('request_malformed', message), peer, newRequestId())
     client.destroy()
   }
 
@@ -281,7 +281,7 @@ function decisionOf(
   refusal: Refusal | undefined,
 ): Decision {
   return makeDecision({
-    requestId: randomUUID(),
+    requestId: newRequestId(),
     direction: 'outbound',
     atMs: runtime.now(),
     mesh: runtime.current().snapshot.mesh,
