@@ -19,6 +19,8 @@ import { describeError, type Log } from './telemetry/log.ts'
 /** What reading a mesh file gave: a mesh, or what is wrong with it, one line each. */
 export interface MeshReading {
   readonly mesh: Mesh | undefined
+  /** What the files hold that it names, where they were read to check it. */
+  readonly material?: Material | undefined
   readonly file: string
   /** Whether it ends as text files do; one that no longer does may be half-written. */
   readonly endsInNewline?: boolean
@@ -57,6 +59,7 @@ export async function load(options: ConfigurationOptions): Promise<Loaded> {
   const reading = await options.read()
   const { mesh } = reading
   if (mesh === undefined) throw new ConfigurationFault(reading.errors)
+  if (reading.material !== undefined) return { sinceMs, reading, mesh, material: reading.material }
   const { material, faults } = await readMaterial(mesh, options.now)
   if (material === undefined)
     throw new ConfigurationFault(faults.map(({ file, message }) => `${file}: ${message}`))

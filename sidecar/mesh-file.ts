@@ -7,7 +7,7 @@ import type { Mesh } from '../shared/config/mesh.ts'
 import type { Path, Problem } from '../shared/config/problem.ts'
 import type { Override } from '../shared/config/source.ts'
 import { didYouMean } from '../shared/config/suggest.ts'
-import { readMaterial, readTrustMaterial } from './material.ts'
+import { readMaterial, readTrustMaterial, type Material, type MaterialFault } from './material.ts'
 
 interface MeshSetting {
   readonly about: string
@@ -86,6 +86,8 @@ export interface MeshQuestion {
 export interface MeshAnswer extends Pick<LoadedMesh, 'services' | 'policyKinds'> {
   /** Only where there is no error. */
   readonly mesh?: Mesh
+  /** What the files hold that it names, where `files` asked for all of them. */
+  readonly material?: Material | undefined
   /** Errors and warnings, sorted by their place; those from flags and variables first. */
   readonly problems: readonly Problem[]
   /** The mesh file: its absolute name and its text, empty where it could not be read. */
@@ -116,14 +118,16 @@ export async function readMesh(question: MeshQuestion): Promise<MeshAnswer> {
   })
   const place = placing(name, loaded, overrides)
   const unreadable = await findUnreadable(loaded, place, question.files)
-  const fileProblems = unreadable.length > 0 ? unreadable : await findUnusable(loaded, place, question.files)
+  const { material, faults } =
+    unreadable.length > 0 || loaded.mesh === undefined ? noMaterial : await read(loaded.mesh, question.files)
+  const fileProblems = [...unreadable, ...faults.map((fault) => placeFault(fault, loaded, place))]
   const problems = [...variableProblems, ...loaded.problems, ...fileProblems].sort(
     (a, b) => a.line - b.line || a.column - b.column,
   )
   const { mesh, services, policyKinds } = loaded
   const source = { file, text }
   const isSound = mesh !== undefined && fileProblems.length === 0
-  return { ...(isSound ? { mesh } : {}), problems, services, policyKinds, source }
+  return { ...(isSound ? { mesh, material } : {}), problems, services, policyKinds, source }
 }
 
 function variableOf(flag: MeshFlag): string {
@@ -212,18 +216,21 @@ async function findUnreadable(
   return checked.flat()
 }
 
-/** Files that can be read, but hold no certificate, key, token or key set that can be used. */
-async function findUnusable(
-  { mesh, files }: LoadedMesh,
-  place: Place,
+const noMaterial = { material: undefined, faults: [] } as const
+
+async function read(
+  mesh: Mesh,
   needed: MeshQuestion['files'] = 'all',
-): Promise<Problem[]> {
-  if (mesh === undefined) return []
-  const { faults } = await (needed === 'all' ? readMaterial(mesh, Date.now) : readTrustMaterial(mesh))
-  return faults.map(({ file, message }) => {
-    const path = files.find((reference) => reference.file === file)?.path ?? []
-    return place(path, `${file}: ${message}.`)
-  })
+): Promise<{ readonly material: Material | undefined; readonly faults: readonly MaterialFault[] }> {
+  if (needed === 'all') return readMaterial(mesh, Date.now)
+  const { faults } = await readTrustMaterial(mesh)
+  return { material: undefined, faults }
+}
+
+/** A file that can be read, but holds no certificate, key, token or key set that can be used. */
+function placeFault({ file, message }: MaterialFault, { files }: LoadedMesh, place: Place): Problem {
+  const path = files.find((reference) => reference.file === file)?.path ?? []
+  return place(path, `${file}: ${message}.`)
 }
 
 /** `…issuers[0].ca`, `…mesh.ca`, `…mesh.trust[0].ca`. */

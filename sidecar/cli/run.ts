@@ -87,11 +87,12 @@ function readFlags(args: string[], io: Io): Flags | undefined {
 }
 
 async function read(flags: Flags, io: Io): Promise<MeshReading> {
-  const { mesh, problems, source } = await readMesh({ flags, env: io.env, cwd: io.cwd })
+  const { mesh, material, problems, source } = await readMesh({ flags, env: io.env, cwd: io.cwd })
   const lines = (severity: 'error' | 'warning') =>
     problems.filter((problem) => problem.severity === severity).map(formatProblem)
   return {
     mesh,
+    material,
     file: source.file,
     endsInNewline: source.text.endsWith('\n'),
     errors: lines('error'),

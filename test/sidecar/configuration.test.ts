@@ -121,3 +121,13 @@ test('a certificate beside the key of another is refused, and the pair that was 
   assert.equal(configuration.current.credential, credential)
   assert.match(state.log, /not reloaded/)
 })
+
+test('the files that were read to check the mesh file are not read again', async (t) => {
+  const volume = await makeVolume(t, (await generation(1)).files)
+  const flags = { config: join(volume.folder, 'mesh.yaml') }
+  const { mesh, material } = await readMesh({ flags, env: {}, cwd: volume.folder })
+  const reading = { mesh, material, file: flags.config, errors: [], warnings: [] }
+  const loaded = await load({ read: async () => reading, now: Date.now })
+  assert.ok(material !== undefined)
+  assert.equal(loaded.material, material)
+})
