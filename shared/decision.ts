@@ -1,4 +1,5 @@
 // The one immutable record of a decision: logs, metrics and the admin page are all derived from it.
+import { ownText } from './own-text.ts'
 import type { Mesh, Route } from './config/mesh.ts'
 import type { Refusal, RefusalCode } from './errors.ts'
 import type { Evidence } from './evidence/evidence.ts'
@@ -121,9 +122,9 @@ export function makeDecision(facts: DecisionFacts): Decision {
     detail: refusal?.detail,
     method,
     protocol: facts.protocol,
-    host: target?.host ?? '',
+    host: ownText(target?.host ?? ''),
     port: target?.port,
-    path: recordedPath(target?.originForm),
+    path: ownText(recordedPath(target?.originForm)),
     route: facts.route?.name,
     peer,
     certificate: facts.certificate,

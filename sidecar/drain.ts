@@ -1,8 +1,7 @@
 // Takes a sidecar out of service so that nothing under way is lost.
-import type { Server } from 'node:http'
 import type { Timeouts } from '../shared/config/mesh.ts'
 import type { Admission } from './exchange.ts'
-import { stopAccepting } from './http1/server.ts'
+import { stopAccepting, type Http1Server } from './http1/server.ts'
 import type { Http2Server } from './http2/server.ts'
 import type { Log } from './telemetry/log.ts'
 
@@ -12,7 +11,7 @@ const farewellMs = 250
 export interface Draining {
   readonly inbound: Admission
   readonly outbound: Admission
-  readonly inboundServers: readonly Server[]
+  readonly inboundServers: readonly Http1Server[]
   readonly inboundHttp2: Http2Server
   readonly timeouts: Timeouts
   readonly log: Log
@@ -63,7 +62,7 @@ function sayWhatIsLeft(direction: 'inbound' | 'outbound', { active }: Admission,
 }
 
 /** A busy client's next request is told `draining`; its connection just ended would leave it in doubt. */
-async function untilConnectionsEnd(servers: readonly Server[]): Promise<void> {
+async function untilConnectionsEnd(servers: readonly Http1Server[]): Promise<void> {
   const lateMs = performance.now() + farewellMs
   while (performance.now() < lateMs) {
     const open = await Promise.all(servers.map(countConnections))
@@ -72,7 +71,7 @@ async function untilConnectionsEnd(servers: readonly Server[]): Promise<void> {
   }
 }
 
-function countConnections(server: Server): Promise<number> {
+function countConnections(server: Http1Server): Promise<number> {
   return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)))
 }
 

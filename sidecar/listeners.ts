@@ -1,6 +1,5 @@
 // The listeners of one sidecar: which server stands at which address.
-import { randomUUID } from 'node:crypto'
-import type { Server } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
 import { isIP, type AddressInfo } from 'node:net'
 import { isIpv6Only } from '../shared/config/address.ts'
 import type { ListenAddress, Mesh } from '../shared/config/mesh.ts'
@@ -9,8 +8,7 @@ import { createAdmin, type AdminSubject } from './admin/admin.ts'
 import { createProbes, type ProbeSubject } from './admin/probes.ts'
 import type { TokenCheck } from './admin/token.ts'
 import { handle, type Side } from './exchange.ts'
-import { Http1Incoming } from './http1/incoming.ts'
-import { listen, makeServer, type ServerOptions } from './http1/server.ts'
+import { Http1Server, listen, type ServerOptions } from './http1/server.ts'
 import { Http2Server } from './http2/server.ts'
 import type { Interception } from './interception/interception.ts'
 import type { OriginalDestinations } from './interception/original-destination.ts'
@@ -18,9 +16,13 @@ import { Reception } from './reception.ts'
 import { describeError, type Log } from './telemetry/log.ts'
 import type { TlsServer } from './tls/server.ts'
 import type { Tunnels } from './tunnel.ts'
+import { newRequestId } from './request-id.ts'
 
 export type Listener = keyof Mesh['listen']
-export type Servers = Readonly<Record<Listener, readonly Server[]>>
+type Server = HttpServer | Http1Server
+/** Those of the two sides are ours; the other two belong to no data path. */
+export type Servers = Readonly<Record<Listener, readonly Server[]>> &
+  Readonly<Record<'inbound' | 'outbound', readonly Http1Server[]>>
 
 /** What serves HTTP/2 on the connections of each side. */
 export interface Http2Servers {
@@ -56,19 +58,17 @@ export function makeServers(
   const reception = new Reception({
     timeouts,
     originalDestinations,
-    onTlsFailure: (cause, peer) => inbound.recorder.unreadable('inbound', noTls(cause), peer, randomUUID()),
+    onTlsFailure: (cause, peer) => inbound.recorder.unreadable('inbound', noTls(cause), peer, newRequestId()),
   })
   const serve = (
     direction: 'inbound' | 'outbound',
     side: Side,
     how: Pick<ServerOptions, 'onConnection' | 'onConnect'>,
   ) =>
-    makeServer({
+    new Http1Server({
       ...about(direction, side),
-      onRequest(request, response, upgraded) {
-        const connection = reception.connectionOf(request.socket)
-        void handle(side, new Http1Incoming(request, response, connection, upgraded))
-      },
+      connectionOf: (socket) => reception.connectionOf(socket),
+      onRequest: (incoming) => void handle(side, incoming),
       ...how,
     })
   const serveHttp2 = (direction: 'inbound' | 'outbound', side: Side) =>
@@ -87,8 +87,8 @@ export function makeServers(
       if (destination === undefined) serveHttp()
       else interception.take(socket, destination, serveHttp)
     },
-    onConnect: (request, socket, head) =>
-      tunnels.open(request, socket, head, originalDestinations.of(socket) !== undefined),
+    onConnect: (head, socket, ahead) =>
+      tunnels.open(head, socket, ahead, originalDestinations.of(socket) !== undefined),
   }
   const servers = {
     inbound: mesh.listen.inbound.map(() => serve('inbound', inbound, forInbound)),

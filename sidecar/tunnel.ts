@@ -1,9 +1,9 @@
 // CONNECT on the outbound side: bytes to unlisted hosts pass untouched; listed hosts are to be called by http://.
-import type { IncomingMessage } from 'node:http'
 import { isIP, type Socket } from 'node:net'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { makeDecision, type Decision } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
+import type { RequestHead } from '../shared/head.ts'
 import { parseAuthority } from '../shared/target.ts'
 import { judgeAddress, judgingLookup, refuseUnlisted } from './egress.ts'
 import type { Admission } from './exchange.ts'
@@ -17,9 +17,10 @@ import type { Runtime } from './runtime.ts'
 export interface Tunnels {
   /**
    * Serves one CONNECT request (RFC 9110 section 9.3.6).
+   * @param ahead what the client sent behind it.
    * @param isRedirected it comes behind other requests, for a proxy of the app's own.
    */
-  open(request: IncomingMessage, client: Socket, head: Buffer, isRedirected: boolean): void
+  open(head: RequestHead, client: Socket, ahead: Buffer, isRedirected: boolean): void
   /** Ends those that are open. */
   close(): void
 }
@@ -28,7 +29,7 @@ export interface Tunnels {
 export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
   const clients = new Set<Socket>()
   return {
-    open(request, client, head, isRedirected) {
+    open(head, client, ahead, isRedirected) {
       if (peerAddress(client) === '') {
         client.destroy()
         return
@@ -44,21 +45,21 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
       })
       /** @returns what says how it ended. */
       const record = (refusal: Refusal | undefined) => {
-        const decision = decisionOf(request, requestId, mesh, runtime.now(), refusal)
+        const decision = decisionOf(head, client, requestId, mesh, runtime.now(), refusal)
         runtime.recorder.decided(decision)
         return (status: number) =>
           runtime.recorder.ended(decision, { status, durationMs: performance.now() - startedMs })
       }
       const leaving = new AbortController()
       const stopWatching = whenLeft(client, () => leaving.abort())
-      establish(runtime, admission, request, isRedirected, leaving.signal).then(
+      establish(runtime, admission, head, isRedirected, leaving.signal).then(
         (upstream) => {
           stopWatching()
           const end = record(undefined)
           client.once('close', () => end(200))
           relay(client, upstream, mesh.timeouts.idleMs)
           if (!client.destroyed) client.write('HTTP/1.1 200 Connection Established\r\n\r\n')
-          passOn(client, upstream, head)
+          passOn(client, upstream, ahead)
         },
         (error: unknown) => {
           stopWatching()
@@ -94,27 +95,27 @@ function whenLeft(client: Socket, onLeft: () => void): () => void {
 async function establish(
   runtime: Runtime,
   admission: Admission,
-  request: IncomingMessage,
+  head: RequestHead,
   isRedirected: boolean,
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
-  admission.admit(request.rawHeaders, mesh.limits)
+  admission.admit(head.headers, mesh.limits)
   if (isRedirected) {
     throw new Refusal(
       'request_malformed',
       'CONNECT to a proxy needs a connection on which nothing came before.',
     )
   }
-  const destination = permit(request, mesh)
+  const destination = permit(head, mesh)
   const rule = runtime.egressRule()
   if (isIP(destination.host) !== 0) judgeAddress(destination.host, destination.port, rule)
   const lookup = judgingLookup(destination.port, rule)
   return dial({ ...destination, lookup }, mesh.timeouts.connectMs, leaving)
 }
 
-function permit(request: IncomingMessage, mesh: Mesh): Destination {
-  const authority = parseAuthority(request.url ?? '')
+function permit(head: RequestHead, mesh: Mesh): Destination {
+  const authority = parseAuthority(head.target)
   if (authority?.port === undefined) {
     throw new Refusal('request_malformed', 'CONNECT needs a host and a port.')
   }
@@ -129,7 +130,8 @@ function permit(request: IncomingMessage, mesh: Mesh): Destination {
 }
 
 function decisionOf(
-  request: IncomingMessage,
+  head: RequestHead,
+  client: Socket,
   requestId: string,
   mesh: Mesh,
   atMs: number,
@@ -143,9 +145,9 @@ function decisionOf(
     refusal,
     reason: 'a tunnel to an unlisted host: bytes pass untouched',
     method: 'CONNECT',
-    target: { host: parseAuthority(request.url ?? '')?.host ?? '', originForm: '' },
+    target: { host: parseAuthority(head.target)?.host ?? '', originForm: '' },
     route: undefined,
-    peer: peerAddress(request.socket),
+    peer: peerAddress(client),
     caller: undefined,
     originalUser: undefined,
   })

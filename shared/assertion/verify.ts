@@ -1,4 +1,5 @@
 // Verifies a token: the order of the checks is the contract, the first failure names the code.
+import { ownText } from '../own-text.ts'
 import { hash } from 'node:crypto'
 import { signatureAlgorithms, type Issuer, type SignatureAlgorithm } from '../config/mesh.ts'
 import type { AccountKey, Authority } from '../certificate/chain.ts'
@@ -57,8 +58,8 @@ export interface VerifyOptions {
 export function verifyToken(token: string, options: VerifyOptions): Assertion {
   const { verified } = options.snapshot.trust
   const known = verified.get(token)
-  const authentic = known ?? authenticate(token, options)
-  if (known === undefined) verified.set(token, authentic, token.length * 2 + 1024)
+  const authentic = known ?? authenticate(ownText(token), options)
+  if (known === undefined) verified.set(authentic.assertion.token, authentic, token.length * 2 + 1024)
   return accept(authentic, options)
 }
 

@@ -1,4 +1,5 @@
 // The trace context in which a handle travels through an app (W3C Trace Context, W3C Baggage): put in, and taken out.
+import { ownText } from '../own-text.ts'
 import { headerValues, type HeaderList } from '../head.ts'
 import { canonicalOf } from './names.ts'
 import { taken, takeOut } from './take-out.ts'
@@ -106,7 +107,9 @@ export function readTraceParent(headers: HeaderList): TraceParent | undefined {
   if (!isOfForm(text) || text.startsWith('ff')) return undefined
   if (text.length > plainLength && (text[plainLength] !== '-' || text.startsWith('00'))) return undefined
   const isSampled = (Number.parseInt(text.slice(53, 55), 16) & 1) === 1
-  return { traceId: text.slice(3, 35), spanId: text.slice(36, 52), isSampled, isContinued: true }
+  // Sessions keep it.
+  const own = ownText(text.slice(0, plainLength))
+  return { traceId: own.slice(3, 35), spanId: own.slice(36, 52), isSampled, isContinued: true }
 }
 
 /** Of version 00; later ones may say more, behind a dash. */

@@ -30,7 +30,11 @@ export function beginAnswer(answer: Answer, incoming: Incoming, rules: AnswerRul
   if (rules.isClosing()) reply.closeConnection()
   try {
     const { status, reason, headers, isEmpty } = answer
-    reply.begin({ status, reason, headers: rules.siftResponse(headers) }, isEmpty)
+    reply.begin(
+      { status, reason, headers: rules.siftResponse(headers) },
+      isEmpty,
+      answer.content !== undefined,
+    )
     return true
   } catch {
     return false
@@ -53,8 +57,18 @@ export function passInformation(
   reply.inform(status, filterHeaders(rules.siftResponse(headers), isNotAboutContent))
 }
 
-/** Streams the body. */
+/** Passes the body on. */
 export function passBody(answer: Answer, reply: Reply, rules: AnswerRules, events: AnswerEvents): void {
+  const { content } = answer
+  if (content === undefined) {
+    streamBody(answer, reply, rules, events)
+    return
+  }
+  if (content.length > 0) reply.write(content)
+  reply.end([], (error) => (error ? events.onClientGone() : events.onEnd()))
+}
+
+function streamBody(answer: Answer, reply: Reply, rules: AnswerRules, events: AnswerEvents): void {
   const { body } = answer
   body.on('data', (chunk: Buffer) => {
     if (!reply.write(chunk)) body.pause()

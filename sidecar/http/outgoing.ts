@@ -5,6 +5,8 @@ import type { Trailers } from './incoming.ts'
 import type { Granted } from './upgrade.ts'
 
 export interface Answer {
+  /** All of the body, where it came with the head; else it comes by {@link body}. */
+  readonly content?: Buffer | undefined
   readonly status: number
   readonly reason: string
   readonly headers: readonly string[]

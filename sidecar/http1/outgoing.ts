@@ -1,275 +1,312 @@
-// A request to an upstream in HTTP/1.1, by node:http.
-import { request as requestHttp, type ClientRequest, type IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import { filterHeaders, hasHeader, headerValues } from '../../shared/head.ts'
-import type { Framing, Incoming, Trailers } from '../http/incoming.ts'
+// A request to an upstream in HTTP/1.1, and the answer that comes.
+import type { Readable } from 'node:stream'
+import { hasHeader, headerValues } from '../../shared/head.ts'
 import { invalidAnswer, resetByUpstream, unreachable, unreadable } from '../http/failures.ts'
 import type { Sent } from '../http/forwarding.ts'
+import type { Framing, Incoming, Trailers } from '../http/incoming.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { tokensOf } from '../http/served.ts'
 import { ifSilent } from '../http/silence.ts'
 import { isOffered, type Upgrade } from '../http/upgrade.ts'
-import { connectedEvent, wantsOtherProtocol } from '../upstream/dial.ts'
-import { flushSoon } from './flush.ts'
-import { lengthLast } from './length-last.ts'
-import type { Http1Pool, PoolOptions } from './pool.ts'
-import { isChunked } from './served.ts'
+import { wantsOtherProtocol, type Destination } from '../upstream/dial.ts'
+import { Http1Body, makeEmptyBody } from './body.ts'
+import { lastChunk, writePart } from './chunks.ts'
+import { connectionOptions } from './connection-options.ts'
+import { HeadTooLarge } from './head-buffer.ts'
+import { fieldLine, fieldLines, requestLine } from './head-text.ts'
+import type { Http1Pool } from './pool.ts'
+import { Malformed, type AnswerHeadText, type BodyLength } from './syntax.ts'
+import type { Exchanging, UpstreamConnection } from './upstream-connection.ts'
 import { makeKey } from './websocket-key.ts'
 
-/** Room for what apps really send: 64 KiB of headers and some. */
-const maxResponseHeaderBytes = 128 * 1024
-/** Methods for which Node sends no body unless told so; for all others it would send an empty chunked one. */
+/** Methods whose requests mostly have no body: for others it is said that there is none (RFC 9110 section 8.6). */
 const bodiless: ReadonlySet<string> = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS'])
 
-/** @param poolKey of the destination, as `keyOf` has it. */
+/**
+ * @param poolKey of the destination, as `keyOf` has it.
+ * @throws {Error} what cannot be sent.
+ */
 export function openHttp1(sent: Sent, pool: Http1Pool, poolKey: string, events: OutgoingEvents): Outgoing {
-  const { forwarding, framing, onNewConnection } = sent
-  const { incoming, upstream, lookup, choice, security, timeouts, dialMs, path, headers } = forwarding
+  const { forwarding, onNewConnection } = sent
+  const head = headOf(sent)
+  const isAlone = onNewConnection || forwarding.incoming.upgrade !== undefined
+  const destination = destinationOf(sent)
+  const connection = isAlone ? pool.open(destination, poolKey) : pool.take(destination, poolKey)
+  return new Http1Outgoing({ sent, pool, poolKey, head, connection, events })
+}
+
+/** The pool keeps it as long as the connection; the rest of a request ends with it. */
+function destinationOf({ forwarding }: Sent): Destination {
+  const { upstream, lookup, choice, security, timeouts, dialMs } = forwarding
+  return { upstream, lookup, choice, security, timeouts, ...(dialMs === undefined ? undefined : { dialMs }) }
+}
+
+function headOf({ forwarding, framing }: Sent): string {
+  const { incoming, path, headers } = forwarding
   const { method } = incoming.head
-  // The pool keeps it as long as the connection; the rest of a request ends with it.
-  const destination = {
-    upstream,
-    lookup,
-    choice,
-    security,
-    timeouts,
-    ...(dialMs === undefined ? undefined : { dialMs }),
+  let text = requestLine(method, path)
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string
+    // It announces what only a chunked body can have.
+    if (framing !== 'open' && name.length === 7 && name.toLowerCase() === 'trailer') continue
+    text += fieldLine(name, headers[i + 1] as string)
   }
-  const isAlone = onNewConnection || incoming.upgrade !== undefined
-  const options: PoolOptions = {
-    host: upstream.host,
-    port: upstream.port,
-    method,
-    path,
-    ...(isAlone ? { createConnection: () => pool.dial(destination) } : { agent: pool }),
-    destination,
-    poolKey,
-    headers: lengthLast([
-      ...fitting(headers, framing),
-      ...framed(method, framing),
-      ...trailersWanted(incoming),
-      ...upgrading(incoming.upgrade, headers),
-    ]),
-    setHost: false,
-    insecureHTTPParser: false,
-    maxHeaderSize: maxResponseHeaderBytes,
-  }
-  const request = requestHttp(options)
-  // Node drops what is beyond this in silence; their size is bounded.
-  request.maxHeadersCount = 0
-  return new Http1Outgoing(request, sent, events)
+  return `${text}${framed(method, framing)}${connectionLines(incoming, headers)}\r\n`
 }
 
 /** A length is among the headers that pass. */
-function framed(method: string, framing: Framing): string[] {
-  if (framing === 'open') return ['Transfer-Encoding', 'chunked']
-  return framing === 'none' && !bodiless.has(method) ? ['Content-Length', '0'] : []
+function framed(method: string, framing: Framing): string {
+  if (framing === 'open') return 'Transfer-Encoding: chunked\r\n'
+  return framing === 'none' && !bodiless.has(method) ? 'Content-Length: 0\r\n' : ''
 }
 
-/** `Trailer` announces what only a chunked body can have. */
-function fitting(headers: readonly string[], framing: Framing): string[] {
-  return filterHeaders(headers, (name) => name !== 'trailer' || framing === 'open')
+function connectionLines(incoming: Incoming, headers: readonly string[]): string {
+  const trailers = trailersWanted(incoming) ? 'TE: trailers\r\nConnection: TE\r\n' : ''
+  if (incoming.upgrade !== undefined) return trailers + upgrading(incoming.upgrade, headers)
+  return trailers === '' ? 'Connection: keep-alive\r\n' : trailers
 }
 
 /** RFC 9110 section 10.1.4: trailers pass here; other codings concern the client's own connection. */
-function trailersWanted({ head }: Incoming): string[] {
-  const wanted = headerValues(head.headers, 'te').some((value) =>
-    /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value),
-  )
-  return wanted ? ['TE', 'trailers', 'Connection', 'TE'] : []
+function trailersWanted({ head }: Incoming): boolean {
+  return headerValues(head.headers, 'te').some((value) => /(?:^|,)[ \t]*trailers[ \t]*(?:,|$)/i.test(value))
 }
 
 /** Who asks in HTTP/2 gives no key (RFC 8441 section 5). */
-function upgrading(upgrade: Upgrade | undefined, headers: readonly string[]): string[] {
-  if (upgrade === undefined) return []
+function upgrading(upgrade: Upgrade, headers: readonly string[]): string {
   const needsKey = isOffered(upgrade.protocols, 'websocket') && !hasHeader(headers, 'sec-websocket-key')
   const key = needsKey ? ['Sec-WebSocket-Key', makeKey()] : []
-  return [...key, 'Connection', 'Upgrade', 'Upgrade', upgrade.protocols.join(', ')]
+  return fieldLines([...key, 'Connection', 'Upgrade', 'Upgrade', upgrade.protocols.join(', ')])
 }
 
-class Http1Outgoing implements Outgoing {
-  readonly #request: ClientRequest
-  readonly #sent: Sent
-  readonly #events: OutgoingEvents
-  #socket: Socket | undefined
-  /** What the connection had read before this request. */
-  #bytesReadBefore = 0
-  #isConnected = false
-  #hasBody = false
-  #answer: IncomingMessage | undefined
-  #isOver = false
+interface Opened {
+  readonly sent: Sent
+  readonly pool: Http1Pool
+  readonly poolKey: string
+  readonly head: string
+  readonly connection: UpstreamConnection
+  readonly events: OutgoingEvents
+}
 
-  constructor(request: ClientRequest, sent: Sent, events: OutgoingEvents) {
-    this.#request = request
-    this.#sent = sent
+class Http1Outgoing implements Outgoing, Exchanging {
+  readonly method: string
+  readonly #opened: Opened
+  readonly #connection: UpstreamConnection
+  readonly #events: OutgoingEvents
+  readonly #isChunked: boolean
+  /** A head that waits for the first of its body. */
+  #heldHead: string
+  #isEnded = false
+  #isOver = false
+  #answer: Http1Answer | undefined
+  #drainListeners: (() => void)[] = []
+
+  constructor(opened: Opened) {
+    const { sent, head, connection, events } = opened
+    this.#opened = opened
+    this.#connection = connection
     this.#events = events
+    this.#heldHead = head
+    this.#isChunked = sent.framing === 'open'
+    this.method = sent.forwarding.incoming.head.method
     const { idleMs } = sent.forwarding.timeouts
-    if (idleMs > 0) request.setTimeout(idleMs).on('timeout', () => this.#onIdle())
-    request.once('socket', (socket) => this.#onSocket(socket))
-    request.on('information', ({ statusCode, rawHeaders }) => events.onInformation(statusCode, rawHeaders))
-    request.once('response', (answer) => this.#onAnswer(answer))
-    if (sent.forwarding.incoming.upgrade !== undefined) {
-      request.once('upgrade', (answer, socket, head) => this.#onUpgrade(answer, socket, head))
-    }
-    request.on('error', (error) => this.#onError(error))
-    request.once('close', () => this.#onClose())
-    if (sent.framing === 'none') request.end()
+    if (connection.socket.timeout !== idleMs) connection.socket.setTimeout(idleMs)
+    connection.begin(this)
+    // Nobody has been told of this yet.
+    if (connection.isConnected) queueMicrotask(() => this.onConnected())
   }
 
   get isEnded(): boolean {
-    return this.#request.writableEnded
+    return this.#isEnded
   }
 
-  write(chunk: Buffer): boolean {
-    this.#hasBody = true
-    return this.#request.write(chunk)
-  }
-
-  onDrain(listener: () => void): void {
-    this.#request.on('drain', listener)
-  }
-
-  offDrain(listener: () => void): void {
-    this.#request.off('drain', listener)
-  }
-
-  end(trailers: Trailers): void {
-    if (this.#sent.framing === 'open' && trailers.length > 0) {
-      this.#request.addTrailers(trailers as [string, string][])
-    }
-    this.#request.end()
-  }
-
-  abandon(): void {
-    this.#isOver = true
-    this.#request.destroy()
-  }
-
-  #onSocket(socket: Socket): void {
-    this.#socket = socket
-    this.#bytesReadBefore = socket.bytesRead
-    if (!socket.connecting) {
-      this.#ready()
-      return
-    }
-    socket.once(connectedEvent(socket), () => this.#ready())
-  }
-
-  #ready(): void {
-    this.#isConnected = true
+  onConnected(): void {
     if (this.#isOver) return
-    if (this.#sent.framing !== 'none') flushSoon(this.#request, () => this.#hasBody)
+    if (this.#opened.sent.framing === 'none') {
+      this.#isEnded = true
+      this.#connection.socket.write(this.#takeHead(), 'latin1')
+    } else setImmediate(() => this.#flush())
     this.#events.onReady()
   }
 
-  #onAnswer(answer: IncomingMessage): void {
-    if (this.#isOver) return
-    this.#answer = answer
-    this.#events.onAnswer(new Http1Answer(answer))
+  write(chunk: Buffer): boolean {
+    if (chunk.length === 0) return true
+    return writePart(this.#connection.socket, this.#takeHead(), chunk, this.#isChunked)
   }
 
-  #onUpgrade({ rawHeaders }: IncomingMessage, socket: Socket, head: Buffer): void {
+  onDrain(listener?: () => void): void {
+    if (listener !== undefined) this.#drainListeners.push(listener)
+    else for (const each of this.#drainListeners) each()
+  }
+
+  offDrain(listener: () => void): void {
+    this.#drainListeners = this.#drainListeners.filter((each) => each !== listener)
+  }
+
+  end(trailers: Trailers): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    const last = this.#takeHead() + (this.#isChunked ? lastChunk(trailers) : '')
+    if (last !== '') this.#connection.socket.write(last, 'latin1')
+    this.#letGo()
+  }
+
+  abandon(): void {
+    if (this.#isOver && this.#answer?.isWhole === true) return
+    this.#isOver = true
+    this.#connection.destroy()
+  }
+
+  onInformation({ status, headers }: AnswerHeadText): void {
+    if (!this.#isOver) this.#events.onInformation(status, headers)
+  }
+
+  onSwitch({ headers }: AnswerHeadText): boolean {
+    if (this.#opened.sent.forwarding.incoming.upgrade === undefined) return false
+    const ahead = this.#connection.release()
+    const { socket } = this.#connection
     if (this.#isOver) {
       socket.destroy()
-      return
+      return true
     }
     this.#isOver = true
-    socket.setTimeout(0)
-    if (head.length > 0) socket.unshift(head)
-    const [protocol = ''] = tokensOf(rawHeaders, 'upgrade')
-    this.#events.onUpgrade({ protocol, headers: rawHeaders, bytes: socket })
+    if (ahead.length > 0) socket.unshift(ahead)
+    const [protocol = ''] = tokensOf(headers, 'upgrade')
+    this.#events.onUpgrade({ protocol, headers, bytes: socket })
+    return true
   }
 
-  #onIdle(): void {
-    if (this.#socket === undefined) return
-    ifSilent(this.#socket, () => {
+  onHead(head: AnswerHeadText, length: BodyLength, content: Buffer | undefined): void {
+    if (this.#isOver) return
+    this.#answer = new Http1Answer(head, length, content, this.#connection)
+    this.#events.onAnswer(this.#answer)
+    if (content !== undefined) this.#letGo()
+  }
+
+  onBody(part: Buffer): boolean {
+    return this.#answer === undefined || this.#answer.push(part)
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    this.#answer?.end(trailers)
+    this.#letGo()
+  }
+
+  onFailure(error: Error): void {
+    const answer = this.#answer
+    if (answer !== undefined) answer.breakOff()
+    if (this.#isOver) return
+    this.#isOver = true
+    if (answer === undefined) this.#events.onFailure(this.#failure(error))
+    else this.#events.onBroken()
+  }
+
+  onSilence(): void {
+    ifSilent(this.#connection.socket, () => {
       if (!this.#isOver) this.#events.onIdle()
     })
   }
 
-  #onError(error: NodeJS.ErrnoException): void {
-    if (this.#isOver) return
+  /** When both the request and the answer are whole. */
+  #letGo(): void {
     const answer = this.#answer
-    if (answer === undefined) this.#fail(this.#failure(error))
-    // What comes behind a whole answer spoils the connection, not the answer. One that only the end of its connection
-    // ends was not whole (RFC 9112 section 8), though Node will say so: it is broken off before Node does.
-    else if (!answer.complete || (endsWithConnection(answer) && !isUnreadable(error))) this.#events.onBroken()
-  }
-
-  #onClose(): void {
-    if (this.#answer === undefined) this.#fail(invalidAnswer())
-  }
-
-  #fail(refusal: Parameters<OutgoingEvents['onFailure']>[0]): void {
-    if (this.#isOver) return
+    if (this.#isOver || answer === undefined || !answer.isWhole || !this.#isEnded) return
     this.#isOver = true
-    this.#events.onFailure(refusal)
+    const connection = this.#connection
+    if (answer.endsConnection || !connection.isClean) connection.destroy()
+    else this.#opened.pool.keep(this.#opened.poolKey, connection, hintOf(answer.headers))
+  }
+
+  #takeHead(): string {
+    const head = this.#heldHead
+    this.#heldHead = ''
+    return head
+  }
+
+  #flush(): void {
+    if (this.#heldHead !== '' && !this.#isOver) this.#connection.socket.write(this.#takeHead(), 'latin1')
   }
 
   #failure(error: NodeJS.ErrnoException) {
+    if (error instanceof Malformed || error instanceof HeadTooLarge) return unreadable('1.1', error)
+    const { isConnected, hasHeard } = this.#connection
     const { code } = error
-    if (isUnreadable(error)) return unreadable('1.1', error)
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
-    if (this.#isConnected && isReset) return resetByUpstream(error, this.#hasHeard())
-    const isUnsent = code === 'ECONNREFUSED' || (!this.#isConnected && isReset) || wantsOtherProtocol(error)
+    if (isConnected && isReset) return resetByUpstream(error, hasHeard)
+    if (isConnected && code === undefined) return invalidAnswer()
+    const isUnsent = code === 'ECONNREFUSED' || (!isConnected && isReset) || wantsOtherProtocol(error)
     return unreachable(error, isUnsent)
   }
+}
 
-  /** Whether a byte of an answer has come. */
-  #hasHeard(): boolean {
-    return this.#socket !== undefined && this.#socket.bytesRead > this.#bytesReadBefore
-  }
+/** How long the upstream says that it keeps the connection, in milliseconds. */
+function hintOf(headers: readonly string[]): number {
+  const [value] = headerValues(headers, 'keep-alive')
+  const seconds = value === undefined ? undefined : /^timeout=(\d{1,9})/.exec(value)?.[1]
+  return seconds === undefined ? Infinity : Number(seconds) * 1_000
 }
 
 class Http1Answer implements Answer {
-  readonly body: IncomingMessage
+  readonly status: number
+  readonly reason: string
+  readonly headers: readonly string[]
+  readonly content: Buffer | undefined
+  /** Of an empty body and of none the same is seen. */
+  readonly isEmpty = false
+  /** RFC 9112 section 6.3: what has none is no answer. */
+  readonly hasCertainEnd = true
+  readonly endsConnection: boolean
+  readonly #connection: UpstreamConnection
+  #body: Readable | undefined
+  #trailers: readonly string[] = []
+  #isWhole: boolean
 
-  constructor(answer: IncomingMessage) {
-    this.body = answer
+  constructor(
+    head: AnswerHeadText,
+    length: BodyLength,
+    content: Buffer | undefined,
+    connection: UpstreamConnection,
+  ) {
+    this.status = head.status
+    this.reason = head.reason
+    this.headers = head.headers
+    this.content = content
+    this.#connection = connection
+    this.#isWhole = content !== undefined
+    this.endsConnection = length === 'close' || connectionOptions(head.headers, head.version).ends
   }
 
-  get status(): number {
-    return this.body.statusCode as number
-  }
-
-  get reason(): string {
-    return this.body.statusMessage ?? ''
-  }
-
-  get headers(): readonly string[] {
-    return this.body.rawHeaders
+  get body(): Readable {
+    this.#body ??= this.#makeBody()
+    return this.#body
   }
 
   get trailers(): readonly string[] {
-    return this.body.rawTrailers
-  }
-
-  /** Of an empty body and of none the same is seen. */
-  get isEmpty(): boolean {
-    return false
+    return this.#trailers
   }
 
   get isWhole(): boolean {
-    return this.body.complete
+    return this.#isWhole
   }
 
-  /** RFC 9112 section 6.3. */
-  get hasCertainEnd(): boolean {
-    const { rawHeaders, httpVersion } = this.body
-    const codings = headerValues(rawHeaders, 'transfer-encoding')
-    if (httpVersion !== '1.1' && httpVersion !== '1.0') return false
-    if (codings.length === 0) return headerValues(rawHeaders, 'content-length').length <= 1
-    if (hasHeader(rawHeaders, 'content-length')) return false
-    return httpVersion === '1.1' && isChunked(codings)
+  push(part: Buffer): boolean {
+    const { body } = this
+    return body.destroyed || body.push(part)
   }
-}
 
-/** Whether nothing but the end of the connection tells where the answer ends (RFC 9112 section 6.3). */
-function endsWithConnection({ rawHeaders }: IncomingMessage): boolean {
-  return !hasHeader(rawHeaders, 'content-length') && !hasHeader(rawHeaders, 'transfer-encoding')
-}
+  end(trailers: readonly string[]): void {
+    this.#trailers = trailers
+    this.#isWhole = true
+    this.body.push(null)
+  }
 
-/** What came is not HTTP, or not that of its place. */
-function isUnreadable(error: NodeJS.ErrnoException): boolean {
-  return error.code?.startsWith('HPE_') === true
+  breakOff(): void {
+    this.body.destroy()
+  }
+
+  #makeBody(): Readable {
+    if (this.content === undefined) return new Http1Body(() => this.#connection.readOn())
+    const body = makeEmptyBody()
+    if (this.content.length > 0) body.unshift(this.content)
+    return body
+  }
 }

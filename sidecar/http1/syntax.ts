@@ -97,29 +97,28 @@ const requestBegin = /^(?:[A-Z-]{1,16} |[A-Z-]{0,16}$)/
 const answerBegin = 'HTTP/1.'
 
 /**
- * A head that has not ended: what can become none is refused at once, or its sender would wait for an answer (RFC 9112
- * section 2.2).
- * @param text latin1: what has come of it, without empty lines before it.
- * @param from how much of it has been looked at before.
+ * What can become no head is refused at once, or its sender would wait for an answer (RFC 9112 section 2.2).
+ * @param text latin1: the first bytes of a head, without empty lines before it.
  * @throws {Malformed}
  */
-export function refuseBrokenRequest(text: string, from: number): void {
+export function refuseRequestBegin(text: string): void {
   if (!requestBegin.test(text)) throw requestLineMalformed()
-  refuseCharacters(text, from)
 }
 
-/** See {@link refuseBrokenRequest}. */
-export function refuseBrokenAnswer(text: string, from: number): void {
+/** See {@link refuseRequestBegin}. */
+export function refuseAnswerBegin(text: string): void {
   if (!text.startsWith(answerBegin.slice(0, text.length))) throw statusLineMalformed()
-  refuseCharacters(text, from)
 }
 
 /** A control character, or half of a line end; a carriage return may be followed by what has not come yet. */
-const broken = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/g
+const broken = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n|$)|(?<!\r)\n/
 
-function refuseCharacters(text: string, from: number): void {
-  // What the last character is depends on the next.
-  broken.lastIndex = Math.max(from - 1, 0)
+/**
+ * See {@link refuseRequestBegin}.
+ * @param text a part of a head that does not begin between the two halves of a line end.
+ * @throws {Malformed}
+ */
+export function refuseCharacters(text: string): void {
   if (broken.test(text)) throw new Malformed('A character is in no place for it.')
 }
 
@@ -214,16 +213,16 @@ export function answerBodyLength(head: AnswerHeadText, method: string): BodyLeng
 
 /** What the fields say of the body; undefined where they say nothing. */
 function saidLength(version: '1.0' | '1.1', headers: readonly string[]): number | 'chunked' | undefined {
-  let said: number | 'chunked' | undefined
+  let at = -1
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string
-    const isLength = isLengthName(name)
-    if (!isLength && !isCodingName(name)) continue
-    if (said !== undefined) throw new Malformed('The length of the body is said more than once.')
-    const value = headers[i + 1] as string
-    said = isLength ? readLength(value) : readCoding(value, version)
+    if (!isLengthName(name) && !isCodingName(name)) continue
+    if (at !== -1) throw new Malformed('The length of the body is said more than once.')
+    at = i
   }
-  return said
+  if (at === -1) return undefined
+  const value = headers[at + 1] as string
+  return isLengthName(headers[at] as string) ? readLength(value) : readCoding(value, version)
 }
 
 /** @param name in any case. */

@@ -81,7 +81,8 @@ export class BalancedOutgoing extends StandInOutgoing {
         events.onReady()
       },
       onAnswer: (answer: Answer) => {
-        answer.body.once('close', release)
+        if (answer.content === undefined) answer.body.once('close', release)
+        else release()
         events.onAnswer(answer)
       },
       onUpgrade: (granted: Granted) => {

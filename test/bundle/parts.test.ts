@@ -32,7 +32,7 @@ const ofRedis = [
 ]
 
 test('a sidecar loads its own command, and the packages that it needs', async () => {
-  const own = ['jose', 'sidecar/cli/io.ts', 'sidecar/cli/options.ts', 'sidecar/cli/run.ts', 'yaml']
+  const own = ['jose', 'sidecar/cli/io.ts', 'sidecar/cli/options.ts', 'sidecar/cli/run.ts', 'undici', 'yaml']
   assert.deepEqual(await partsOf('onbehalf.cjs'), [...own, ...ofRedis].toSorted())
 })
 

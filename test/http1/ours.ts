@@ -5,8 +5,9 @@ import {
   Malformed,
   readAnswerHead,
   readRequestHead,
-  refuseBrokenAnswer,
-  refuseBrokenRequest,
+  refuseAnswerBegin,
+  refuseCharacters,
+  refuseRequestBegin,
   requestBodyLength,
   type BodyLength,
 } from '../../sidecar/http1/syntax.ts'
@@ -27,8 +28,10 @@ export function seenByUs(bytes: Buffer, side: Side, cuts: readonly number[] = []
   const end = bytes.indexOf(headEnd, start)
   try {
     if (end === -1) {
-      const refuseBroken = side === 'request' ? refuseBrokenRequest : refuseBrokenAnswer
-      refuseBroken(bytes.toString('latin1', start), 0)
+      const refuseBegin = side === 'request' ? refuseRequestBegin : refuseAnswerBegin
+      const text = bytes.toString('latin1', start)
+      refuseBegin(text)
+      refuseCharacters(text)
       return { outcome: 'unfinished' }
     }
     return readMessage(bytes, [start, end + headEnd.length], side, cuts)

@@ -22,6 +22,7 @@ export const images: Readonly<Record<string, Image>> = {
     files: {
       [program[0]]: process.execPath,
       [program[1]]: join(root, 'dist/onbehalf.cjs'),
+      '/onbehalf/commands.cjs': join(root, 'dist/commands.cjs'),
       '/onbehalf/preload.cjs': join(root, 'dist/preload.cjs'),
     },
     entrypoint: program,
