@@ -82,9 +82,10 @@ export class ClientConnection implements Carrier {
       .resume()
   }
 
-  /** Whether it waits for a request. */
+  /** Whether it waits for a request of which nothing has come. */
   get isIdle(): boolean {
-    return this.#current === undefined && !this.#isEnding
+    const hasNext = this.#ahead !== undefined || this.#unread.length > 0
+    return this.#current === undefined && !hasNext && !this.#isEnding
   }
 
   get keepAliveLines(): string {
@@ -160,8 +161,11 @@ export class ClientConnection implements Carrier {
   /** What comes behind a request that is not answered yet. RFC 9112 section 9.3.2: answers come in the order of requests. */
   #wait(bytes: Buffer): void {
     this.#unread.add(bytes)
-    this.#count(bytes)
-    this.#ahead ??= this.#readHead()
+    // Behind a request for another protocol it may be said in that one.
+    if (this.#current?.upgrade === undefined) {
+      this.#count(bytes)
+      this.#ahead ??= this.#readHead()
+    }
     if (this.#unread.length > maxWaitingBytes) this.#socket.pause()
   }
 
@@ -185,9 +189,21 @@ export class ClientConnection implements Carrier {
     this.#ahead = undefined
     clearTimeout(this.#headTimer)
     this.#headTimer = undefined
-    this.#waiting = Math.max(0, this.#waiting - 1)
+    // What was counted may have been within a body.
+    this.#waiting = this.#unread.length === 0 ? 0 : Math.max(0, this.#waiting - 1)
+    this.#start(head)
+  }
+
+  #start(head: RequestHeadText): void {
+    let length: number | 'chunked'
+    try {
+      length = requestBodyLength(head)
+    } catch (error) {
+      this.#refuse(asRefusal(error))
+      return
+    }
     if (head.method === 'CONNECT') this.#connect(head)
-    else this.#begin(head)
+    else this.#begin(new Http1Incoming(head, length, this))
   }
 
   #readHead(): RequestHeadText | undefined {
@@ -202,14 +218,7 @@ export class ClientConnection implements Carrier {
     return undefined
   }
 
-  #begin(head: RequestHeadText): void {
-    let incoming: Http1Incoming
-    try {
-      incoming = new Http1Incoming(head, requestBodyLength(head), this)
-    } catch (error) {
-      this.#refuse(asRefusal(error))
-      return
-    }
+  #begin(incoming: Http1Incoming): void {
     this.#current = incoming
     if (this.#unread.length > 0 && !incoming.isComplete) {
       const rest = this.#readBody(incoming, this.#unread.takeRest())
@@ -283,9 +292,11 @@ export class ClientConnection implements Carrier {
   }
 
   #onLateHead(): void {
-    this.#headTimer = undefined
-    // Timers run before what has arrived is read.
+    const timer = this.#headTimer
+    // Timers run before what has arrived is read: it may even be answered by then.
     setImmediate(() => {
+      if (this.#headTimer !== timer) return
+      this.#headTimer = undefined
       if (this.#current === undefined && !this.#isEnding && !this.#socket.destroyed)
         this.#refuse(headTooLate())
     })

@@ -13,7 +13,7 @@ export function endLingering(socket: Socket, last = ''): void {
   const timer = setTimeout(() => socket.destroy(), lingerMs)
   socket.once('close', () => clearTimeout(timer))
   socket.end(last)
-  // Bytes, no requests: Node's parser takes its hands off when somebody else reads.
+  // Bytes, no requests.
   socket.removeAllListeners('data')
   socket.on('data', () => undefined)
   socket.resume()

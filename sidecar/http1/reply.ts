@@ -37,7 +37,7 @@ export class Http1Reply implements Reply {
   }
 
   get isGone(): boolean {
-    return this.#socket.destroyed
+    return this.#state === 'over' || this.#socket.destroyed
   }
 
   get hasBegun(): boolean {
@@ -124,6 +124,8 @@ export class Http1Reply implements Reply {
   send({ status, reason, headers }: ReplyHead, body: string): void {
     const { head, isComplete } = this.#incoming
     if (!isComplete) this.#isLast = true
+    // It may come in place of one that could not be begun.
+    this.#isChunked = false
     const isBodiless = head.method === 'HEAD' || body === ''
     const line = statusLine(status, reason === '' ? (STATUS_CODES[status] ?? '') : reason)
     const text = `${line}${fieldLines(headers)}${this.#lengthLine(status, headers)}${this.#ownLines(headers)}\r\n`

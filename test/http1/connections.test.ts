@@ -1,0 +1,136 @@
+// Connections of clients, with nothing behind them but the test.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import type { Incoming } from '../../sidecar/http/incoming.ts'
+import { Http1Server, listen, type ServerOptions } from '../../sidecar/http1/server.ts'
+import { meshOf } from '../support/tokens.ts'
+
+const headersMs = 50
+
+async function serve(
+  t: TestContext,
+  onRequest: (incoming: Incoming) => void,
+  more: Partial<ServerOptions> = {},
+): Promise<{ server: Http1Server; client: Socket }> {
+  const { limits, timeouts } = meshOf()
+  const server = new Http1Server({
+    limits,
+    timeouts,
+    connectionOf: () => ({
+      peer: '127.0.0.1',
+      localPort: undefined,
+      originalDestination: undefined,
+      isTls: false,
+      shown: undefined,
+    }),
+    onRequest,
+    onUnreadable: () => undefined,
+    ...more,
+  })
+  const { port } = await listen(server, { host: '127.0.0.1', port: 0 })
+  const client = connect({ port, host: '127.0.0.1', noDelay: true })
+  t.after(() => {
+    client.destroy()
+    server.closeAllConnections()
+    server.close()
+  })
+  await once(client, 'connect')
+  return { server, client }
+}
+
+/** What has come when it ends with `end`. */
+async function upTo(client: Socket, end: string): Promise<string> {
+  let got = ''
+  while (!got.endsWith(end)) {
+    const [part] = (await once(client, 'data')) as [Buffer]
+    got += part.toString('latin1')
+  }
+  return got
+}
+
+function answer({ reply }: Incoming, body: string): void {
+  reply.send({ status: 200, reason: '', headers: ['Content-Length', String(body.length)] }, body)
+}
+
+test('a head that is late by our own stand-still alone is not refused behind its answer', async (t) => {
+  const { timeouts } = meshOf()
+  const begun = Promise.withResolvers<void>()
+  const { client } = await serve(t, (incoming) => answer(incoming, 'served'), {
+    timeouts: { ...timeouts, headersMs },
+  })
+  client.write('GET / HTTP/1.1\r\n', () => setImmediate(() => begun.resolve()))
+  await begun.promise
+  client.write('\r\n')
+  for (const untilMs = performance.now() + 2 * headersMs; performance.now() < untilMs;);
+  assert.match(await upTo(client, 'served'), /^HTTP\/1\.1 200 /)
+  client.write('GET / HTTP/1.1\r\n\r\n')
+  assert.match(await upTo(client, 'served'), /^HTTP\/1\.1 200 /)
+})
+
+test('of connections that are closed because they are idle none is within a head', async (t) => {
+  const { server, client } = await serve(t, (incoming) => answer(incoming, 'served'))
+  client.write('GET / HTTP/1.1\r\n\r\nGET ')
+  await upTo(client, 'served')
+  server.closeIdleConnections()
+  client.write('/ HTTP/1.1\r\n\r\n')
+  assert.match(await upTo(client, 'served'), /^HTTP\/1\.1 200 /)
+  server.closeIdleConnections()
+  await once(client, 'close')
+})
+
+test('of an answer that cannot be sent nothing is left in the one that is sent instead', async (t) => {
+  const { client } = await serve(t, (incoming) => {
+    const unsayable = { status: 200, reason: '', headers: ['X', 'a\nb'] }
+    assert.throws(() => incoming.reply.begin(unsayable, false, false))
+    answer(incoming, 'instead')
+  })
+  client.write('GET / HTTP/1.1\r\n\r\n')
+  assert.doesNotMatch(await upTo(client, 'instead'), /Transfer-Encoding/)
+})
+
+for (const ahead of ['ping', 'GET / HTTP/1.1\r\n\r\nping', `${'\r\n'.repeat(4_000)}ping`]) {
+  test(`what a client says ahead of another protocol is said in that: ${ahead.slice(0, 24).trim()}`, async (t) => {
+    const heard = Promise.withResolvers<string>()
+    const refused: string[] = []
+    const { client } = await serve(
+      t,
+      ({ upgrade }) => {
+        assert.ok(upgrade !== undefined)
+        heard.resolve(text(upgrade.accept('other', [])))
+      },
+      { onUnreadable: ({ code }) => refused.push(code) },
+    )
+    client.end(`GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n${ahead}`)
+    assert.equal(await heard.promise, ahead)
+    assert.deepEqual(refused, [])
+  })
+}
+
+for (const line of ['Content-Length: 5', 'Transfer-Encoding: chunked', 'Transfer-Encoding: gzip']) {
+  test(`CONNECT has no content, so none opens a tunnel: ${line}`, async (t) => {
+    const { client } = await serve(t, () => assert.fail(), { onConnect: () => assert.fail() })
+    client.write(`CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n${line}\r\n\r\nhello`)
+    assert.match(await text(client), /^HTTP\/1\.1 400 /)
+  })
+}
+
+test('empty lines within bodies do not add up to requests that wait', async (t) => {
+  const body = '\r\n'.repeat(800)
+  let held = Promise.withResolvers<Incoming>()
+  const { client } = await serve(t, (incoming) => {
+    if (incoming.head.method === 'GET') held.resolve(incoming)
+    else incoming.body.resume().once('end', () => answer(incoming, 'served'))
+  })
+  for (let i = 0; i < 4; i++) {
+    client.write('GET / HTTP/1.1\r\n\r\n')
+    const first = await held.promise
+    held = Promise.withResolvers()
+    client.write(`POST / HTTP/1.1\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+    answer(first, 'first')
+    await upTo(client, 'served')
+  }
+})
