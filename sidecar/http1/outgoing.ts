@@ -193,6 +193,11 @@ class Http1Outgoing implements Outgoing, Exchanging {
 
   onFailure(error: Error): void {
     const answer = this.#answer
+    if (answer?.isWhole === true) {
+      // It has come before the whole request was sent, which nobody takes any more.
+      this.#isOver = true
+      return
+    }
     if (answer !== undefined) answer.breakOff()
     if (this.#isOver) return
     this.#isOver = true

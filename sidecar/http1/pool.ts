@@ -33,7 +33,9 @@ export class Http1Pool {
   take(destination: Destination, key: string): UpstreamConnection {
     const list = this.#idle.get(key)
     for (let last = list?.pop(); last !== undefined; last = list?.pop()) {
-      if (last.connection.isUsable) return last.connection
+      const { connection, untilMs } = last
+      if (connection.isUsable && performance.now() < untilMs) return connection
+      connection.destroy()
     }
     return this.open(destination, key)
   }

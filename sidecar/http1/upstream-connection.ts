@@ -43,6 +43,9 @@ export class UpstreamConnection {
   #reader: BodyReader | undefined
   #error: Error | undefined
   #isConnected = false
+  /** Whether all of the answer has come, be the request sent whole or not. */
+  #isAnswered = false
+  #isClean = true
   /** Whether a byte of an answer has come to the request that is on it. */
   hasHeard = false
 
@@ -74,6 +77,7 @@ export class UpstreamConnection {
 
   begin(exchange: Exchanging): void {
     this.#exchange = exchange
+    this.#isAnswered = false
     this.hasHeard = false
   }
 
@@ -121,7 +125,8 @@ export class UpstreamConnection {
   }
 
   #read(bytes: Buffer): void {
-    if (this.#reader === undefined) {
+    if (this.#isAnswered) this.#isClean = false
+    else if (this.#reader === undefined) {
       this.#unread.add(bytes)
       this.#readHeads()
     } else this.#readBody(this.#reader, bytes)
@@ -172,11 +177,10 @@ export class UpstreamConnection {
   /** What comes behind a whole answer spoils the connection, not the answer. */
   #keepOrDrop(isClean: boolean, tell: () => void): void {
     this.#reader = undefined
+    this.#isAnswered = true
     this.#isClean = isClean
     tell()
   }
-
-  #isClean = true
 
   /** Whether nothing but the answer has come. */
   get isClean(): boolean {

@@ -1,0 +1,107 @@
+// Connections to upstreams: what comes on one belongs to the request that is on it, and to nobody else.
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import type { Framing } from '../../sidecar/http/incoming.ts'
+import type { Sent } from '../../sidecar/http/forwarding.ts'
+import type { Answer, Outgoing, OutgoingEvents } from '../../sidecar/http/outgoing.ts'
+import { openHttp1 } from '../../sidecar/http1/outgoing.ts'
+import { Http1Pool } from '../../sidecar/http1/pool.ts'
+import { Dialler } from '../../sidecar/upstream/dial.ts'
+import { startRaw, until } from '../attacks/attack.ts'
+
+const key = 'upstream'
+
+function sentTo(port: number, method: string, framing: Framing): Sent {
+  const forwarding = {
+    upstream: { tls: false, host: '127.0.0.1', port },
+    timeouts: { connectMs: 0, idleMs: 0 },
+    incoming: { head: { method, headers: [] }, upgrade: undefined },
+    path: '/',
+    headers: ['Host', 'a'],
+  }
+  return { forwarding, framing, onNewConnection: false } as unknown as Sent
+}
+
+interface Asked {
+  readonly outgoing: Outgoing
+  readonly answers: Answer[]
+  /** What became of it, but for an answer. */
+  readonly faults: string[]
+}
+
+function ask(sent: Sent, pool: Http1Pool): Asked {
+  const answers: Answer[] = []
+  const faults: string[] = []
+  const events: OutgoingEvents = {
+    onReady: () => undefined,
+    onInformation: () => undefined,
+    onAnswer: (answer) => answers.push(answer),
+    onUpgrade: () => faults.push('upgrade'),
+    onFailure: ({ code }) => faults.push(code),
+    onBroken: () => faults.push('broken'),
+    onIdle: () => faults.push('idle'),
+  }
+  return { outgoing: openHttp1(sent, pool, key, events), answers, faults }
+}
+
+function makePool(t: TestContext): Http1Pool {
+  const pool = new Http1Pool(new Dialler())
+  t.after(() => pool.destroy())
+  return pool
+}
+
+const early = 'HTTP/1.1 413 Too Large\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n'
+
+/** Asks with a body that never ends, of an upstream that answers early, and says `rest` when the answer has begun. */
+async function answeredEarly(t: TestContext, rest: (socket: Socket) => void): Promise<Asked> {
+  const accepted = Promise.withResolvers<Socket>()
+  const port = await startRaw(t, (socket) => {
+    accepted.resolve(socket)
+    socket.once('data', () => socket.write(early))
+  })
+  const asked = ask(sentTo(port, 'POST', 'open'), makePool(t))
+  await until('the answer has begun', () => asked.answers.length === 1)
+  rest(await accepted.promise)
+  await until('the answer is whole', () => asked.answers[0]?.isWhole === true)
+  return asked
+}
+
+test('an answer that came whole before its request is whole though the connection has ended', async (t) => {
+  const closed = Promise.withResolvers<void>()
+  const { answers, faults } = await answeredEarly(t, (socket) => {
+    socket.once('close', () => closed.resolve())
+    socket.end('0\r\n\r\n')
+  })
+  await closed.promise
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.deepEqual(faults, [])
+  assert.equal(await text((answers[0] as Answer).body), 'early')
+})
+
+test('a second answer is none, though the request is not sent whole yet', async (t) => {
+  const second = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+  const { answers, faults, outgoing } = await answeredEarly(t, (socket) => {
+    socket.write('0\r\n\r\n', () => setImmediate(() => socket.write(second, () => socket.end())))
+  })
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.equal(answers.length, 1)
+  assert.deepEqual(faults, [])
+  outgoing.abandon()
+})
+
+test('a connection is not used beyond the time that its upstream keeps it', async (t) => {
+  const sockets: Socket[] = []
+  const port = await startRaw(t, (socket) => void sockets.push(socket))
+  const pool = makePool(t)
+  const { forwarding } = sentTo(port, 'GET', 'none')
+  const marginMs = 1_000
+  const first = pool.open(forwarding, key)
+  await once(first.socket, 'connect')
+  pool.keep(key, first, marginMs + 5)
+  await new Promise((resolve) => setTimeout(resolve, 10))
+  assert.notEqual(pool.take(forwarding, key), first)
+  await until('it is closed', () => first.socket.closed)
+})
