@@ -58,15 +58,27 @@ class Attempt {
     incoming.reply.onceClosed(this.#onClientGone)
     forwarding.interruption?.listen((reason) => this.#interrupt(reason))
     this.#responseTimer = startTimer(timeouts.responseMs, () => this.#fail(timedOut('response')))
-    this.#upstream = open({
+    this.#upstream = this.#opened(open)
+  }
+
+  /** @throws what cannot be sent: then nothing of this attempt is left. */
+  #opened(open: Open): Outgoing {
+    const { incoming } = this.#forwarding
+    const events: OutgoingEvents = {
       onReady: () => this.#send(),
-      onInformation: (status, headers) => passInformation(status, headers, incoming.reply, forwarding),
+      onInformation: (status, headers) => passInformation(status, headers, incoming.reply, this.#forwarding),
       onAnswer: (answer) => this.#begin(answer),
       onUpgrade: (granted) => this.#change(granted),
       onFailure: (refusal) => this.#fail(refusal),
       onBroken: () => this.#breakOff(brokenOff()),
       onIdle: () => this.#onIdle(),
-    })
+    }
+    try {
+      return open(events)
+    } catch (error) {
+      this.#settle(() => undefined)
+      throw error
+    }
   }
 
   get outcome(): Promise<number> {
