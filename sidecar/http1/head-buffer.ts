@@ -83,12 +83,16 @@ export class HeadBuffer {
     const at = bytes.indexOf(emptyLine, this.#searched)
     if ((at === -1 ? bytes.length : at) > this.#maxBytes) throw new HeadTooLarge()
     if (at === -1) {
-      if (bytes.length > 0) this.#refuseBroken()
+      const isHalfEmptyLine = bytes.length === 1 && bytes[0] === cr
+      if (bytes.length > 0 && !isHalfEmptyLine) this.#refuseBroken()
       this.#searched = Math.max(0, bytes.length - 3)
       return undefined
     }
-    this.#searched = 0
-    this.#bytes = at + 4 === bytes.length ? empty : bytes.subarray(at + 4)
+    if (at + 4 === bytes.length) this.takeRest()
+    else {
+      this.#searched = 0
+      this.#bytes = bytes.subarray(at + 4)
+    }
     return bytes.toString('latin1', 0, at + 2)
   }
 

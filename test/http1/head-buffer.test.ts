@@ -1,0 +1,38 @@
+// Heads that come in pieces.
+import assert from 'node:assert/strict'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { test } from 'node:test'
+import { HeadBuffer } from '../../sidecar/http1/head-buffer.ts'
+import { refuseRequestBegin } from '../../sidecar/http1/syntax.ts'
+
+const make = () => new HeadBuffer(1024 * 1024, refuseRequestBegin)
+
+test('a head after empty lines is read though each byte comes by itself', () => {
+  const buffer = make()
+  let head: string | undefined
+  for (const byte of Buffer.from('\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n')) {
+    assert.equal(head, undefined)
+    buffer.add(Buffer.of(byte))
+    buffer.skipEmptyLines()
+    head = buffer.takeHead()
+  }
+  assert.equal(head, 'GET / HTTP/1.1\r\nHost: a\r\n')
+})
+
+test('of a head that was read its bytes are not kept', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
+  const before = process.memoryUsage().arrayBuffers
+  const buffers = Array.from({ length: 20 }, () => {
+    const buffer = make()
+    buffer.add(Buffer.from('GET / HTTP/1.1\r\n'))
+    buffer.add(Buffer.from(`X: ${'x'.repeat(500_000)}\r\n\r\n`))
+    assert.equal(buffer.takeHead()?.length, 500_021)
+    return buffer
+  })
+  collect()
+  const kept = process.memoryUsage().arrayBuffers - before
+  assert.ok(kept < 5_000_000, `${buffers.length} keep ${kept} bytes`)
+})
