@@ -55,3 +55,18 @@ export function makeBodyReader(length: BodyLength, maxBytes: number, of: 'reques
   if (length === 'chunked') return new ChunkedReader(maxBytes, of)
   return length === 'close' ? new RestReader() : new LengthReader(length)
 }
+
+/**
+ * Reads, and calls `onPart` once at most: many small chunks weigh on whoever holds them no more than one.
+ * @returns and throws as {@link BodyReader.read}; also before it throws, what came before is told.
+ */
+export function readTogether(reader: BodyReader, bytes: Buffer, onPart: OnData): number {
+  if (!(reader instanceof ChunkedReader)) return reader.read(bytes, onPart)
+  const parts: Buffer[] = []
+  try {
+    return reader.read(bytes, (part) => parts.push(part))
+  } finally {
+    const [first] = parts
+    if (first !== undefined) onPart(parts.length === 1 ? first : Buffer.concat(parts))
+  }
+}

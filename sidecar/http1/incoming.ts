@@ -7,7 +7,7 @@ import type { Framing, HttpVersion, Incoming } from '../http/incoming.ts'
 import { refuseExpectation, refuseMethod } from '../http/served.ts'
 import type { Upgrade } from '../http/upgrade.ts'
 import { Http1Body, makeEmptyBody } from './body.ts'
-import { makeBodyReader, type BodyReader } from './body-reader.ts'
+import { makeBodyReader, readTogether, type BodyReader } from './body-reader.ts'
 import { connectionOptions } from './connection-options.ts'
 import type { Carrier } from './carrier.ts'
 import { fieldLines, statusLine } from './head-text.ts'
@@ -77,7 +77,7 @@ export class Http1Incoming implements Incoming {
     const reader = this.#reader as BodyReader
     const body = this.body as Http1Body
     let isTaken = true
-    const taken = reader.read(bytes, (part) => {
+    const taken = readTogether(reader, bytes, (part) => {
       if (!body.destroyed && !body.push(part)) isTaken = false
     })
     if (reader.hasEnded) body.push(null)

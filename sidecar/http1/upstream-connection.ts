@@ -1,7 +1,7 @@
 // One connection to an upstream that speaks HTTP/1.1: one request on it at a time.
 import type { Socket } from 'node:net'
 import { connectedEvent } from '../upstream/dial.ts'
-import { makeBodyReader, type BodyReader } from './body-reader.ts'
+import { makeBodyReader, readTogether, type BodyReader } from './body-reader.ts'
 import { HeadBuffer } from './head-buffer.ts'
 import {
   answerBodyLength,
@@ -167,7 +167,7 @@ export class UpstreamConnection {
     const exchange = this.#exchange
     if (exchange === undefined) return
     let isTaken = true
-    const taken = reader.read(bytes, (part) => {
+    const taken = readTogether(reader, bytes, (part) => {
       if (!exchange.onBody(part)) isTaken = false
     })
     if (reader.hasEnded) this.#keepOrDrop(taken === bytes.length, () => exchange.onEnd(reader.trailers))

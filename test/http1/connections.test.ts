@@ -134,3 +134,17 @@ test('empty lines within bodies do not add up to requests that wait', async (t) 
     await upTo(client, 'served')
   }
 })
+
+test('many small chunks that come together are one part of the body', async (t) => {
+  const parts: number[] = []
+  const { client } = await serve(t, (incoming) => {
+    incoming.body.on('data', (part: Buffer) => parts.push(part.length))
+    incoming.body.once('end', () => answer(incoming, 'whole'))
+  })
+  const head = 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n'
+  client.write(`${head}${'1\r\na\r\n'.repeat(10_000)}0\r\n\r\n`)
+  await upTo(client, 'whole')
+  const total = parts.reduce((sum, length) => sum + length, 0)
+  assert.equal(total, 10_000)
+  assert.ok(parts.length < 100, `${parts.length} parts`)
+})
