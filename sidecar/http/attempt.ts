@@ -1,4 +1,5 @@
 // One attempt to have a request answered by its upstream: connect, send, pass the answer on; one outcome.
+import type { Duplex } from 'node:stream'
 import { Refusal } from '../../shared/errors.ts'
 import { beginAnswer, passBody, passInformation } from './answer.ts'
 import { brokenOff, invalidAnswer, startTimer, timedOut } from './failures.ts'
@@ -128,8 +129,16 @@ class Attempt {
       this.#fail(invalidAnswer())
       return
     }
+    let client: Duplex
+    try {
+      client = upgrade.accept(protocol, siftResponse(headers))
+    } catch {
+      bytes.destroy()
+      this.#fail(invalidAnswer())
+      return
+    }
     this.#settle(() => undefined)
-    const joined = join(upgrade.accept(protocol, siftResponse(headers)), bytes, timeouts.idleMs)
+    const joined = join(client, bytes, timeouts.idleMs)
     let reason: Refusal | undefined
     interruption?.listen((why) => {
       reason = why

@@ -96,8 +96,9 @@ export class Http1Incoming implements Incoming {
 
   #accept(protocol: string, headers: readonly string[]) {
     const fields = [...headers, 'Connection', 'Upgrade', 'Upgrade', protocol, ...this.#acceptFor(headers)]
+    const text = `${statusLine(101, 'Switching Protocols')}${fieldLines(fields)}\r\n`
     const { socket, ahead } = this.#carrier.release()
-    socket.write(`${statusLine(101, 'Switching Protocols')}${fieldLines(fields)}\r\n`, 'latin1')
+    socket.write(text, 'latin1')
     if (ahead.length > 0) socket.unshift(ahead)
     return socket
   }
