@@ -9,17 +9,18 @@ const highest = 32_000
 /** Processes beside each other look in places of their own: what one has found is free until it is used. */
 const places = 16
 const width = (highest - lowest) / places
-const own = lowest + (process.pid % places) * width
+let own: Promise<number> | undefined
 
 /** Found lately, and perhaps not in use yet. */
 const found = new Set<number>()
 
 /** All different, and free at this moment. */
 export async function freePorts(count: number): Promise<number[]> {
+  const begin = await (own ??= takePlace())
   const held = new Map<number, Server>()
   if (found.size + count > width / 2) found.clear()
   while (held.size < count) {
-    const port = own + randomInt(width)
+    const port = begin + randomInt(width)
     if (found.has(port)) continue
     const server = held.has(port) ? undefined : await tryToListen(port)
     if (server !== undefined) held.set(port, server)
@@ -30,6 +31,18 @@ export async function freePorts(count: number): Promise<number[]> {
     await once(server, 'close')
   }
   return [...held.keys()]
+}
+
+/** Whoever listens at the port of a place has it, as long as it lives. Where there are more processes, two share one. */
+async function takePlace(): Promise<number> {
+  const first = process.pid % places
+  for (let i = 0; i < places; i++) {
+    const place = (first + i) % places
+    const door = await tryToListen(lowest - places + place)
+    door?.unref()
+    if (door !== undefined) return lowest + place * width
+  }
+  return lowest + first * width
 }
 
 async function tryToListen(port: number): Promise<Server | undefined> {
