@@ -14,7 +14,7 @@ const proxyHeader = /^PROXY /
 const binaryProxyHeader = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** What nothing but HTTP begins with: known without the rest of the line. */
 const certainly = /^[A-Z-]+ (?:\/|\*|https?:\/\/)/
-// eslint-disable-next-line no-control-regex
+// eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const binary = /[\0-\x08\x0e-\x1b\x7f]/
 
 /**

@@ -42,7 +42,7 @@ function plainText(value: unknown): string {
 /** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */
 function headerValue(text: string): string {
   if (isPrintable(text)) return text
-  // eslint-disable-next-line no-control-regex
+  // eslint-disable-next-line no-control-regex -- control characters are what it looks for
   return /[\u0000-\u001f\u007f]/.test(text) ? '' : Buffer.from(text, 'utf8').toString('latin1')
 }
 
