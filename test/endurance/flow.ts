@@ -19,6 +19,13 @@ const lookIntervalMs = 20
 export class Flow {
   #writtenAtMs = performance.now()
   #isPoured = false
+  #poured = 0
+  #mostAhead = 0
+
+  /** The most octets that the writer had got rid of beyond what was read, when he was stuck. */
+  get mostAhead(): number {
+    return this.#mostAhead
+  }
 
   /** Writes so many octets as fast as they are taken, and ends the stream. No two chunks are alike. */
   async pour(sink: Writable, bytes: number): Promise<Sum> {
@@ -28,6 +35,7 @@ export class Flow {
       chunk.writeUInt32BE(at / chunkBytes)
       crc = crc32(chunk, crc)
       if (!sink.write(chunk)) await once(sink, 'drain')
+      this.#poured = at + chunk.length
       this.#writtenAtMs = performance.now()
     }
     sink.end()
@@ -52,6 +60,7 @@ export class Flow {
       rested++
       restAt += restBytes
       await this.#stuck()
+      this.#mostAhead = Math.max(this.#mostAhead, this.#poured - bytes)
     }
     return { bytes, crc }
   }
