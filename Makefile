@@ -43,7 +43,7 @@ packages:
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
 
-bench: build ## What is to be reached, beside nginx and HAProxy, into test/bench/results.json and chart.svg. ROUNDS=5 SECONDS=10 WARMUP=3 REQUESTS=1000000; ONLY=inbound (or another scenario); PROFILE=1 for a CPU profile.
+bench: build ## What is to be reached, beside nginx and HAProxy, into test/bench/results.json and chart.svg. ROUNDS=5 SECONDS=10 WARMUP=3 REQUESTS=1000000; ONLY=inbound (or another scenario, soak for one of MINUTES=60); PROFILE=1 for a CPU profile.
 	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux $(STORES)
 	@exec $(NODE) test/bench/main.ts
 

@@ -94,7 +94,7 @@ async function measureAll(scene: Scene, leftOut: Readonly<Record<string, string>
   const measured: Record<string, unknown> = {}
   const parts: Record<string, unknown> = {}
   for (const scenario of scenarios) {
-    if (options.only !== undefined && scenario.name !== options.only) continue
+    if (options.only === undefined ? scenario.isLong : scenario.name !== options.only) continue
     const absent = scenario.commands.filter((command) => versionOf(command, '--version') === undefined)
     const lengths = lengthsOf(options)
     const [part, fault] = await outcomeOf(scenario.run, scene, absent)

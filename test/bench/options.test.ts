@@ -11,21 +11,31 @@ test('what is not given, or given empty, is as documented', () => {
     seconds: 10,
     warmupSeconds: 3,
     requests: 1_000_000,
+    minutes: 60,
     profile: false,
     only: undefined,
   }
   assert.deepEqual(readOptions({}, names), byDefault)
-  const empty = { ROUNDS: '', SECONDS: '', WARMUP: '', REQUESTS: '', PROFILE: '', ONLY: '' }
+  const empty = { ROUNDS: '', SECONDS: '', WARMUP: '', REQUESTS: '', MINUTES: '', PROFILE: '', ONLY: '' }
   assert.deepEqual(readOptions(empty, names), byDefault)
 })
 
 test('what is given counts', () => {
-  const given = { ROUNDS: '3', SECONDS: '5', WARMUP: '1', REQUESTS: '2000', PROFILE: '1', ONLY: 'revocation' }
+  const given = {
+    ROUNDS: '3',
+    SECONDS: '5',
+    WARMUP: '1',
+    REQUESTS: '2000',
+    MINUTES: '9',
+    PROFILE: '1',
+    ONLY: 'revocation',
+  }
   assert.deepEqual(readOptions(given, names), {
     rounds: 3,
     seconds: 5,
     warmupSeconds: 1,
     requests: 2_000,
+    minutes: 9,
     profile: true,
     only: 'revocation',
   })

@@ -8,6 +8,8 @@ export interface Options {
   readonly warmupSeconds: number
   /** After how many requests memory is looked at for the last time. */
   readonly requests: number
+  /** How long a soak takes. */
+  readonly minutes: number
   /** Writes a CPU profile of Onbehalf instead of comparing it: a profiled process is a slower one. */
   readonly profile: boolean
   /** Measures this scenario alone, and leaves the other results as they are. */
@@ -26,6 +28,7 @@ export function readOptions(environment: Environment, names: readonly string[]):
     seconds: readCount(environment, 'SECONDS', 10, 999),
     warmupSeconds: readCount(environment, 'WARMUP', 3, 999),
     requests: readCount(environment, 'REQUESTS', 1_000_000, 999_999_999),
+    minutes: readCount(environment, 'MINUTES', 60, 9_999),
     only: readOnly(environment, names),
     profile: !['', '0', 'false'].includes(environment['PROFILE'] ?? ''),
   }

@@ -59,6 +59,11 @@ export async function memory(pid: number): Promise<Memory> {
   }
 }
 
+/** How many descriptors the process has open. */
+export async function openDescriptors(pid: number): Promise<number> {
+  return (await readdir(`/proc/${pid}/fd`)).length
+}
+
 interface Member {
   readonly pid: number
   readonly stat: ProcessStat

@@ -48,3 +48,15 @@ test('a hop, memory and the start are said in words', () => {
   assert.match(text, /70 MiB idle, 50 of them file-backed/)
   assert.match(text, /^Ready 200 ms after the start, with telemetry on 300 ms\.$/m)
 })
+
+test('a soak is said in words, with what was held at its start, after a quarter and at its end', () => {
+  const latency = { p50_ms: 1, p90_ms: 2, p99_ms: 3, max_ms: 4 }
+  const along = [80, 90, 91, 92, 93].map((rss, index) => {
+    const held = { rss_mib: rss, descriptors: 100 + index }
+    return { seconds: index * 60, caller: held, callee: held }
+  })
+  const counts = { requests: 100, statuses: { 200: 99, 503: 1 }, seconds: 240, minutes: [latency] }
+  const text = toMarkdown(resultsOf({ soak: { capacity: 1_000, rate: 700, ...counts, along } }))
+  assert.match(text, /for 4 min at 700 requests\/s, .*: 100 requests, 1 answers that are not 200, p99 3 ms/)
+  assert.match(text, /caller 80, 90, 93 MiB and 100, 101, 104 descriptors; callee 80, 90, 93 MiB/)
+})

@@ -5,7 +5,9 @@ import type { Medians, TurnResults } from './rounds.ts'
 import type { HopResults } from './scenarios/hop.ts'
 import type { NewKeyResults } from './scenarios/new-key.ts'
 import type { MemoryResults } from './scenarios/memory.ts'
+import type { SoakResults, SoakSample } from './scenarios/soak.ts'
 import type { StartResults } from './scenarios/start.ts'
+import { median } from './statistics.ts'
 import { targetsOf, verdictOf, type Target } from './targets.ts'
 
 /** Markdown. The long table is folded. */
@@ -63,7 +65,7 @@ function turnTable(turns: readonly Medians[]): string {
 }
 
 function sentences(results: Results): string[] {
-  const { hop, memory, start, revocation, 'new-key': newKey } = results.scenarios
+  const { hop, memory, start, revocation, 'new-key': newKey, soak } = results.scenarios
   return [
     conditionsInWords(results),
     ...(hop === undefined ? [] : [hopInWords(hop)]),
@@ -71,6 +73,7 @@ function sentences(results: Results): string[] {
     ...(start === undefined ? [] : [startInWords(start)]),
     ...(revocation === undefined ? [] : [revocationInWords(revocation)]),
     ...(newKey === undefined ? [] : [newKeyInWords(newKey)]),
+    ...(soak === undefined ? [] : [soakInWords(soak)]),
     ...Object.entries(results.not_measured).map(([name, why]) => `Not measured: ${name}, ${why}.`),
   ]
 }
@@ -116,4 +119,18 @@ function startInWords({ plain, telemetry }: StartResults): string {
 function newKeyInWords({ sidecars, p50_ms: p50, p99_ms: p99, max_ms: most }: NewKeyResults): string {
   const [half, nearly, all] = [p50, p99, most].map((value) => value.toFixed(0))
   return `An issuer's new key is known to ${sidecars} sidecars within ${half} ms (p50), ${nearly} ms (p99), ${all} ms (longest) of its publication, once one of them is asked for it.`
+}
+
+function soakInWords({ capacity, rate, requests, seconds, statuses, minutes, along }: SoakResults): string {
+  const quarter = along[Math.floor(along.length / 4)]
+  const samples = [along[0], quarter, along.at(-1)].filter((each) => each !== undefined)
+  const held = (read: (sample: SoakSample) => number) =>
+    samples.map((each) => read(each).toFixed(0)).join(', ')
+  const each = (['caller', 'callee'] as const).map(
+    (who) =>
+      `${who} ${held((sample) => sample[who].rss_mib)} MiB and ${held((sample) => sample[who].descriptors)} descriptors`,
+  )
+  const others = requests - (statuses['200'] ?? 0)
+  const nearly = median(minutes.map(({ p99_ms: p99 }) => p99)).toFixed(0)
+  return `A user's request over two services for ${(seconds / 60).toFixed(0)} min at ${rate} requests/s, 70 % of the ${capacity.toFixed(0)} that both sidecars carry on one core: ${requests} requests, ${others} answers that are not 200, p99 ${nearly} ms (median of the minutes); at the start, after a quarter and at the end, ${each.join('; ')}.`
 }

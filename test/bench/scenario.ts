@@ -8,6 +8,8 @@ export interface Scenario<Name extends string = string, Results = unknown> {
   readonly name: Name
   /** Commands that must be installed beside those that the bench itself needs. */
   readonly commands: readonly string[]
+  /** Is measured only where `ONLY` names it. */
+  readonly isLong?: true
   readonly run: (scene: Scene) => Promise<Results>
 }
 

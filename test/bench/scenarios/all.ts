@@ -9,6 +9,7 @@ import { onBehalf } from './on-behalf.ts'
 import { revocation } from './revocation.ts'
 import { routes } from './routes.ts'
 import { sessions } from './sessions.ts'
+import { soak } from './soak.ts'
 import { start } from './start.ts'
 import { store } from './store.ts'
 import { tracing } from './tracing.ts'
@@ -27,6 +28,7 @@ export const scenarios = [
   start,
   revocation,
   newKey,
+  soak,
 ] as const
 
 type Every = (typeof scenarios)[number]

@@ -6,7 +6,7 @@ import { exchange } from '../../../deploy/demo/exchange.ts'
 import { certify, makeAuthority, meshIssuer, type Authority } from '../accounts.ts'
 import { readTokens, signAssertions } from '../assertions.ts'
 import { ownFolder, type Bed } from '../bed.ts'
-import { appRoute, pomeriumOf, serviceOf, writeMesh, type Members } from '../contenders/mesh.ts'
+import { appRoute, pomeriumOf, serviceOf, writeMesh, type Members, type Ports } from '../contenders/mesh.ts'
 import { sidecarPorts, startSidecar, type StartedSidecar } from '../contenders/onbehalf.ts'
 import { runOpenLoop, type OpenLoopOrder, type OpenLoopResults } from '../open-loop/open-loop.ts'
 import { signingOf } from '../plans.ts'
@@ -43,9 +43,11 @@ interface HopRound {
 const rate = 1_000
 const bodyBytes = 1_024
 const connections = 64
-const calleeHost = 'api.localhost.pomerium.io'
+export const calleeHost = 'api.localhost.pomerium.io'
 const account = 'api-access'
 const settleMs = 1_000
+/** The users' requests are over when their handles are used, and are to be known all the same. */
+const lasting = { limits: { session_bytes: '1GiB' }, timeouts: { linger: '1h' } }
 
 export const hop: Scenario<'hop', HopResults> = {
   name: 'hop',
@@ -82,7 +84,7 @@ async function measureRound(scene: Scene, authority: Authority, round: number): 
 }
 
 async function measureHop({ bed, options }: Scene, authority: Authority, variant: Variant) {
-  const sidecars = await startPair(bed, authority)
+  const sidecars = await startPair(bed, authority, { settings: lasting })
   const { caller, callee } = sidecars
   try {
     await pause(settleMs)
@@ -115,28 +117,47 @@ function orderFor(port: number, target: string, seconds: number): OpenLoopOrder 
   return { port, rate, seconds, connections, head, bodyBytes }
 }
 
-interface Pair {
+export interface PairPorts {
+  readonly caller: Ports
+  readonly callee: Ports
+}
+
+export interface PairShape {
+  readonly ports?: PairPorts
+  /** The caller's app. Default: the upstream. */
+  readonly appPort?: number
+  readonly environment?: Readonly<Record<string, string>>
+  /** Beside what both need, at the top of the mesh file. */
+  readonly settings?: Members
+}
+
+export async function pairPorts(): Promise<PairPorts> {
+  return { caller: await sidecarPorts(), callee: await sidecarPorts() }
+}
+
+export interface Pair {
   readonly caller: StartedSidecar
   readonly callee: StartedSidecar
 }
 
-async function startPair(bed: Bed, authority: Authority): Promise<Pair> {
-  const [callerPorts, calleePorts] = [await sidecarPorts(), await sidecarPorts()]
+/** The sidecars of App, who calls, and of API. */
+export async function startPair(bed: Bed, authority: Authority, shape: PairShape = {}): Promise<Pair> {
+  const { ports = await pairPorts(), appPort = bed.upstreamPort, environment = {}, settings = {} } = shape
+  const { caller: callerPorts, callee: calleePorts } = ports
   const credential = await writeCredential(bed, authority)
   const file = await writeMesh(bed, {
     issuers: [pomeriumOf(bed)],
     mesh: { issuer: meshIssuer, ca: authority.file },
     routes: [{ ...appRoute(callerPorts.inbound), account }, calleeRoute(calleePorts.inbound)],
     services: {
-      App: { ...serviceOf(callerPorts, bed.upstreamPort), credential },
+      App: { ...serviceOf(callerPorts, appPort), credential },
       API: { ...serviceOf(calleePorts, bed.upstreamPort), calls: [], admin_token_file: 'api-admin-token' },
     },
-    limits: { session_bytes: '1GiB' },
-    timeouts: { linger: '1h' },
     log: { level: 'warn', access: 'off' },
+    ...settings,
   })
-  const caller = await startSidecar(bed, { file, service: 'App', ports: callerPorts })
-  const callee = await startSidecar(bed, { file, service: 'API', ports: calleePorts })
+  const caller = await startSidecar(bed, { file, service: 'App', ports: callerPorts }, { environment })
+  const callee = await startSidecar(bed, { file, service: 'API', ports: calleePorts }, { environment })
   return { caller, callee }
 }
 
