@@ -5,24 +5,12 @@ import type { RequestHead } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
 import { ifSilent } from '../http/silence.ts'
 import type { Carrier } from './carrier.ts'
-import { TrailersTooLarge } from './chunked.ts'
-import { HeadBuffer, HeadTooLarge } from './head-buffer.ts'
+import { HeadDeadline } from './head-deadline.ts'
 import { Http1Incoming } from './incoming.ts'
 import { endAtOnce, endLingering } from './linger.ts'
-import {
-  Ambiguous,
-  Malformed,
-  readRequestHead,
-  refuseRequestBegin,
-  requestBodyLength,
-  type RequestHeadText,
-} from './syntax.ts'
-
-/** More requests than any client sends ahead. To read no further instead would also be not to notice that it leaves. */
-const maxWaiting = 1_000
-/** So much of them is kept; more waits on the network. */
-const maxWaitingBytes = 1024 * 1024
-const emptyLine = '\r\n\r\n'
+import { requestBodyLength, type RequestHeadText } from './syntax.ts'
+import { UnreadRequests } from './unread-requests.ts'
+import { bodyTooLate, headTooLate, malformed, refusalOf } from './unreadable.ts'
 
 export interface ClientConnectionOptions {
   readonly connection: Connection
@@ -42,17 +30,13 @@ export interface ClientConnectionOptions {
 export class ClientConnection implements Carrier {
   readonly #socket: Socket
   readonly #options: ClientConnectionOptions
-  readonly #unread: HeadBuffer
+  readonly #unread: UnreadRequests
+  readonly #headDeadline: HeadDeadline
   #current: Http1Incoming | undefined
-  /** Heads that wait behind the current request, at most. */
-  #waiting = 0
-  /** The next of them, which has been read. */
-  #ahead: RequestHeadText | undefined
   /** Told when all that came before it is answered; nothing behind it is looked at. */
   #aheadRefusal: string | undefined
   /** Nothing of what still comes is looked at. */
   #isEnding = false
-  #headTimer: NodeJS.Timeout | undefined
 
   readonly #onData = (bytes: Buffer) => this.#take(bytes)
   readonly #onEnd = () => this.#leave()
@@ -60,7 +44,7 @@ export class ClientConnection implements Carrier {
   readonly #onTimeout = () => this.#onSilence()
   readonly #onError = () => this.#socket.destroy()
   readonly #onClose = () => {
-    clearTimeout(this.#headTimer)
+    this.#headDeadline.stop()
     this.#isEnding = true
     this.#current?.breakOff()
   }
@@ -68,9 +52,10 @@ export class ClientConnection implements Carrier {
   constructor(socket: Socket, options: ClientConnectionOptions) {
     this.#socket = socket
     this.#options = options
-    this.#unread = new HeadBuffer(options.maxHeadBytes, refuseRequestBegin)
+    this.#unread = new UnreadRequests(options.maxHeadBytes)
+    this.#headDeadline = new HeadDeadline(options.headersMs, () => this.#onLateHead())
     if (options.idleMs > 0) socket.setTimeout(options.idleMs)
-    this.#expectHead()
+    this.#headDeadline.start()
     socket
       .on('data', this.#onData)
       .on('end', this.#onEnd)
@@ -84,8 +69,7 @@ export class ClientConnection implements Carrier {
 
   /** Whether it waits for a request of which nothing has come. */
   get isIdle(): boolean {
-    const hasNext = this.#ahead !== undefined || this.#unread.length > 0
-    return this.#current === undefined && !hasNext && !this.#isEnding
+    return this.#current === undefined && this.#unread.isEmpty && !this.#isEnding
   }
 
   get keepAliveLines(): string {
@@ -126,13 +110,13 @@ export class ClientConnection implements Carrier {
     }
     this.#socket.resume()
     if (this.#aheadRefusal !== undefined) this.#end(this.#aheadRefusal)
-    else if (this.#ahead !== undefined || this.#unread.length > 0) this.#nextSoon()
+    else if (!this.#unread.isEmpty) this.#nextSoon()
   }
 
   release(): { socket: Socket; ahead: Buffer } {
     this.#isEnding = true
     this.#current = undefined
-    clearTimeout(this.#headTimer)
+    this.#headDeadline.stop()
     const socket = this.#socket
     socket.setTimeout(0)
     socket.pause()
@@ -163,17 +147,13 @@ export class ClientConnection implements Carrier {
     this.#unread.add(bytes)
     // Behind a request for another protocol it may be said in that one.
     if (this.#current?.upgrade === undefined) {
-      this.#count(bytes)
-      this.#ahead ??= this.#readHead()
+      this.#unread.count(bytes)
+      this.#peekHead()
     }
-    if (this.#unread.length > maxWaitingBytes) this.#socket.pause()
-  }
-
-  #count(bytes: Buffer): void {
-    for (let at = bytes.indexOf(emptyLine); at !== -1; at = bytes.indexOf(emptyLine, at + 4)) this.#waiting++
-    if (this.#waiting <= maxWaiting) return
-    this.#isEnding = true
-    this.#socket.destroy()
+    if (this.#unread.areTooMany) {
+      this.#isEnding = true
+      this.#socket.destroy()
+    } else if (this.#unread.isFull) this.#socket.pause()
   }
 
   /** A moment later: what counts requests under way has not yet heard of the end of the one before. */
@@ -184,13 +164,10 @@ export class ClientConnection implements Carrier {
   }
 
   #next(): void {
-    const head = this.#ahead ?? this.#readHead()
+    const head = this.#peekHead()
     if (head === undefined) return
-    this.#ahead = undefined
-    clearTimeout(this.#headTimer)
-    this.#headTimer = undefined
-    // What was counted may have been within a body.
-    this.#waiting = this.#unread.length === 0 ? 0 : Math.max(0, this.#waiting - 1)
+    this.#headDeadline.stop()
+    this.#unread.passHead()
     this.#start(head)
   }
 
@@ -199,33 +176,32 @@ export class ClientConnection implements Carrier {
     try {
       length = requestBodyLength(head)
     } catch (error) {
-      this.#refuse(asRefusal(error))
+      this.#refuse(refusalOf(error))
       return
     }
     if (head.method === 'CONNECT') this.#connect(head)
     else this.#begin(new Http1Incoming(head, length, this))
   }
 
-  #readHead(): RequestHeadText | undefined {
+  #peekHead(): RequestHeadText | undefined {
     try {
-      this.#unread.skipEmptyLines()
-      const text = this.#unread.takeHead()
-      if (text !== undefined) return readRequestHead(text)
-      if (this.#unread.length > 0) this.#expectHead()
+      const head = this.#unread.peekHead()
+      if (head === undefined && this.#unread.hasBytes) this.#headDeadline.start()
+      return head
     } catch (error) {
-      this.#refuse(asRefusal(error))
+      this.#refuse(refusalOf(error))
+      return undefined
     }
-    return undefined
   }
 
   #begin(incoming: Http1Incoming): void {
     this.#current = incoming
-    if (this.#unread.length > 0 && !incoming.isComplete) {
+    if (this.#unread.hasBytes && !incoming.isComplete) {
       const rest = this.#readBody(incoming, this.#unread.takeRest())
       if (rest === undefined) return
       if (rest.length > 0) this.#unread.add(rest)
     }
-    if (this.#waiting === 0 && this.#unread.length > 0) this.#wait(this.#unread.takeRest())
+    if (!this.#unread.areCounted && this.#unread.hasBytes) this.#wait(this.#unread.takeRest())
     this.#options.onRequest(incoming)
   }
 
@@ -246,7 +222,7 @@ export class ClientConnection implements Carrier {
       if (!isTaken) this.#socket.pause()
       return rest
     } catch (error) {
-      this.#breakOff(current, asRefusal(error))
+      this.#breakOff(current, refusalOf(error))
       return undefined
     }
   }
@@ -275,7 +251,7 @@ export class ClientConnection implements Carrier {
 
   /** Within a head, or behind the last request. */
   #leaveWithin(): void {
-    if (this.#unread.length > 0) this.#refuse(malformed())
+    if (this.#unread.hasBytes) this.#refuse(malformed())
     else this.#end()
   }
 
@@ -285,21 +261,8 @@ export class ClientConnection implements Carrier {
     endLingering(this.#socket, last)
   }
 
-  #expectHead(): void {
-    const { headersMs } = this.#options
-    if (headersMs === 0 || this.#headTimer !== undefined) return
-    this.#headTimer = setTimeout(() => this.#onLateHead(), headersMs)
-  }
-
   #onLateHead(): void {
-    const timer = this.#headTimer
-    // Timers run before what has arrived is read: it may even be answered by then.
-    setImmediate(() => {
-      if (this.#headTimer !== timer) return
-      this.#headTimer = undefined
-      if (this.#current === undefined && !this.#isEnding && !this.#socket.destroyed)
-        this.#refuse(headTooLate())
-    })
+    if (this.#current === undefined && !this.#isEnding && !this.#socket.destroyed) this.#refuse(headTooLate())
   }
 
   #onSilence(): void {
@@ -310,26 +273,4 @@ export class ClientConnection implements Carrier {
       else if (!current.isComplete && !this.#socket.isPaused()) this.#breakOff(current, bodyTooLate())
     })
   }
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Ambiguous) return new Refusal('request_ambiguous', error.message, { cause: error })
-  const isTooLarge = error instanceof HeadTooLarge || error instanceof TrailersTooLarge
-  if (error instanceof Malformed && !isTooLarge) return malformed(error)
-  if (!isTooLarge) throw error
-  return new Refusal('headers_too_large', 'The header section is too large (limits.header_bytes).', {
-    cause: error,
-  })
-}
-
-function malformed(cause?: unknown): Refusal {
-  return new Refusal('request_malformed', 'This is not an HTTP/1.1 request.', { cause })
-}
-
-function headTooLate(): Refusal {
-  return new Refusal('request_malformed', 'The header section did not arrive in time (timeouts.headers).')
-}
-
-function bodyTooLate(): Refusal {
-  return new Refusal('request_malformed', 'The body did not arrive in time (timeouts.idle).')
 }
