@@ -13,7 +13,7 @@ const version = new RegExp(String.raw`${blanks}HTTP/\d`, 'i')
 const proxyHeader = /^PROXY /
 const binaryProxyHeader = Buffer.from('\r\n\r\n\0\r\nQUIT\n', 'latin1')
 /** What nothing but HTTP begins with: known without the rest of the line. */
-const certainly = /^[A-Z-]+ (?:\/|\*|https?:\/\/)/
+const certainly = new RegExp(String.raw`^[A-Z-]+${blanks}+(?:/|\*|[Hh][Tt][Tt][Pp][Ss]?://)`)
 // eslint-disable-next-line no-control-regex -- control characters are what it looks for
 const binary = /[\0-\x08\x0e-\x1b\x7f]/
 
@@ -36,8 +36,8 @@ export function protocolOf(bytes: Buffer, maxBytes: number): Protocol | undefine
   if (line !== '') {
     if (!methodThenBlank.test(line) || line.startsWith('CONNECT ')) return 'other'
     if (certainly.test(line) || proxyHeader.test(line)) return 'http'
-    if (end !== -1) return version.test(line) ? 'http' : 'other'
     if (binary.test(line)) return 'other'
+    if (end !== -1) return version.test(line) ? 'http' : 'other'
   }
   return bytes.length >= maxBytes ? 'http' : undefined
 }

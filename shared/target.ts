@@ -58,7 +58,7 @@ function portOf(target: Authority & { tls: boolean }): number {
   return target.port ?? (target.tls ? 443 : 80)
 }
 
-const authorityForm = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9._~-]+))(?::([0-9]{1,5}))?$/
+const authorityForm = /^(?:\[([0-9a-fA-F.]*:[0-9a-fA-F:.]*)\]|([A-Za-z0-9._~-]+))(?::([0-9]{1,5}))?$/
 
 /** Parses `host[:port]`, without user information. */
 export function parseAuthority(text: string): Authority | undefined {

@@ -83,10 +83,13 @@ export function parseCertificate(der: Buffer): X509Certificate {
   try {
     // Node would also take PEM here, and bytes after the certificate.
     readSingle(der, tags.sequence)
-    return new X509Certificate(der)
+    const certificate = new X509Certificate(der)
+    // OpenSSL also takes what it would not write like that.
+    if (certificate.raw.equals(der)) return certificate
   } catch {
-    throw new ChainFault('malformed')
+    // As below.
   }
+  throw new ChainFault('malformed')
 }
 
 /**
@@ -106,7 +109,8 @@ function readCertificate(certificate: X509Certificate): CertificateFields {
   const [body, outerAlgorithm, signature, ...beyond] = readSequence(
     readSingle(certificate.raw, tags.sequence),
   )
-  expectTag(signature, tags.bitString)
+  // No algorithm has a signature of other than whole octets.
+  if (expectTag(signature, tags.bitString).content[0] !== 0) throw new DerFault('signature with stray bits')
   const parts = readSequence(body)
   if (parts[0]?.tag !== contextTag.version) throw new ChainFault('version')
   if (readCount(readSingle(parts[0].content, tags.integer)) !== 2) throw new ChainFault('version')

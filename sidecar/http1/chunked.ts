@@ -1,4 +1,5 @@
 // A body in chunks (RFC 9112 section 7.1), read strictly as its bytes come.
+import { isConnectionName } from './connection-options.ts'
 import { isCodingName, isLengthName, Malformed, readFields } from './syntax.ts'
 
 /** The trailer section is beyond its limit (RFC 9112 section 7.1.2: a recipient may limit it). */
@@ -175,11 +176,13 @@ export class ChunkedReader {
     return end
   }
 
-  /** RFC 9110 section 6.5.1: what frames must not be sent there. */
+  /** RFC 9110 section 6.5.1: what frames or routes must not be sent there, and some readers heed it. */
   #addTrailer(line: string): void {
     const [name = '', value = ''] = readFields(line)
     const isCoding = isCodingName(name) && (!this.#isAnswer || value === '')
     if (isCoding || isLengthName(name)) throw new Malformed('A trailer says how the body is framed.')
+    if (!this.#isAnswer && isConnectionName(name))
+      throw new Malformed('A trailer says how the connection goes on.')
     this.#trailers.push(name, value)
   }
 }

@@ -139,14 +139,15 @@ export class ClientConnection implements Carrier {
     }
     const rest = current.isComplete ? bytes : this.#readBody(current, bytes)
     if (rest === undefined || rest.length === 0) return
-    this.#wait(rest)
+    this.#wait(current, rest)
   }
 
   /** What comes behind a request that is not answered yet. RFC 9112 section 9.3.2: answers come in the order of requests. */
-  #wait(bytes: Buffer): void {
+  #wait(current: Http1Incoming, bytes: Buffer): void {
+    // Behind a request for another protocol it may be said in that one; behind another last one it is said to nobody.
+    if (current.isLast && current.upgrade === undefined) return
     this.#unread.add(bytes)
-    // Behind a request for another protocol it may be said in that one.
-    if (this.#current?.upgrade === undefined) {
+    if (current.upgrade === undefined) {
       this.#unread.count(bytes)
       this.#peekHead()
     }
@@ -201,7 +202,7 @@ export class ClientConnection implements Carrier {
       if (rest === undefined) return
       if (rest.length > 0) this.#unread.add(rest)
     }
-    if (!this.#unread.areCounted && this.#unread.hasBytes) this.#wait(this.#unread.takeRest())
+    if (!this.#unread.areCounted && this.#unread.hasBytes) this.#wait(incoming, this.#unread.takeRest())
     this.#options.onRequest(incoming)
   }
 

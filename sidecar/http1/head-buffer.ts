@@ -81,7 +81,8 @@ export class HeadBuffer {
   takeHead(): string | undefined {
     const bytes = this.#bytes
     const at = bytes.indexOf(emptyLine, this.#searched)
-    if ((at === -1 ? bytes.length : at) > this.#maxBytes) throw new HeadTooLarge()
+    // The end may have come but for its last byte.
+    if ((at === -1 ? bytes.length - 3 : at) > this.#maxBytes) throw new HeadTooLarge()
     if (at === -1) {
       const isHalfEmptyLine = bytes.length === 1 && bytes[0] === cr
       if (bytes.length > 0 && !isHalfEmptyLine) this.#refuseBroken()

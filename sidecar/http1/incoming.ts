@@ -24,6 +24,8 @@ export class Http1Incoming implements Incoming {
   readonly framing: Framing
   readonly reply: Http1Reply
   readonly upgrade: Upgrade | undefined
+  /** Whether nothing behind it is a request. */
+  readonly isLast: boolean
   readonly #carrier: Carrier
   readonly #reader: BodyReader | undefined
   #body: Readable | undefined
@@ -38,7 +40,8 @@ export class Http1Incoming implements Incoming {
     const { ends, hasUpgrade } = connectionOptions(headers, version)
     const protocols = hasUpgrade ? offeredProtocols(headers, version) : []
     if (protocols.length > 0) this.upgrade = { protocols, accept: (...granted) => this.#accept(...granted) }
-    this.reply = new Http1Reply(this, carrier, ends || hasUpgrade)
+    this.isLast = ends || hasUpgrade
+    this.reply = new Http1Reply(this, carrier, this.isLast)
   }
 
   get connection(): Connection {

@@ -2,9 +2,11 @@
 import type { Socket } from 'node:net'
 import { connectedEvent } from '../upstream/dial.ts'
 import { makeBodyReader, readTogether, type BodyReader } from './body-reader.ts'
+import { connectionOptions } from './connection-options.ts'
 import { HeadBuffer } from './head-buffer.ts'
 import {
   answerBodyLength,
+  Malformed,
   readAnswerHead,
   refuseAnswerBegin,
   type AnswerHeadText,
@@ -12,7 +14,7 @@ import {
 } from './syntax.ts'
 
 /** Room for what apps really send: 64 KiB of headers and some. */
-const maxHeadBytes = 128 * 1024
+export const maxAnswerHeadBytes = 128 * 1024
 
 /** Whose request is on the connection. */
 export interface Exchanging {
@@ -37,7 +39,7 @@ const nothing = Buffer.alloc(0)
 
 export class UpstreamConnection {
   readonly socket: Socket
-  readonly #unread = new HeadBuffer(maxHeadBytes, refuseAnswerBegin)
+  readonly #unread = new HeadBuffer(maxAnswerHeadBytes, refuseAnswerBegin)
   readonly #onIdleEnd: (connection: UpstreamConnection) => void
   #exchange: Exchanging | undefined
   #reader: BodyReader | undefined
@@ -46,6 +48,8 @@ export class UpstreamConnection {
   /** Whether all of the answer has come, be the request sent whole or not. */
   #isAnswered = false
   #isClean = true
+  /** Whether a 1xx answer said that the connection ends: to some readers there is no answer behind it. */
+  #isLastSaid = false
   /** Whether a byte of an answer has come to the request that is on it. */
   hasHeard = false
 
@@ -142,15 +146,18 @@ export class UpstreamConnection {
   }
 
   #take(head: AnswerHeadText, exchange: Exchanging): void {
+    if (this.#isLastSaid) throw new Malformed('An answer stands behind one that ends the connection.')
+    // What is said of a length that cannot be read is refused also where there is no body.
+    const length = answerBodyLength(head, exchange.method)
     if (head.status === 101) {
       if (!exchange.onSwitch(head)) throw new Error('a change of protocol that nobody asked for')
       return
     }
     if (head.status < 200) {
+      this.#isLastSaid = connectionOptions(head.headers, head.version).ends
       exchange.onInformation(head)
       return
     }
-    const length = answerBodyLength(head, exchange.method)
     const rest = this.#unread.takeRest()
     if (typeof length === 'number' && rest.length >= length) {
       this.#keepOrDrop(rest.length === length, () =>
@@ -158,7 +165,7 @@ export class UpstreamConnection {
       )
       return
     }
-    this.#reader = makeBodyReader(length, maxHeadBytes, 'answer')
+    this.#reader = makeBodyReader(length, maxAnswerHeadBytes, 'answer')
     exchange.onHead(head, length, undefined)
     if (rest.length > 0 && this.#reader !== undefined) this.#readBody(this.#reader, rest)
   }

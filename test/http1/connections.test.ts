@@ -117,6 +117,19 @@ for (const line of ['Content-Length: 5', 'Transfer-Encoding: chunked', 'Transfer
   })
 }
 
+test('behind a request that ends its connection nothing is looked at', async (t) => {
+  const held = Promise.withResolvers<Incoming>()
+  const refused: string[] = []
+  const { client } = await serve(t, (incoming) => held.resolve(incoming), {
+    onUnreadable: ({ code }) => refused.push(code),
+  })
+  client.write('GET / HTTP/1.1\r\nConnection: close\r\n\r\n')
+  const incoming = await held.promise
+  client.write('no request\r\n\r\n', () => setImmediate(() => answer(incoming, 'last')))
+  assert.match(await text(client), /^HTTP\/1\.1 200 /)
+  assert.deepEqual(refused, [])
+})
+
 test('empty lines within bodies do not add up to requests that wait', async (t) => {
   const body = '\r\n'.repeat(800)
   let held = Promise.withResolvers<Incoming>()

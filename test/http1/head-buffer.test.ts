@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'node:test'
-import { HeadBuffer } from '../../sidecar/http1/head-buffer.ts'
+import { HeadBuffer, HeadTooLarge } from '../../sidecar/http1/head-buffer.ts'
 import { refuseRequestBegin } from '../../sidecar/http1/syntax.ts'
 
 const make = () => new HeadBuffer(1024 * 1024, refuseRequestBegin)
@@ -19,6 +19,21 @@ test('a head after empty lines is read though each byte comes by itself', () => 
   }
   assert.equal(head, 'GET / HTTP/1.1\r\nHost: a\r\n')
 })
+
+for (const cut of [1, 2, 3, 4, 5]) {
+  test(`a head is as long as it may be, also where its last ${cut} bytes come later`, () => {
+    const head = `GET / HTTP/1.1\r\nX: ${'x'.repeat(100)}\r\n\r\n`
+    const read = (maxBytes: number) => {
+      const buffer = new HeadBuffer(maxBytes, refuseRequestBegin)
+      buffer.add(Buffer.from(head.slice(0, -cut)))
+      assert.equal(buffer.takeHead(), undefined)
+      buffer.add(Buffer.from(head.slice(-cut)))
+      return buffer.takeHead()
+    }
+    assert.equal(read(head.length - 4), head.slice(0, -2))
+    assert.throws(() => read(head.length - 5), HeadTooLarge)
+  })
+}
 
 test('of a head that was read its bytes are not kept', () => {
   setFlagsFromString('--expose-gc')

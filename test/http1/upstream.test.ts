@@ -92,6 +92,20 @@ test('a second answer is none, though the request is not sent whole yet', async 
   outgoing.abandon()
 })
 
+for (const line of [
+  'Content-Length: 5, 5',
+  'Content-Length: 1\r\nContent-Length: 1',
+  'Transfer-Encoding: gzip',
+])
+  test(`an answer ahead of the answer whose length readers read differently is refused: ${line}`, async (t) => {
+    const port = await startRaw(t, (socket) => {
+      socket.write(`HTTP/1.1 103 Early Hints\r\n${line}\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`)
+    })
+    const { answers, faults } = ask(sentTo(port, 'GET', 'none'), makePool(t))
+    await until('it is refused', () => faults.length > 0)
+    assert.deepEqual([answers, faults], [[], ['upstream_invalid']])
+  })
+
 test('a connection is not used beyond the time that its upstream keeps it', async (t) => {
   const sockets: Socket[] = []
   const port = await startRaw(t, (socket) => void sockets.push(socket))

@@ -15,6 +15,7 @@ const rows: readonly (readonly [what: string, bytes: string, protocol: Protocol]
   ['a request for a whole server', 'OPTIONS * HTTP/1.1\r\n', 'http'],
   ['HTTP/1.0', 'POST /x HTTP/1.0\r\n', 'http'],
   ['HTTP/0.9', 'GET /\r\n', 'http'],
+  ['HTTP/0.9 with more blanks', 'GET \t /\r\n', 'http'],
   ['HTTP/2 with prior knowledge', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'http'],
   ['empty lines before a request', '\r\n\r\n\nGET / HTTP/1.1\r\n', 'http'],
   ['blanks before a request', ' \t\r\n\v\fGET / HTTP/1.1\r\n', 'http'],

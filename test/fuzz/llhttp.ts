@@ -52,6 +52,13 @@ type HeadersComplete = (
   reason: string | undefined,
 ) => number
 
+/** Messages one behind the other. */
+export interface Stream {
+  readonly messages: readonly Message[]
+  /** Whether what stands behind them cannot be read. */
+  readonly isRefused: boolean
+}
+
 const noHeaderLimit = 64 * 1024 * 1024
 const parser = new HTTPParser()
 
@@ -64,55 +71,79 @@ export function seenByLlhttp(parts: readonly Buffer[], side: Side, ends = false)
   }
 }
 
-function parse(parts: readonly Buffer[], side: Side, ends: boolean): Seen {
-  let start = ''
+/** @param ends whether the connection ends behind it. */
+export function streamOfLlhttp(bytes: Buffer, side: Side, ends: boolean): Stream {
+  try {
+    const { whole, next } = collect(side)
+    const taken = parser.execute(bytes)
+    const isTaken = taken === bytes.length
+    const isWithin = next.headers !== undefined
+    const isCutOff = isTaken && (ends || isWithin) && parser.finish() !== undefined
+    // As below.
+    const isHidden = side === 'request' && isWithin && !isCutOff
+    return { messages: whole, isRefused: typeof taken !== 'number' || isHidden }
+  } finally {
+    parser.free()
+  }
+}
+
+/** Begins to read. @returns the messages that are whole, and what has come of the next; both grow as it reads. */
+function collect(side: Side) {
+  const whole: Message[] = []
+  const next = { start: '', headers: undefined as string[] | undefined, body: '', flushed: [] as string[] }
   let url = ''
-  let body = ''
-  let headers: string[] | undefined
-  let flushed: string[] = []
-  const end = { isReached: false }
   const onHeaders = (more: string[], moreUrl: string) => {
-    flushed.push(...more)
+    next.flushed.push(...more)
     // It comes once more with trailers.
-    if (headers === undefined) url += moreUrl
+    if (next.headers === undefined) url += moreUrl
   }
   const onHeadersComplete: HeadersComplete = (major, minor, rest, method, restUrl, status, reason) => {
     const version = `${major}.${minor}`
-    headers = [...flushed, ...(rest ?? [])]
-    flushed = []
+    next.headers = [...next.flushed, ...(rest ?? [])]
+    next.flushed = []
     if (side === 'request') {
-      start = `${methodNames.get(method)} ${url}${restUrl ?? ''} ${version}`
+      next.start = `${methodNames.get(method)} ${url}${restUrl ?? ''} ${version}`
+      url = ''
       return 0
     }
-    start = `${version} ${status} ${reason}`
+    next.start = `${version} ${status} ${reason}`
     return skipped(side.asked, status as number)
   }
-  const isRequest = side === 'request'
+  const onMessageComplete = () => {
+    const { start, headers = [], body, flushed } = next
+    whole.push({ start, headers, body, trailers: flushed })
+    Object.assign(next, { start: '', headers: undefined, body: '', flushed: [] })
+  }
   parser.initialize(
-    isRequest ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
+    side === 'request' ? HTTPParser.REQUEST : HTTPParser.RESPONSE,
     {},
     noHeaderLimit,
     HTTPParser.kLenientNone,
   )
   parser[HTTPParser.kOnHeaders] = onHeaders
   parser[HTTPParser.kOnHeadersComplete] = onHeadersComplete
-  parser[HTTPParser.kOnBody] = (part: Buffer) => void (body += part.toString('latin1'))
-  parser[HTTPParser.kOnMessageComplete] = () => void (end.isReached = true)
-  const seen = (outcome: Seen['outcome']): Seen => ({
-    outcome,
-    message: { start, headers: headers ?? [], body, trailers: flushed },
-  })
+  parser[HTTPParser.kOnBody] = (part: Buffer) => void (next.body += part.toString('latin1'))
+  parser[HTTPParser.kOnMessageComplete] = onMessageComplete
+  return { whole, next }
+}
+
+function parse(parts: readonly Buffer[], side: Side, ends: boolean): Seen {
+  const { whole, next } = collect(side)
+  const seen = (outcome: Seen['outcome']): Seen => {
+    const { start, headers = [], body, flushed } = next
+    return { outcome, message: whole[0] ?? { start, headers, body, trailers: flushed } }
+  }
   for (const part of parts) {
     // What stands behind a message is another one's.
-    if (end.isReached) return seen('overrun')
-    if (parser.execute(part) !== part.length) return seen(end.isReached ? 'whole' : 'refused')
+    if (whole.length > 0) return seen('overrun')
+    if (parser.execute(part) !== part.length) return seen(whole.length > 0 ? 'whole' : 'refused')
   }
-  if (end.isReached) return seen('whole')
-  if (headers === undefined && !ends) return seen('unfinished')
+  if (whole.length > 0) return seen('whole')
+  if (next.headers === undefined && !ends) return seen('unfinished')
   const isCutOff = parser.finish() !== undefined
-  if (ends) return seen(end.isReached ? 'whole' : 'refused')
+  if (ends) return seen(whole.length > 0 ? 'whole' : 'refused')
   // Behind an offer of another protocol Node hides what is wrong with the body; only what is right can be cut off.
-  return seen(isRequest && !isCutOff ? 'refused' : 'unfinished')
+  return seen(side === 'request' && !isCutOff ? 'refused' : 'unfinished')
 }
 
 /** What node:http's client tells the parser: 1 for no body, 2 for another protocol behind the head. */

@@ -1,20 +1,17 @@
 // Messages by the grammar and by chance, most of them a little wrong: the same ones for the same seed.
 import { METHODS } from 'node:http'
+import { maxAnswerHeadBytes } from '../../sidecar/http1/upstream-connection.ts'
+import type { Chance } from './fuzz.ts'
 import type { Side } from './llhttp.ts'
+import { mutated, spliced } from './mutation.ts'
 
-/** A number below `below`. */
-export type Chance = (below: number) => number
-
-/** Mulberry32. */
-export function chanceOf(seed: number): Chance {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
+/** Of a head, of all chunk extensions, and of a trailer section: what the connections here take. */
+export function maxBytesOf(side: Side): number {
+  return side === 'request' ? 4096 : maxAnswerHeadBytes
 }
+
+/** Of one chunk. */
+const maxExtensionBytes = 16 * 1024
 
 export interface Sent {
   readonly side: Side
@@ -40,8 +37,24 @@ const words = {
     ),
   statuses: ['404', '500', '100', '103', '199', '101', '204', '304', '999', '099', '20', '2000'],
   reasons: [' ', '', ' caf\xe9', '  two', '\tOK', ' a\x01'],
-  names: 'X-A x-b Host Connection Upgrade Trailer TE X~!#9 Expect Transfer_Encoding Content-Lengt'.split(' '),
-  values: ['a', '', 'close', 'upgrade', 'x, upgrade', 'a\tb', 'caf\xe9', '::', '"q\\""', 'a'.repeat(40)],
+  names:
+    'X-A x-b Host Connection Connection Proxy-Connection Upgrade Trailer TE X~!#9 Expect Transfer_Encoding Content-Lengt'.split(
+      ' ',
+    ),
+  values: [
+    'a',
+    '',
+    'close',
+    'keep-alive',
+    'a, close',
+    'upgrade',
+    'x, upgrade',
+    'a\tb',
+    'caf\xe9',
+    '::',
+    '"q\\""',
+    'a'.repeat(40),
+  ],
   blanks: ['', '\t', '  ', ' \t '],
   lengths: ['0', '00', '05', '+5', '5, 5', '0x5', '', '9007199254740993'],
   codings: ['Chunked', 'chunked ', 'chunked\t', 'gzip', 'gzip, chunked', 'chunked, chunked', ''],
@@ -54,28 +67,65 @@ const words = {
   behind: ['GET /next HTTP/1.1\r\n\r\n', '\r\n', 'x'],
 } as const
 
-export function anySent(chance: Chance): Sent {
-  const writer = new Writer(chance)
-  const side: Side =
-    chance(2) === 0 ? 'request' : { asked: writer.any(['GET', 'GET', 'POST', 'HEAD', 'CONNECT']) }
-  const text = writer.startLine(side) + writer.rest() + (chance(3) === 0 ? writer.any(words.behind) : '')
-  return { side, bytes: Buffer.from(mutated(text, chance), 'latin1') }
+const methodsAsked = ['GET', 'GET', 'POST', 'HEAD', 'CONNECT']
+
+/** One to three, one behind the other. */
+export function anyRequests(chance: Chance): Sent {
+  return streamOf('request', chance)
+}
+
+/** What an upstream says to one request: answers ahead of the answer, the answer, and what stands behind it. */
+export function anyAnswers(chance: Chance): Sent {
+  return streamOf({ asked: methodsAsked[chance(methodsAsked.length)] as string }, chance)
+}
+
+/** A body in chunks, behind a head in which nothing is wrong. */
+export function anyChunks(chance: Chance): Sent {
+  const side: Side = chance(2) === 0 ? 'request' : { asked: 'GET' }
+  const head = `${side === 'request' ? 'POST / HTTP/1.1' : 'HTTP/1.1 200 OK'}\r\nTransfer-Encoding: chunked\r\n\r\n`
+  const chunks = () => stretched(new Writer(chance, side).chunks(), maxBytesOf(side), chance)
+  const text = chance(8) === 0 ? spliced(chunks(), chunks(), chance) : chunks()
+  return { side, bytes: Buffer.from(head + mutated(text, byteClasses, chance), 'latin1') }
+}
+
+function streamOf(side: Side, chance: Chance): Sent {
+  const writer = new Writer(chance, side)
+  const message = () => stretched(writer.startLine() + writer.rest(), maxBytesOf(side), chance)
+  let text = message()
+  for (let more = chance(4) - 1; more > 0; more--) text += message()
+  if (chance(8) === 0) text = spliced(text, message(), chance)
+  if (chance(6) === 0) text += writer.any(words.behind)
+  return { side, bytes: Buffer.from(mutated(text, byteClasses, chance), 'latin1') }
+}
+
+/** Now and then as long as is just allowed, or not any more: the head, or the trailers. */
+function stretched(text: string, maxBytes: number, chance: Chance): string {
+  if (chance(64) > 0) return text
+  const isTrailer = chance(2) === 0
+  const end = isTrailer ? text.lastIndexOf('\r\n\r\n') : text.indexOf('\r\n\r\n')
+  if (end === -1) return text
+  const start = isTrailer ? Math.max(0, text.lastIndexOf('\r\n0\r\n')) + 5 : 0
+  const room = maxBytes - (end - start) + chance(9) - 8
+  const pad = `\r\nX-Pad: ${'a'.repeat(Math.max(0, room))}`
+  return text.slice(0, end) + pad + text.slice(end)
 }
 
 class Writer {
   readonly #chance: Chance
+  readonly #side: Side
 
-  constructor(chance: Chance) {
+  constructor(chance: Chance, side: Side) {
     this.#chance = chance
+    this.#side = side
   }
 
   any(list: readonly string[]): string {
     return list[this.#chance(list.length)] as string
   }
 
-  startLine(side: Side): string {
+  startLine(): string {
     const version = this.#often('HTTP/1.1', words.versions)
-    if (side !== 'request')
+    if (this.#side !== 'request')
       return `${version} ${this.#often('200', words.statuses)}${this.#often(' OK', words.reasons)}\r\n`
     const method = this.#often(this.any(METHODS), words.methods)
     const target = this.#often(method === 'CONNECT' ? 'a.b:443' : '/', words.targets)
@@ -110,7 +160,7 @@ class Writer {
       case 1:
         return [this.#fieldOf('Content-Length', this.#often(String(body.length), words.lengths)), body]
       default:
-        return [this.#fieldOf('Transfer-Encoding', this.#often('chunked', words.codings)), this.#chunks()]
+        return [this.#fieldOf('Transfer-Encoding', this.#often('chunked', words.codings)), this.chunks()]
     }
   }
 
@@ -123,41 +173,22 @@ class Writer {
     return `${spelled}:${this.#blank()}${value}${this.#often('', words.blanks)}\r\n`
   }
 
-  #chunks(): string {
+  chunks(): string {
     const trailer = () => (this.#chance(12) > 0 ? this.#field() : this.#framed()[0])
     const last = `${this.#often('0', words.lastSizes)}\r\n`
     return `${this.#some(3, () => this.#chunk())}${last}${this.#some(2, trailer)}\r\n`
   }
 
+  /** Now and then as many as are just allowed of one chunk, or of all. */
+  #extensions(): readonly string[] {
+    if (this.#chance(64) > 0) return words.extensions
+    const most = this.any(['one', 'all']) === 'one' ? maxExtensionBytes : maxBytesOf(this.#side)
+    return [`;a=${'b'.repeat(most - 10 + this.#chance(16))}`]
+  }
+
   #chunk(): string {
     const data = this.any(words.data)
     const size = this.#often('', ['0', '00']) + this.#often(data.length.toString(16), words.sizes)
-    return `${size}${this.#often('', words.extensions)}\r\n${data}${this.#often('\r\n', words.lineEnds)}`
-  }
-}
-
-function mutated(text: string, chance: Chance): string {
-  const times = Math.max(chance(4) - 1, 0)
-  let changed = text
-  for (let i = 0; i < times; i++) changed = mutatedOnce(changed, chance)
-  return changed
-}
-
-function mutatedOnce(text: string, chance: Chance): string {
-  const at = chance(text.length + 1)
-  const piece = byteClasses[chance(byteClasses.length)] as string
-  switch (chance(5)) {
-    case 0:
-      return `${text.slice(0, at)}${piece}${text.slice(at)}`
-    case 1:
-      return `${text.slice(0, at)}${piece}${text.slice(at + 1)}`
-    case 2:
-      return `${text.slice(0, at)}${text.slice(at + 1 + chance(3))}`
-    case 3:
-      return text.slice(0, at)
-    default: {
-      const end = at + chance(12)
-      return `${text.slice(0, end)}${text.slice(at)}`
-    }
+    return `${size}${this.#often('', this.#extensions())}\r\n${data}${this.#often('\r\n', words.lineEnds)}`
   }
 }

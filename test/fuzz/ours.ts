@@ -12,6 +12,7 @@ import {
   type BodyLength,
 } from '../../sidecar/http1/syntax.ts'
 import type { Message, Side } from './llhttp.ts'
+import { maxBytesOf } from './messages.ts'
 
 export type Seen =
   | { readonly outcome: 'refused'; readonly reason: string }
@@ -20,13 +21,13 @@ export type Seen =
   | { readonly outcome: 'whole'; readonly message: Message; readonly end: number; readonly ends: boolean }
 
 const headEnd = '\r\n\r\n'
-export const maxBytes = 4096
+const tooLarge: Seen = { outcome: 'refused', reason: 'The head is too large.' }
 
-/** @param cuts where the body in chunks is cut apart, from its begin. */
-export function seenByUs(bytes: Buffer, side: Side, cuts: readonly number[] = []): Seen {
+export function seenByUs(bytes: Buffer, side: Side): Seen {
   const start = skipEmptyLines(bytes)
   const end = bytes.indexOf(headEnd, start)
   try {
+    if ((end === -1 ? bytes.length - 3 : end) - start > maxBytesOf(side)) return tooLarge
     if (end === -1) {
       const refuseBegin = side === 'request' ? refuseRequestBegin : refuseAnswerBegin
       const text = bytes.toString('latin1', start)
@@ -34,7 +35,7 @@ export function seenByUs(bytes: Buffer, side: Side, cuts: readonly number[] = []
       refuseCharacters(text)
       return { outcome: 'unfinished' }
     }
-    return readMessage(bytes, [start, end + headEnd.length], side, cuts)
+    return readMessage(bytes, [start, end + headEnd.length], side)
   } catch (error) {
     if (!(error instanceof Malformed)) throw error
     return { outcome: 'refused', reason: error.reason }
@@ -47,16 +48,11 @@ function skipEmptyLines(bytes: Buffer): number {
   return empty.length
 }
 
-function readMessage(
-  bytes: Buffer,
-  [headStart, bodyStart]: readonly [number, number],
-  side: Side,
-  cuts: readonly number[],
-): Seen {
+function readMessage(bytes: Buffer, [headStart, bodyStart]: readonly [number, number], side: Side): Seen {
   const { start, headers, length } = readHead(bytes.toString('latin1', headStart, bodyStart - 2), side)
   const rest = bytes.subarray(bodyStart)
   if (length === 'chunked') {
-    const read = readChunks(rest, side, cuts)
+    const read = readChunks(rest, side)
     if (read === undefined) return { outcome: 'unfinished' }
     const { body, trailers } = read
     return {
@@ -84,14 +80,9 @@ function readHead(text: string, side: Side): { start: string; headers: string[];
   return { start: `${version} ${status} ${reason}`, headers, length: answerBodyLength(head, side.asked) }
 }
 
-function readChunks(bytes: Buffer, side: Side, cuts: readonly number[]) {
-  const reader = new ChunkedReader(maxBytes, side === 'request' ? 'request' : 'answer')
+function readChunks(bytes: Buffer, side: Side) {
+  const reader = new ChunkedReader(maxBytesOf(side), side === 'request' ? 'request' : 'answer')
   let body = ''
-  let end = 0
-  const borders = [0, ...cuts.toSorted((a, b) => a - b), bytes.length]
-  for (let i = 1; i < borders.length && !reader.hasEnded; i++) {
-    const part = bytes.subarray(borders[i - 1], borders[i])
-    end += reader.read(part, (data) => (body += data.toString('latin1')))
-  }
+  const end = reader.read(bytes, (data) => (body += data.toString('latin1')))
   return reader.hasEnded ? { body, end, trailers: reader.trailers } : undefined
 }
