@@ -216,7 +216,7 @@ test('the imports of the sources are found', async () => {
   const sources = await readSources()
   const imports = [...sources].flatMap(([file, text]) => importsOf(file, text))
   const found = (from: string) => imports.filter((each) => each.from === from).map(({ to }) => to)
-  assert.ok(found('sidecar/keys/fetch.ts').includes('undici'))
+  assert.ok(found('sidecar/keys/undici.ts').includes('undici'))
   assert.ok(found('sidecar/ca.ts').includes('@peculiar/x509'))
   assert.ok(found('sidecar/sidecar.ts').includes('sidecar/inbound.ts'))
   // No file but one that imports nothing is without: a form that is not recognised would show here.

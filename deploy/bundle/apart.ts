@@ -15,6 +15,36 @@ export const opentelemetryApart: Plugin = {
   },
 }
 
+const seldom = /^@opentelemetry\/exporter-(?:\w+-otlp-grpc|zipkin|prometheus)$/
+
+/** Exporters that few ask for: the SDK names them all, and each is carried out when it is used. */
+export const seldomLater: Plugin = {
+  name: 'seldom later',
+  setup(bundler) {
+    bundler.onResolve({ filter: seldom }, async ({ path: name, pluginData, resolveDir }) => {
+      if (pluginData === 'itself') return undefined
+      // As an import: by `require` it would be another copy of all that it stands on.
+      const found = await bundler.resolve(name, {
+        kind: 'import-statement',
+        resolveDir,
+        pluginData: 'itself',
+      })
+      return { path: name, namespace: 'later', pluginData: found.path }
+    })
+    bundler.onLoad({ filter: /./, namespace: 'later' }, async ({ path: name, pluginData: file }) => ({
+      contents: Object.keys(await import(name))
+        .map((key) => laterSource(key, file))
+        .join('\n'),
+      resolveDir: path.dirname(file),
+    }))
+  },
+}
+
+function laterSource(name: string, file: string): string {
+  const get = `() => require(${JSON.stringify(file)}).${name}`
+  return `Object.defineProperty(exports, '${name}', { enumerable: true, get: ${get} })`
+}
+
 /** Every command but `run`; in place of each stands what finds it in the file of the others. */
 export function commandsApart(found: Set<string>): Plugin {
   return {

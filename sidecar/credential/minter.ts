@@ -1,14 +1,11 @@
 // Mints the assertions under which this service calls others, and keeps one per audience.
 import { createPublicKey, randomUUID } from 'node:crypto'
 import type { KeyObject, X509Certificate } from 'node:crypto'
-import { SignJWT } from 'jose'
 import { BoundedMap } from '../../shared/bounded-map.ts'
 import { Refusal } from '../../shared/errors.ts'
 import { encodePart, signCompact } from './compact.ts'
 
 const lifetimeS = 60
-/** With less left than this, an assertion could expire on its way: the call waits for a new one. */
-const minRemainingMs = 15_000
 const maxAudiences = 1000
 
 export interface MinterOptions {
@@ -65,8 +62,6 @@ interface Entry {
   readonly audience: string
   readonly withChain: boolean
   minted?: Minted
-  /** The one signature under way for this audience. */
-  minting?: Promise<Minted>
 }
 
 /** Mints with one key. A new certificate is a new minter. */
@@ -85,13 +80,6 @@ export function createMinter(options: MinterOptions): Minter {
     return entry
   }
 
-  function renew(entry: Entry, nowMs: number): Promise<Minted> {
-    entry.minting ??= mint(entry, nowMs)
-      .then((minted) => (entry.minted = minted))
-      .finally(() => delete entry.minting)
-    return entry.minting
-  }
-
   return {
     account,
     issuer,
@@ -104,13 +92,8 @@ export function createMinter(options: MinterOptions): Minter {
     async assertionFor(audience, withChain = true) {
       const nowMs = now()
       const entry = entryOf(audience, withChain)
-      const { minted } = entry
-      if (minted === undefined || !isUsable(minted, nowMs)) return (await renew(entry, nowMs)).token
-      if (isHalfSpent(minted, nowMs)) {
-        // Nobody waits for this one; if it fails, the call that needs it learns so.
-        renew(entry, nowMs).catch(() => undefined)
-      }
-      return minted.token
+      if (entry.minted === undefined || !isFresh(entry.minted, nowMs)) entry.minted = mint(entry, nowMs)
+      return entry.minted.token
     },
   }
 }
@@ -120,13 +103,14 @@ const newEntries = () => new BoundedMap<string, Entry>(maxAudiences)
 function createMint(
   options: MinterOptions,
   x5c: readonly string[],
-): (wanted: Entry, nowMs: number) => Promise<Minted> {
+): (wanted: Entry, nowMs: number) => Minted {
   const { account, issuer, privateKey, keyId, notAfterMs } = options
-  const bare = { alg: 'ES256', kid: keyId, typ: 'JWT' }
-  const withChain = { ...bare, x5c: [...x5c] }
+  const header = { alg: 'ES256', kid: keyId, typ: 'JWT' }
+  const bare = encodePart(header)
+  const withChain = encodePart({ ...header, x5c })
   const sid = randomUUID()
 
-  return async (wanted, nowMs) => {
+  return (wanted, nowMs) => {
     const iat = Math.floor(nowMs / 1000)
     const exp = Math.min(iat + lifetimeS, Math.floor(notAfterMs / 1000))
     if (exp * 1000 <= nowMs) {
@@ -148,19 +132,14 @@ function createMint(
       groups: [],
       name: '',
     }
-    const header = wanted.withChain ? withChain : bare
-    const token = await new SignJWT(claims).setProtectedHeader(header).sign(privateKey)
+    const token = signCompact(privateKey, wanted.withChain ? withChain : bare, claims)
     return { token, mintedAtMs: iat * 1000, expiresAtMs: exp * 1000 }
   }
 }
 
-/** A clock that was set back would make it one from the future, which callees refuse. */
-function isUsable(minted: Minted, nowMs: number): boolean {
-  return nowMs >= minted.mintedAtMs && minted.expiresAtMs - nowMs >= minRemainingMs
-}
-
-function isHalfSpent({ mintedAtMs, expiresAtMs }: Minted, nowMs: number): boolean {
-  return nowMs - mintedAtMs >= (expiresAtMs - mintedAtMs) / 2
+/** Until half of its life is over; a clock that was set back would make it one from the future, which callees refuse. */
+function isFresh({ mintedAtMs, expiresAtMs }: Minted, nowMs: number): boolean {
+  return nowMs >= mintedAtMs && nowMs - mintedAtMs < (expiresAtMs - mintedAtMs) / 2
 }
 
 function publicJwkOf({ privateKey, keyId }: MinterOptions): PublicJwk {

@@ -1,5 +1,5 @@
 // Fetches a key set over HTTP: with a deadline, a bound, no redirects, and the issuer's own CA.
-import { Agent, request } from 'undici'
+import type { Client, ClientOptions } from './undici.ts'
 
 /** A key set is a few kilobytes; this bounds what an issuer, or who stands in for it, can make us hold. */
 const maxBytes = 1024 * 1024
@@ -28,17 +28,26 @@ export function createFetcher(
   ca: string | undefined,
   deadlineMs = defaultDeadlineMs,
 ): KeySetFetcher {
-  const dispatcher = new Agent({
+  const { origin, pathname, search } = new URL(url)
+  const options: ClientOptions = {
     allowH2: false,
-    connections: 1,
     keepAliveTimeout: 10_000,
     // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
     connect: { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
-  })
+  }
+  let client: Client | undefined
   return {
     async fetch() {
       const signal = AbortSignal.timeout(deadlineMs)
-      const response = await request(url, { dispatcher, signal, headers: { accept: 'application/json' } })
+      // Key sets that stand in files need none of it.
+      const { createClient, requestOf } = await import('./undici.ts')
+      client ??= createClient(origin, options)
+      const response = await requestOf(client, {
+        path: pathname + search,
+        method: 'GET',
+        signal,
+        headers: { accept: 'application/json' },
+      })
       if (response.statusCode !== 200) {
         await response.body.dump({ limit: 16_384, signal })
         throw new Error(`the issuer answered with status ${response.statusCode}`)
@@ -51,7 +60,7 @@ export function createFetcher(
         clockMs: clockOf(headers['date'], headers['age']),
       }
     },
-    close: () => dispatcher.destroy(),
+    close: async () => client?.destroy(),
   }
 }
 

@@ -4,8 +4,6 @@ export interface TelemetrySettings {
   readonly traces: boolean
   readonly metrics: boolean
   readonly logs: boolean
-  /** Whether whoever sent a request decides if it is sampled. */
-  readonly isParentBased: boolean
   /** What OTEL_PROPAGATORS names beside W3C's formats, which are always on. */
   readonly otherFormats: readonly string[]
 }
@@ -27,12 +25,10 @@ export function readTelemetrySettings(env: NodeJS.ProcessEnv): TelemetrySettings
       (name) => value(name) !== '',
     )
   }
-  const sampler = value('OTEL_TRACES_SAMPLER')
   return {
     traces: isOn('traces'),
     metrics: isOn('metrics'),
     logs: isOn('logs'),
-    isParentBased: sampler === '' || sampler.startsWith('parentbased_'),
     otherFormats: value('OTEL_PROPAGATORS')
       .split(',')
       .map((name) => name.trim())

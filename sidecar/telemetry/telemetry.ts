@@ -5,6 +5,7 @@ import { openAudit, type Audit } from './audit.ts'
 import type { OwnLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { addProcessMetrics } from './process-metrics.ts'
+import { readSampling } from './sampling.ts'
 import { readTelemetrySettings } from './telemetry-settings.ts'
 import { createTraceStart } from './trace-start.ts'
 import { createPassiveTracing, type Tracing } from './tracing.ts'
@@ -44,7 +45,8 @@ export async function openTelemetry({
     },
     () => [[{}, log.suppressed]],
   )
-  const passive = createPassiveTracing(createTraceStart(env))
+  const sampling = readSampling(env)
+  const passive = createPassiveTracing(createTraceStart(sampling))
   const settings = readTelemetrySettings(env)
   const sdk =
     settings.traces || settings.metrics || settings.logs
@@ -54,6 +56,7 @@ export async function openTelemetry({
           env,
           log,
           naming,
+          sampling,
           passive,
         })
       : undefined

@@ -42,9 +42,11 @@ export function createPassiveTracing(startTrace: () => TraceParent): Tracing {
   }
 }
 
-/** Of a request that nobody looked at. */
-export const untraced: RequestTrace = { context: undefined, isOwnSpan: false, end: () => undefined }
-
 export function passive(context: TraceParent | undefined): RequestTrace {
-  return { context, isOwnSpan: false, end: () => undefined }
+  return { context, isOwnSpan: false, end: nothing }
 }
+
+function nothing(): void {}
+
+/** Of a request that nobody looked at. */
+export const untraced: RequestTrace = passive(undefined)

@@ -8,6 +8,7 @@ import { withHandle } from '../../shared/headers/trace-context.ts'
 import type { HeaderList } from '../../shared/head.ts'
 import { findCause, readSources } from '../../shared/sources.ts'
 import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
+import { readSampling } from '../../sidecar/telemetry/sampling.ts'
 import { createTraceStart } from '../../sidecar/telemetry/trace-start.ts'
 import { send } from '../support/client.ts'
 import { assertionOf, nothingElseIsKnown } from '../support/tokens.ts'
@@ -27,7 +28,7 @@ interface Place {
   readonly upstream: GrpcUpstream
 }
 
-const startTrace = createTraceStart({})
+const startTrace = createTraceStart(readSampling({}))
 
 /** All users at once, each with one request, and the app's one call for it. */
 export async function callByGrpc(place: Place, server: ServerName, client: GrpcClientName): Promise<Played> {

@@ -32,7 +32,7 @@ const ofRedis = [
 ]
 
 test('a sidecar loads its own command, and the packages that it needs', async () => {
-  const own = ['jose', 'sidecar/cli/io.ts', 'sidecar/cli/options.ts', 'sidecar/cli/run.ts', 'undici', 'yaml']
+  const own = ['sidecar/cli/io.ts', 'sidecar/cli/options.ts', 'sidecar/cli/run.ts', 'undici', 'yaml']
   assert.deepEqual(await partsOf('onbehalf.cjs'), [...own, ...ofRedis].toSorted())
 })
 
@@ -44,3 +44,19 @@ test('the others load from their own file', async () => {
   for (const part of ['@peculiar/x509', 'sidecar/cli/schema.ts', 'deploy/cli/install.ts'])
     assert.ok(parts.includes(part), part)
 })
+
+test('what gRPC needs is carried out where it is exported by gRPC, and not before', async () => {
+  const program = `
+    const asked = []
+    process.env = new Proxy({ ...process.env }, { get: (env, name) => (asked.push(name), env[name]) })
+    require(${JSON.stringify(join(dist, 'opentelemetry.cjs'))})
+    console.log(JSON.stringify(asked.filter((name) => /^GRPC_/.test(String(name)))))`
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', program])
+  assert.deepEqual(JSON.parse(stdout), [])
+})
+
+for (const file of ['onbehalf.cjs', 'commands.cjs', 'opentelemetry.cjs']) {
+  test(`${file} loads no module of Node by import(), which carries out all that it exports`, async () => {
+    assert.doesNotMatch(await readFile(join(dist, file), 'utf8'), /\bimport\(["']/)
+  })
+}

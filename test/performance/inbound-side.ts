@@ -11,6 +11,7 @@ import { noAudit } from '../../sidecar/telemetry/audit.ts'
 import { createLog } from '../../sidecar/telemetry/log.ts'
 import { Metrics } from '../../sidecar/telemetry/metrics.ts'
 import { Recorder } from '../../sidecar/telemetry/recorder.ts'
+import { readSampling } from '../../sidecar/telemetry/sampling.ts'
 import { createTraceStart } from '../../sidecar/telemetry/trace-start.ts'
 import { createPassiveTracing } from '../../sidecar/telemetry/tracing.ts'
 import { Traffic } from '../../sidecar/telemetry/traffic.ts'
@@ -55,7 +56,7 @@ export function makeInboundSide(): Side {
     exchanges: new OpenExchanges(revocations, { endAt: () => 'revocation', graceMs: () => 0 }, ended),
     recorder,
     now,
-    tracing: createPassiveTracing(createTraceStart({})),
+    tracing: createPassiveTracing(createTraceStart(readSampling({}))),
   }
   return createInbound(runtime as unknown as Runtime, new Admission())
 }

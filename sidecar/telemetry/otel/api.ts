@@ -6,6 +6,7 @@ export {
   metrics,
   propagation,
   ROOT_CONTEXT,
+  SamplingDecision,
   SeverityNumber,
   SpanKind,
   SpanStatusCode,

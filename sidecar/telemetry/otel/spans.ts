@@ -5,6 +5,7 @@ import type { Naming } from '../../../shared/pseudonyms.ts'
 import { stepsOf } from '../../../shared/steps.ts'
 import type { Ending } from '../ending.ts'
 import { errorType, knownMethod } from '../semantic.ts'
+import type { Sampling } from '../sampling.ts'
 import type { TelemetrySettings } from '../telemetry-settings.ts'
 import { passive as passOn, type RequestTrace, type TraceQuestion, type Tracing } from '../tracing.ts'
 import {
@@ -24,25 +25,30 @@ import { createFormats } from './formats.ts'
 export interface SpanOptions {
   readonly tracer: Tracer
   readonly settings: TelemetrySettings
+  readonly sampling: Sampling
   readonly naming: () => Naming
   readonly passive: Tracing
 }
 
-export function createSpans({ tracer, settings, naming, passive }: SpanOptions): Tracing {
+export function createSpans({ tracer, settings, sampling, naming, passive }: SpanOptions): Tracing {
   const formats = createFormats(settings.otherFormats)
   return {
     startTrace: () => passive.startTrace(),
     begin(question) {
       const came = question.parent ?? formats?.read(question.headers)
       const parent = came ?? question.cause
-      // Nothing is to be recorded, so nothing is done.
-      if (parent?.isSampled === false && settings.isParentBased) return passive.begin(question)
+      const isContinued = question.parent !== undefined
+      // Of what is not to be recorded nothing is made.
+      if (parent === undefined) {
+        const start = passive.startTrace()
+        if (!start.isSampled) return passOn(start)
+      } else if (sampling.isParentBased) {
+        if (!parent.isSampled) return passive.begin(question)
+      } else if (!sampling.isSampled(parent.traceId)) {
+        return passOn({ ...parent, isSampled: false, isContinued })
+      }
       const span = startSpan(tracer, question, parent)
       const { traceId, spanId } = span.spanContext()
-      const isContinued = question.parent !== undefined
-      if (!span.isRecording()) {
-        return passOn({ traceId, spanId: parent?.spanId ?? spanId, isSampled: false, isContinued })
-      }
       const context: TraceParent = { traceId, spanId, isSampled: true, isContinued }
       return {
         context,

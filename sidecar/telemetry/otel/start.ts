@@ -5,9 +5,10 @@ import type { Naming } from '../../../shared/pseudonyms.ts'
 import { version } from '../../version.ts'
 import type { OwnLog } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
+import type { Sampling } from '../sampling.ts'
 import { givenAttributes, resourceAttributes, type TelemetrySettings } from '../telemetry-settings.ts'
 import type { Tracing } from '../tracing.ts'
-import { diag, DiagLogLevel, logs, metrics, trace, type DiagLogger } from './api.ts'
+import { diag, DiagLogLevel, logs, metrics, SamplingDecision, trace, type DiagLogger } from './api.ts'
 import { exportLogs } from './logs.ts'
 import { exportMetrics } from './metrics.ts'
 import { createSpans } from './spans.ts'
@@ -21,6 +22,7 @@ export interface OpenTelemetryOptions {
   readonly env: NodeJS.ProcessEnv
   readonly log: OwnLog
   readonly naming: () => Naming
+  readonly sampling: Sampling
   /** For what is not traced. */
   readonly passive: Tracing
 }
@@ -33,7 +35,7 @@ export interface OpenTelemetry {
 }
 
 export function startOpenTelemetry(options: OpenTelemetryOptions): OpenTelemetry {
-  const { settings, service, env, log, naming, passive } = options
+  const { settings, service, env, log, naming, sampling, passive } = options
   diag.setLogger(diagnostics(log), { logLevel: diagnosticsLevel(env) })
   if (givenAttributes(env) === undefined) {
     log.write(
@@ -42,11 +44,12 @@ export function startOpenTelemetry(options: OpenTelemetryOptions): OpenTelemetry
       {},
     )
   }
+  if (settings.traces && sampling.fault !== undefined) log.write('warn', sampling.fault, {})
   const sdk = startSdk(settings, resourceAttributes(service, version, env))
   if (settings.logs) exportLogs(log, logs.getLogger('onbehalf', version))
   const tracer = trace.getTracer('onbehalf', version)
   return {
-    tracing: settings.traces ? createSpans({ tracer, settings, naming, passive }) : passive,
+    tracing: settings.traces ? createSpans({ tracer, settings, sampling, naming, passive }) : passive,
     exportMetrics(from) {
       if (settings.metrics) exportMetrics(from, metrics.getMeter('onbehalf', version))
     },
@@ -61,6 +64,8 @@ function startSdk(settings: TelemetrySettings, attributes: Readonly<Record<strin
   // Not the process: its command line is nobody's business.
   process.env['OTEL_NODE_RESOURCE_DETECTORS'] ??= 'env,host,serviceinstance'
   const sdk = new NodeSDK({
+    // A span is begun only where it is to be recorded.
+    sampler: { shouldSample: () => ({ decision: SamplingDecision.RECORD_AND_SAMPLED }) },
     ...(settings.traces ? undefined : { spanProcessors: [] }),
     ...(settings.metrics ? undefined : { metricReaders: [] }),
     ...(settings.logs ? undefined : { logRecordProcessors: [] }),
