@@ -43,6 +43,7 @@ export class ClientConnection implements Carrier {
   readonly #socket: Socket
   readonly #options: ClientConnectionOptions
   readonly #unread: HeadBuffer
+  readonly keepAliveLines: string
   #current: Http1Incoming | undefined
   /** Heads that wait behind the current request, at most. */
   #waiting = 0
@@ -69,6 +70,7 @@ export class ClientConnection implements Carrier {
     this.#socket = socket
     this.#options = options
     this.#unread = new HeadBuffer(options.maxHeadBytes, refuseRequestBegin)
+    this.keepAliveLines = keepAliveLines(options.idleMs)
     if (options.idleMs > 0) socket.setTimeout(options.idleMs)
     this.#expectHead()
     socket
@@ -86,12 +88,6 @@ export class ClientConnection implements Carrier {
   get isIdle(): boolean {
     const hasNext = this.#ahead !== undefined || this.#unread.length > 0
     return this.#current === undefined && !hasNext && !this.#isEnding
-  }
-
-  get keepAliveLines(): string {
-    const { idleMs } = this.#options
-    const hint = idleMs === 0 ? '' : `Keep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`
-    return `Connection: keep-alive\r\n${hint}`
   }
 
   get socket(): Socket {
@@ -310,6 +306,11 @@ export class ClientConnection implements Carrier {
       else if (!current.isComplete && !this.#socket.isPaused()) this.#breakOff(current, bodyTooLate())
     })
   }
+}
+
+function keepAliveLines(idleMs: number): string {
+  const hint = idleMs === 0 ? '' : `Keep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`
+  return `Connection: keep-alive\r\n${hint}`
 }
 
 function asRefusal(error: unknown): Refusal {
