@@ -21,6 +21,7 @@ import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, protocolOf, type Admission, type Exchange, type Side } from './exchange.ts'
 import { startTimer } from './http/failures.ts'
+import { goOn } from './going-on.ts'
 import { forward } from './http/forward.ts'
 import { Interruption } from './http/interruption.ts'
 import { Balancers, type BalancerEvents } from './upstream/balancers.ts'
@@ -56,12 +57,13 @@ export function createOutbound(
     const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
     const { certificates } = runtime
     const { mesh } = current.snapshot
-    const { answer, sending } = await plan(current, certificates, decided, (findings) => {
+    const planning = plan(current, certificates, decided, (findings) => {
       if (findings.route !== undefined) return toRoute(findings, balancers, current, toRoutes)
       const connections = toOthers[rule.local]
       if (originalDestination === undefined) return toOther(findings, rule, connections)
       return toOriginal(originalDestination, exchange.head.target, rule, connections)
     })
+    const { answer, sending } = planning instanceof Promise ? await planning : planning
     const trace = traceOf(runtime, exchange, answer)
     exchange.record(decisionOf(exchange, current, runtime.now(), answer, trace), trace)
     if (sending === undefined) throw answer.refusal
@@ -138,7 +140,8 @@ type Destination = Pick<
   Forwarding,
   'upstream' | 'balancer' | 'security' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
 >
-type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
+type Identity = Pick<Forwarding, 'headers' | 'amend'>
+type Sending = Destination & Identity
 
 /** What is done about a call: without `sending` nothing goes out. */
 type Plan =
@@ -146,45 +149,49 @@ type Plan =
   | { readonly answer: Refused; readonly sending: Sending }
   | { readonly answer: Refused; readonly sending: undefined }
 
-async function plan(
+function plan(
   current: Current,
   certificates: Certificates,
   decided: OutboundAnswer,
   where: (findings: OutboundFindings) => Destination,
-): Promise<Plan> {
+): Plan | Promise<Plan> {
   if (!decided.permitted) return refusedPlan(current, decided, where)
   const { findings } = decided
-  try {
-    const destination = where(findings)
-    return {
-      answer: decided,
-      sending: { ...destination, ...(await identified(current, certificates, findings)) },
-    }
-  } catch (error) {
+  const refused = (error: unknown): Plan => {
     if (!(error instanceof Refusal)) throw error
     return refusedPlan(current, { permitted: false, findings, refusal: error }, where)
+  }
+  try {
+    const destination = where(findings)
+    const planned = goOn(identified(current, certificates, findings), (identity): Plan => ({
+      answer: decided,
+      sending: { ...destination, ...identity },
+    }))
+    return planned instanceof Promise ? planned.catch(refused) : planned
+  } catch (error) {
+    return refused(error)
   }
 }
 
 /** The headers of a call, and how they are amended where the callee does not find our certificate. */
-async function identified(
+function identified(
   current: Current,
   certificates: Certificates,
   findings: OutboundFindings,
-): Promise<Pick<Sending, 'headers' | 'amend'>> {
+): Identity | Promise<Identity> {
   const { route } = findings
   if (route === undefined) return { headers: outboundHeaders(findings, []) }
-  const headersWith = async (withChain: boolean) => {
-    const credential = await current.credential.headersFor(route, withChain, findings.passage)
-    return changed(findings, outboundHeaders(findings, credential))
-  }
-  if (certificates.travelsTo(route.host)) return { headers: await headersWith(true) }
+  const headersWith = (withChain: boolean) =>
+    goOn(current.credential.headersFor(route, withChain, findings.passage), (credential) =>
+      changed(findings, outboundHeaders(findings, credential)),
+    )
+  if (certificates.travelsTo(route.host)) return goOn(headersWith(true), (headers) => ({ headers }))
   const amend: Forwarding['amend'] = (answer) => {
     if (!isForWantOfCertificate(answer)) return undefined
     certificates.sendTo(route.host)
-    return () => headersWith(true)
+    return async () => headersWith(true)
   }
-  return { headers: await headersWith(false), amend }
+  return goOn(headersWith(false), (headers) => ({ headers, amend }))
 }
 
 /** Codes with which a callee refuses what it would take with the certificate beside it. */

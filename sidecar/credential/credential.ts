@@ -4,9 +4,12 @@ import { Refusal } from '../../shared/errors.ts'
 import type { Redacted } from '../../shared/redacted.ts'
 import type { Passage } from '../../shared/evidence/evidence.ts'
 import { headerNames } from '../../shared/headers/names.ts'
+import { goOn } from '../going-on.ts'
 import { pomeriumTokenHeader } from './files.ts'
 import type { Linker } from './linker.ts'
 import type { Minter } from './minter.ts'
+
+const assertionName = 'X-Pomerium-Jwt-Assertion'
 
 export interface Credential {
   readonly minter: Minter | undefined
@@ -21,30 +24,36 @@ export interface Credential {
     route: Route,
     withChain?: boolean,
     passage?: Passage,
-  ): Promise<readonly [name: string, value: string, ...evidence: string[]]>
+  ): CredentialHeaders | Promise<CredentialHeaders>
 }
+
+export type CredentialHeaders = readonly [name: string, value: string, ...evidence: string[]]
 
 export function createCredential(
   minter: Minter | undefined,
   pomeriumToken: Redacted | undefined,
   linker?: Linker,
 ): Credential {
-  async function credentialFor(route: Route, withChain: boolean): Promise<readonly [string, string]> {
-    if (route.via === 'pomerium') {
-      if (pomeriumToken === undefined) throw unavailable('credential.token_file')
-      return pomeriumTokenHeader(route.tokenForm, pomeriumToken)
-    }
+  function tokenHeaderFor(route: Route): readonly [string, string] {
+    if (pomeriumToken === undefined) throw unavailable('credential.token_file')
+    return pomeriumTokenHeader(route.tokenForm, pomeriumToken)
+  }
+
+  function assertionFor(route: Route, withChain: boolean): string | Promise<string> {
     if (minter === undefined) throw unavailable('credential.certificate and credential.key, and mesh')
-    return ['X-Pomerium-Jwt-Assertion', await minter.assertionFor(route.host, withChain)]
+    return minter.assertionFor(route.host, withChain)
   }
 
   return {
     minter,
     pomeriumToken,
-    async headersFor(route, withChain = true, passage) {
-      const credential = await credentialFor(route, withChain)
-      if (linker === undefined || passage === undefined) return credential
-      return [...credential, headerNames.via, linker.viaFor(route, passage, withChain)]
+    headersFor(route, withChain = true, passage) {
+      const beside = ([name, value]: readonly [string, string]): CredentialHeaders => {
+        if (linker === undefined || passage === undefined) return [name, value]
+        return [name, value, headerNames.via, linker.viaFor(route, passage, withChain)]
+      }
+      if (route.via === 'pomerium') return beside(tokenHeaderFor(route))
+      return goOn(assertionFor(route, withChain), (assertion) => beside([assertionName, assertion]))
     },
   }
 }

@@ -45,9 +45,10 @@ export interface Minter {
   readonly x5c: readonly string[]
   /**
    * An assertion for calls to `audience` (a route's host), with `x5c` unless told otherwise. A secret: never logged. Throws a
-   * {@link Refusal} with `credential_unavailable` where the certificate has expired.
+   * {@link Refusal} with `credential_unavailable` where the certificate has expired. At once where there is one, which is
+   * nearly always.
    */
-  assertionFor(audience: string, withChain?: boolean): Promise<string>
+  assertionFor(audience: string, withChain?: boolean): string | Promise<string>
   /** Signs anything else of the account's: a JWS in compact form, by ES256, with the account's `kid`. */
   sign(header: Readonly<Record<string, unknown>>, payload: Readonly<Record<string, unknown>>): string
 }
@@ -89,7 +90,7 @@ export function createMinter(options: MinterOptions): Minter {
     x5c,
     sign: (header, payload) =>
       signCompact(privateKey, encodePart({ alg: 'ES256', kid: keyId, ...header }), payload),
-    async assertionFor(audience, withChain = true) {
+    assertionFor(audience, withChain = true) {
       const nowMs = now()
       const entry = entryOf(audience, withChain)
       if (entry.minted === undefined || !isFresh(entry.minted, nowMs)) entry.minted = mint(entry, nowMs)

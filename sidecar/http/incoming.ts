@@ -17,6 +17,8 @@ export interface Incoming {
   readonly version: HttpVersion
   readonly connection: Connection
   readonly framing: Framing
+  /** All of the body, where it came before anybody read it; else, and for who wants a stream, it comes by {@link body}. */
+  readonly content?: Buffer | undefined
   /** Its end counts only where {@link isComplete}: some transports end it where the request was broken off. */
   readonly body: Readable
   /** Names and values in turn; known when the body has ended. */

@@ -62,8 +62,18 @@ export class Upload {
 
   /** From the start, as far as it came; the rest as it comes, at the upstream's pace. */
   sendTo(upstream: Outgoing, events: UploadEvents): void {
-    const { body } = this.#incoming
     this.#invite()
+    const { content } = this.#incoming
+    if (content === undefined) this.#streamTo(upstream, events)
+    else if (content.length > this.#maxBytes) events.onTooLarge()
+    else {
+      upstream.write(content)
+      this.#finish(upstream, events)
+    }
+  }
+
+  #streamTo(upstream: Outgoing, events: UploadEvents): void {
+    const { body } = this.#incoming
     for (const chunk of this.#kept ?? []) upstream.write(chunk)
     if (body.readableEnded) {
       this.#finish(upstream, events)

@@ -32,6 +32,7 @@ export class ClientConnection implements Carrier {
   readonly #options: ClientConnectionOptions
   readonly #unread: UnreadRequests
   readonly #headDeadline: HeadDeadline
+  readonly keepAliveLines: string
   #current: Http1Incoming | undefined
   /** Told when all that came before it is answered; nothing behind it is looked at. */
   #aheadRefusal: string | undefined
@@ -54,6 +55,7 @@ export class ClientConnection implements Carrier {
     this.#options = options
     this.#unread = new UnreadRequests(options.maxHeadBytes)
     this.#headDeadline = new HeadDeadline(options.headersMs, () => this.#onLateHead())
+    this.keepAliveLines = keepAliveLines(options.idleMs)
     if (options.idleMs > 0) socket.setTimeout(options.idleMs)
     this.#headDeadline.start()
     socket
@@ -70,12 +72,6 @@ export class ClientConnection implements Carrier {
   /** Whether it waits for a request of which nothing has come. */
   get isIdle(): boolean {
     return this.#current === undefined && this.#unread.isEmpty && !this.#isEnding
-  }
-
-  get keepAliveLines(): string {
-    const { idleMs } = this.#options
-    const hint = idleMs === 0 ? '' : `Keep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`
-    return `Connection: keep-alive\r\n${hint}`
   }
 
   get socket(): Socket {
@@ -274,4 +270,9 @@ export class ClientConnection implements Carrier {
       else if (!current.isComplete && !this.#socket.isPaused()) this.#breakOff(current, bodyTooLate())
     })
   }
+}
+
+function keepAliveLines(idleMs: number): string {
+  const hint = idleMs === 0 ? '' : `Keep-Alive: timeout=${Math.floor(idleMs / 1_000)}\r\n`
+  return `Connection: keep-alive\r\n${hint}`
 }

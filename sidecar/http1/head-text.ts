@@ -1,13 +1,14 @@
 // Writes heads: byte for byte what is given, and nothing that could be taken for another line.
+import { fieldText } from './syntax.ts'
 
 /** RFC 9110 section 5.5: visible characters, blanks and bytes beyond ASCII. */
-const unsayable = /[^\t\x20-\x7e\x80-\xff]/
+const sayable = new RegExp(`^${fieldText}$`)
 /** RFC 9110 section 5.1. */
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** @throws {Error} what is no field. */
 export function fieldLine(name: string, value: string): string {
-  if (!token.test(name) || unsayable.test(value)) throw new Error('a header field cannot be sent')
+  if (!token.test(name) || !sayable.test(value)) throw new Error('a header field cannot be sent')
   return `${name}: ${value}\r\n`
 }
 
@@ -24,7 +25,7 @@ export function fieldLines(headers: readonly string[]): string {
 
 /** @throws {Error} what is no reason phrase. */
 export function statusLine(status: number, reason: string): string {
-  if (unsayable.test(reason)) throw new Error('a reason phrase cannot be sent')
+  if (!sayable.test(reason)) throw new Error('a reason phrase cannot be sent')
   return `HTTP/1.1 ${status} ${reason}\r\n`
 }
 

@@ -29,6 +29,7 @@ export class Http1Incoming implements Incoming {
   readonly #carrier: Carrier
   readonly #reader: BodyReader | undefined
   #body: Readable | undefined
+  #content: Buffer | undefined
 
   constructor(head: RequestHeadText, length: number | 'chunked', carrier: Carrier) {
     const { headers, version } = head
@@ -48,9 +49,12 @@ export class Http1Incoming implements Incoming {
     return this.#carrier.connection
   }
 
+  get content(): Buffer | undefined {
+    return this.#content
+  }
+
   get body(): Readable {
-    this.#body ??= this.#reader === undefined ? makeEmptyBody() : new Http1Body(() => this.#carrier.readOn())
-    return this.#body
+    return (this.#body ??= this.#makeBody())
   }
 
   get trailers(): readonly string[] {
@@ -78,13 +82,23 @@ export class Http1Incoming implements Incoming {
    */
   read(bytes: Buffer): { rest: Buffer; isTaken: boolean } {
     const reader = this.#reader as BodyReader
-    const body = this.body as Http1Body
     let isTaken = true
     const taken = readTogether(reader, bytes, (part) => {
-      if (!body.destroyed && !body.push(part)) isTaken = false
+      // A stream for what is whole already would cost more than all else that is done with it.
+      if (reader.hasEnded && this.#body === undefined) this.#content = part
+      else isTaken = this.body.destroyed || this.body.push(part)
     })
-    if (reader.hasEnded) body.push(null)
+    if (reader.hasEnded) this.#body?.push(null)
     return { rest: bytes.subarray(taken), isTaken }
+  }
+
+  #makeBody(): Readable {
+    if (this.#reader === undefined) return makeEmptyBody()
+    const body = new Http1Body(() => this.#carrier.readOn())
+    if (this.#content !== undefined) body.push(this.#content)
+    this.#content = undefined
+    if (this.#reader.hasEnded) body.push(null)
+    return body
   }
 
   onDrain(): void {

@@ -124,8 +124,9 @@ class Http1Outgoing implements Outgoing, Exchanging {
     if (this.#opened.sent.framing === 'none') {
       this.#isEnded = true
       this.#connection.socket.write(this.#takeHead(), 'latin1')
-    } else setImmediate(() => this.#flush())
+    }
     this.#events.onReady()
+    if (this.#heldHead !== '') setImmediate(() => this.#flush())
   }
 
   write(chunk: Buffer): boolean {

@@ -161,3 +161,36 @@ test('many small chunks that come together are one part of the body', async (t) 
   assert.equal(total, 10_000)
   assert.ok(parts.length < 100, `${parts.length} parts`)
 })
+
+test('a body that came with its head is at hand at once, in chunks as well', async (t) => {
+  const came: (string | undefined)[] = []
+  const { client } = await serve(t, (incoming) => {
+    came.push(incoming.content?.toString())
+    answer(incoming, 'served')
+  })
+  client.write('POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nwhole')
+  await upTo(client, 'served')
+  client.write('POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nwh\r\n3\r\nole\r\n0\r\n\r\n')
+  await upTo(client, 'served')
+  assert.deepEqual(came, ['whole', 'whole'])
+})
+
+test('who wants a stream has what is at hand as one', async (t) => {
+  const came = Promise.withResolvers<string>()
+  const { client } = await serve(t, (incoming) => came.resolve(text(incoming.body)))
+  client.write('POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nwhole')
+  assert.equal(await came.promise, 'whole')
+})
+
+test('of a body that came in part nothing is at hand, and the rest comes behind it', async (t) => {
+  const came = Promise.withResolvers<string>()
+  const contents: unknown[] = []
+  const { client } = await serve(t, (incoming) => {
+    contents.push(incoming.content)
+    came.resolve(text(incoming.body))
+    client.write('st')
+  })
+  client.write('POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nfir')
+  assert.equal(await came.promise, 'first')
+  assert.deepEqual(contents, [undefined])
+})

@@ -163,8 +163,8 @@ describe('the end of the certificate', () => {
     await minter.assertionFor('a.example.com')
     clock.nowMs += 20_000
     const expected = { name: 'Refusal', code: 'credential_unavailable', status: 503 }
-    await assert.rejects(minter.assertionFor('a.example.com'), expected)
-    await assert.rejects(minter.assertionFor('b.example.com'), expected)
+    await assert.rejects(async () => minter.assertionFor('a.example.com'), expected)
+    await assert.rejects(async () => minter.assertionFor('b.example.com'), expected)
     clock.nowMs -= 10_000
     assert.ok(await minter.assertionFor('b.example.com'))
   })
