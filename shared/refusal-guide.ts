@@ -307,9 +307,9 @@ export const refusalGuide: Readonly<Record<RefusalCode, RefusalAdvice>> = {
   overloaded: {
     means: 'The sidecar has more to do than it may.',
     causes:
-      'A burst, a slow app that lets requests pile up, a flood of bad certificates, or a failure of the sidecar itself (the log says so).',
+      'More requests than its one thread can carry (the metric onbehalf_shedding is 1), a slow app that lets requests pile up, a flood of bad certificates, or a failure of the sidecar itself (the log says so).',
     change:
-      'Add replicas, or raise limits.concurrent_requests and limits.connections. Callers try again after Retry-After.',
+      'Add replicas, or give it more of a core (limits.queue_delay says when load is shed). For a slow app raise limits.concurrent_requests and limits.connections. Callers try again after Retry-After.',
   },
   draining: {
     means: 'The sidecar is stopping.',

@@ -15,22 +15,41 @@ import type { Ending } from './telemetry/ending.ts'
 import type { Recorder } from './telemetry/recorder.ts'
 import type { RequestTrace } from './telemetry/tracing.ts'
 
+/** Whether load is shed by refusing what is read now, as `LoadShedder` has it. */
+export type LoadCheck = (nowMs: number, delayMs: number, connection: object) => boolean
+
+/** Made once: what refusals cost the others lack, and a fifth of that would be to find out where each was made. */
+const shed = new Refusal(
+  'overloaded',
+  'More requests come than this sidecar can carry (limits.queue_delay). Try again shortly.',
+)
+
 /** Requests under way on one side of the sidecar, and whether it takes new ones. */
 export class Admission {
   /** Set when the sidecar is told to stop: answers say `Connection: close`. */
   closing = false
   /** Set after `timeouts.drain_delay`: new requests are refused. */
   draining = false
+  readonly #isShed: LoadCheck
   #active = 0
   #onIdle: (() => void) | undefined
+
+  constructor(isShed: LoadCheck) {
+    this.#isShed = isShed
+  }
 
   get active(): number {
     return this.#active
   }
 
-  /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
-  admit(headers: HeaderList, limits: Limits): void {
+  /**
+   * @param nowMs when its head was read, of `performance.now`.
+   * @param connection on which it came.
+   * @throws {Refusal} `draining`, `overloaded`, `headers_too_large`.
+   */
+  admit(headers: HeaderList, limits: Limits, nowMs: number, connection: object): void {
     if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
+    if (this.#isShed(nowMs, limits.queueDelayMs, connection)) throw shed
     if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
       throw new Refusal(
         'overloaded',
@@ -131,7 +150,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
   admission.enter()
   try {
     if (admission.closing) reply.closeConnection()
-    admission.admit(head.headers, side.limits())
+    admission.admit(head.headers, side.limits(), startedMs, connection)
     incoming.refuseUnserved()
     refuseLoop(head.headers, exchange.hop)
     end({ status: await side.serve(exchange) })

@@ -12,11 +12,13 @@ import { Certificates } from './certificates.ts'
 import { Configuration, ConfigurationFault, load, type ConfigurationOptions } from './configuration.ts'
 import { drainInbound, drainOutbound, overAfter, type Draining } from './drain.ts'
 import { LocalAddresses } from './egress.ts'
+import { eventLoop } from './event-loop.ts'
 import { Admission, type Side } from './exchange.ts'
 import { createInbound } from './inbound.ts'
 import { createInterception, type Interception } from './interception/interception.ts'
 import { createOriginalDestinations, type OriginalDestinations } from './interception/original-destination.ts'
 import { describeAddresses, makeServers, openAll, type Addresses } from './listeners.ts'
+import { LoadShedder } from './load-shedder.ts'
 import { createOutbound } from './outbound.ts'
 import { createRevoking, type Revoking } from './revoking.ts'
 import type { Runtime } from './runtime.ts'
@@ -164,6 +166,7 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
     const sweeper = setInterval(() => {
       parts.runtime.sessions.sweep()
       log.sweep()
+      parts.shedder.look(performance.now())
       revoking.sweep()
     }, 1_000)
     sweeper.unref()
@@ -218,6 +221,7 @@ interface Shared {
 
 interface Parts {
   readonly runtime: Runtime
+  readonly shedder: LoadShedder
   readonly traffic: Traffic
   readonly metrics: Metrics
   readonly revoking: Revoking
@@ -294,12 +298,18 @@ function assemble(
     tracing: telemetry.tracing,
     egressRule: () => ({ local: meshNow().egress.local, localAddresses, ownPorts }),
   }
-  const inbound = createInbound(runtime, new Admission())
-  const outbound = createOutbound(runtime, new Admission(), upstreamEvents(metrics, log))
+  // One for both sides: they share the thread.
+  const shedder = new LoadShedder({ loop: eventLoop, onChange: (isShedding) => tellOfLoad(isShedding, log) })
+  const admissions = {
+    inbound: new Admission((...asked) => shedder.refusesRequest(...asked)),
+    outbound: new Admission((...asked) => shedder.refusesCall(...asked)),
+  }
+  const inbound = createInbound(runtime, admissions.inbound)
+  const outbound = createOutbound(runtime, admissions.outbound, upstreamEvents(metrics, log))
   const tunnels = createTunnels(runtime, outbound.admission)
   const interception = createInterception(runtime, outbound.admission, metrics)
   const originalDestinations = createOriginalDestinations(log)
-  addGauges(metrics, configuration, sessions, { inbound, outbound })
+  addGauges(metrics, configuration, sessions, { inbound, outbound }, shedder)
   addStoreGauges(metrics, store, () => ({
     certificate: certificates.rejected,
     jwks: configuration.rejectedDocuments,
@@ -309,6 +319,7 @@ function assemble(
   }
   return {
     runtime,
+    shedder,
     traffic,
     metrics,
     revoking,
@@ -319,6 +330,11 @@ function assemble(
     interception,
     setOwnPorts,
   }
+}
+
+function tellOfLoad(isShedding: boolean, log: Log): void {
+  if (isShedding) log.write('warn', 'load is shed: more requests come than this sidecar can carry')
+  else log.write('warn', 'load is shed no more')
 }
 
 function reasonsNotReady(

@@ -52,7 +52,7 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
       }
       const leaving = new AbortController()
       const stopWatching = whenLeft(client, () => leaving.abort())
-      establish(runtime, admission, head, isRedirected, leaving.signal).then(
+      establish(runtime, admission, head, client, isRedirected, leaving.signal).then(
         (upstream) => {
           stopWatching()
           const end = record(undefined)
@@ -96,11 +96,12 @@ async function establish(
   runtime: Runtime,
   admission: Admission,
   head: RequestHead,
+  client: Socket,
   isRedirected: boolean,
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
-  admission.admit(head.headers, mesh.limits)
+  admission.admit(head.headers, mesh.limits, performance.now(), client)
   if (isRedirected) {
     throw new Refusal(
       'request_malformed',

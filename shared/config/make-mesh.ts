@@ -177,6 +177,7 @@ function behaviour(
       bodyBytes: limits.body_bytes,
       connections: limits.connections,
       concurrentRequests: limits.concurrent_requests,
+      queueDelayMs: limits.queue_delay,
       sessionBytes: limits.session_bytes,
     },
     timeouts: {

@@ -135,6 +135,7 @@ export interface Limits {
   readonly bodyBytes: number
   readonly connections: number
   readonly concurrentRequests: number
+  readonly queueDelayMs: number
   readonly sessionBytes: number
 }
 

@@ -24,6 +24,12 @@ const limits = section('What a sidecar takes at most; 0 means no limit.', {
   body_bytes: v.optional(size('Bytes of the body of a request.'), 0),
   connections: v.optional(count('Open connections, per listener.'), 10_000),
   concurrent_requests: v.optional(count('Requests under way.'), 1000),
+  queue_delay: v.optional(
+    duration(
+      'How much work may wait for the sidecar, in its own CPU time; where turn after turn brings more, load is shed. 0s: never.',
+    ),
+    '50ms',
+  ),
   session_bytes: v.optional(size('Memory for the sessions that outbound calls refer to.'), '64MiB'),
 })
 

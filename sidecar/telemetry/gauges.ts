@@ -2,6 +2,7 @@
 import type { Configuration } from '../configuration.ts'
 import type { Side } from '../exchange.ts'
 import { maxStaleMs } from '../keys/issuer-keys.ts'
+import type { LoadShedder } from '../load-shedder.ts'
 import type { Sessions } from '../sessions.ts'
 import { version } from '../version.ts'
 import type { Metrics, Sample } from './metrics.ts'
@@ -13,6 +14,7 @@ export function addGauges(
   configuration: Configuration,
   sessions: Sessions,
   sides: Readonly<Record<string, Side>>,
+  shedder: LoadShedder,
 ): void {
   const gauge = (name: string, unit: string, help: string, read: () => readonly Sample[]) =>
     metrics.gauge({ name, unit, help }, read)
@@ -22,6 +24,9 @@ export function addGauges(
     'What is under way and counts for limits.concurrent_requests, tunnels among it.',
     () => Object.entries(sides).map(([direction, side]) => [{ direction }, side.admission.active]),
   )
+  gauge('onbehalf.shedding', '', 'Whether load is shed: more comes than the event loop can carry.', () => [
+    [{}, shedder.isShedding ? 1 : 0],
+  ])
   gauge('onbehalf.sessions', '{session}', 'Live sessions, by state.', () => [
     [{ state: 'active' }, sessions.size - sessions.lingering],
     [{ state: 'lingering' }, sessions.lingering],

@@ -49,6 +49,36 @@ test('a hop, memory and the start are said in words', () => {
   assert.match(text, /^Ready 200 ms after the start, with telemetry on 300 ms\.$/m)
 })
 
+test('an overload is said in words', () => {
+  const medians = {
+    capacity: 4_700.4,
+    shed_share: 0.56,
+    goodput_share: 0.88,
+    unloaded_p99_ms: 2.04,
+    admitted_p99_ms: 5.1,
+    admitted_p99_ratio: 2.5,
+    first_second_p99_ms: 80.25,
+    refused_p50_ms: 1.5,
+    refused_p99_ms: 3,
+    first_refusal_ms: 104.4,
+    recovered_ms: 100,
+    lag_p99_ms: 0.4,
+  }
+  const text = toMarkdown(resultsOf({ overload: { medians, rounds: [] } }))
+  assert.match(
+    text,
+    /^With twice the 4700 requests\/s .* 56 % are refused and 88 % of what it carries are served/m,
+  )
+  assert.match(
+    text,
+    /within 5\.1 ms \(p99; 2\.0 ms at 30 % of that\), what is refused within 1\.5 ms \(p50\)/,
+  )
+  assert.match(text, /first refusal comes after 104 ms; .* 80\.3 ms, and all is as before 100 ms after/)
+  assert.match(text, /^\| twice what it can carry, .*: p99 .* \| ≤ 3 × unloaded \| 2\.50 \| reached \|$/m)
+  const late = { medians: { ...medians, lag_p99_ms: 6 }, rounds: [] }
+  assert.match(toMarkdown(resultsOf({ overload: late })), /not measured: the client was 6 ms late \|$/m)
+})
+
 test('a soak is said in words, with what was held at its start, after a quarter and at its end', () => {
   const latency = { p50_ms: 1, p90_ms: 2, p99_ms: 3, max_ms: 4 }
   const along = [80, 90, 91, 92, 93].map((rss, index) => {

@@ -5,6 +5,7 @@ import type { Medians, TurnResults } from './rounds.ts'
 import type { HopResults } from './scenarios/hop.ts'
 import type { NewKeyResults } from './scenarios/new-key.ts'
 import type { MemoryResults } from './scenarios/memory.ts'
+import type { OverloadResults } from './scenarios/overload.ts'
 import type { SoakResults, SoakSample } from './scenarios/soak.ts'
 import type { StartResults } from './scenarios/start.ts'
 import { median } from './statistics.ts'
@@ -65,10 +66,11 @@ function turnTable(turns: readonly Medians[]): string {
 }
 
 function sentences(results: Results): string[] {
-  const { hop, memory, start, revocation, 'new-key': newKey, soak } = results.scenarios
+  const { hop, overload, memory, start, revocation, 'new-key': newKey, soak } = results.scenarios
   return [
     conditionsInWords(results),
     ...(hop === undefined ? [] : [hopInWords(hop)]),
+    ...(overload === undefined ? [] : [overloadInWords(overload)]),
     ...(memory === undefined ? [] : [memoryInWords(memory)]),
     ...(start === undefined ? [] : [startInWords(start)]),
     ...(revocation === undefined ? [] : [revocationInWords(revocation)]),
@@ -104,6 +106,17 @@ function hopInWords({ medians }: HopResults): string {
     return `${words[variant]} ${vcpu.toFixed(2)} vCPU, ${p50.toFixed(2)} ms (p50) and ${p99.toFixed(2)} ms (p99) over a direct call`
   })
   return `Both sidecars of a hop at 1,000 requests/s of 1 KB, counted from when each was to be sent: ${each.join('; ')}.`
+}
+
+const ms = (value: number) => value.toFixed(1)
+const percent = (share: number) => `${(share * 100).toFixed(0)} %`
+
+function overloadInWords({ medians }: OverloadResults): string {
+  const admitted = `what is admitted is answered within ${ms(medians.admitted_p99_ms)} ms (p99; ${ms(medians.unloaded_p99_ms)} ms at 30 % of that)`
+  const refused = `what is refused within ${ms(medians.refused_p50_ms)} ms (p50), ${ms(medians.refused_p99_ms)} ms (p99)`
+  const onset = `The first refusal comes after ${medians.first_refusal_ms.toFixed(0)} ms; in the first second the p99 is ${ms(medians.first_second_p99_ms)} ms`
+  const recovered = `all is as before ${medians.recovered_ms.toFixed(0)} ms after the overload`
+  return `With twice the ${medians.capacity.toFixed(0)} requests/s that it carries, of which each brings a new token, ${percent(medians.shed_share)} are refused and ${percent(medians.goodput_share)} of what it carries are served: ${admitted}, ${refused}. ${onset}, and ${recovered}. The client sent within ${ms(medians.lag_p99_ms)} ms (p99).`
 }
 
 function memoryInWords({ idle, along }: MemoryResults): string {

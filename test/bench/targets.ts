@@ -37,6 +37,7 @@ export function targetsOf({ scenarios }: Pick<Results, 'scenarios'>): Target[] {
     ...inboundTargets(scenarios),
     ...onBehalfTargets(scenarios),
     ...hopTargets(scenarios),
+    ...overloadTargets(scenarios),
     {
       what: 'tracing at 10 % sampling',
       unit: '× the same without',
@@ -144,6 +145,35 @@ function hopTargets({ hop }: Parts): Target[] {
       digits: 2,
       target: 1,
       measured: hop?.medians.seen.added_p99_ms,
+    },
+  ]
+}
+
+/** Later than that the client did not send what it was to send. */
+const mostLagMs = 5
+
+function overloadTargets({ overload }: Parts): Target[] {
+  const of = overload?.medians
+  const isLate = of !== undefined && of.lag_p99_ms > mostLagMs
+  const caveat = isLate ? { caveat: `the client was ${of.lag_p99_ms.toFixed(0)} ms late` } : {}
+  return [
+    {
+      label: 'twice what it can carry: p99 of what is admitted',
+      what: 'twice what it can carry, every token new: p99 of what is admitted',
+      unit: '× unloaded',
+      digits: 2,
+      target: 3,
+      measured: of?.admitted_p99_ratio,
+      ...caveat,
+    },
+    {
+      label: 'twice what it can carry: until all is as before',
+      what: 'twice what it can carry, every token new: until all is as before',
+      unit: 'ms',
+      digits: 0,
+      target: 1_000,
+      measured: of?.recovered_ms,
+      ...caveat,
     },
   ]
 }

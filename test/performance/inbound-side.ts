@@ -1,7 +1,9 @@
 // The inbound side without its transport: requests that have come already, and answers that need no app.
 import { siftResponseHeaders } from '../../shared/headers/firewall.ts'
+import { eventLoop } from '../../sidecar/event-loop.ts'
 import { Admission, handle, type Side } from '../../sidecar/exchange.ts'
 import type { Incoming, ReplyHead } from '../../sidecar/http/incoming.ts'
+import { LoadShedder } from '../../sidecar/load-shedder.ts'
 import { createInbound } from '../../sidecar/inbound.ts'
 import { OpenExchanges } from '../../sidecar/open-exchanges.ts'
 import { RevocationList } from '../../sidecar/revocations.ts'
@@ -23,6 +25,7 @@ const now = () => clockMs
 /** So few that old ones make room for new ones, as they do under load. */
 const sessionBytes = 8 * 1024 * 1024
 const lingerMs = 30_000
+const queueDelayMs = 50
 
 export function makeInboundSide(): Side {
   const policy = policyOf({ policy: [{ allow: { or: [{ domain: { is: 'example.com' } }] } }] })
@@ -58,7 +61,11 @@ export function makeInboundSide(): Side {
     now,
     tracing: createPassiveTracing(createTraceStart(readSampling({}))),
   }
-  return createInbound(runtime as unknown as Runtime, new Admission())
+  const shedder = new LoadShedder({ loop: eventLoop, onChange: () => undefined })
+  const admission = new Admission((nowMs, _none, connection) =>
+    shedder.refusesRequest(nowMs, queueDelayMs, connection),
+  )
+  return createInbound(runtime as unknown as Runtime, admission)
 }
 
 /** A user's assertion of some 700 characters, another one for each number. */

@@ -207,6 +207,7 @@ export function meshOf(changes: Partial<Mesh> = {}): Mesh {
       bodyBytes: 0,
       connections: 0,
       concurrentRequests: 0,
+      queueDelayMs: 0,
       sessionBytes: 0,
     },
     timeouts: {

@@ -6,6 +6,7 @@ import { keys } from './keys.ts'
 import { memoryScenario } from './memory.ts'
 import { newKey } from './new-key.ts'
 import { onBehalf } from './on-behalf.ts'
+import { overload } from './overload.ts'
 import { revocation } from './revocation.ts'
 import { routes } from './routes.ts'
 import { sessions } from './sessions.ts'
@@ -19,6 +20,7 @@ export const scenarios = [
   onBehalf,
   tracing,
   hop,
+  overload,
   bodies,
   store,
   routes,

@@ -1,0 +1,143 @@
+// Load shedding: finds out that more requests come than one thread can carry, and which of them to refuse.
+//
+// What waits for the thread waits where it can neither be seen nor bounded: in the buffers of the sockets. But as long as the
+// event loop is idle now and then, nothing waits for long; and where turn follows turn, what one takes is what the requests of the
+// next have waited. As in CoDel (RFC 8289) one long turn is no overload: it takes several in a row. They are measured in CPU time:
+// a process that was stopped, or did not get the core, has no more work for that.
+import type { EventLoop } from './event-loop.ts'
+
+/**
+ * So many in a row, each compared with the one before. A burst is one long turn, or two with what came meanwhile; where twice as
+ * much comes as goes each is twice as long as the one before, so that it costs no time to wait for more of them.
+ */
+const longTurnsBefore = 3
+/**
+ * While load is shed, a turn takes in work for this share of the delay that it took: what has piled up is to go, and not to come
+ * again. A turn so long is a long one.
+ */
+const heldShare = 1 / 50
+/** What one connection may have of it: in HTTP/2 it can bring a thousand requests at once. */
+const shareOfOne = 1 / 2
+/** Shedding ends when the loop was idle for this share of so many milliseconds. */
+const idleShare = 0.1
+const idleWindowMs = 100
+
+export interface LoadShedderOptions {
+  readonly loop: EventLoop
+  readonly onChange: (isShedding: boolean) => void
+}
+
+/**
+ * Times are milliseconds by a clock that only goes forward; a delay is how many milliseconds of work may wait before load is shed,
+ * and 0 that it never is.
+ */
+export class LoadShedder {
+  readonly #loop: EventLoop
+  readonly #onChange: (isShedding: boolean) => void
+  #isShedding = false
+  /** The last turn in which a request was read, when the first of it was, and how long the loop had been idle by then. */
+  #turn = -1
+  #startMs = 0
+  #idleMs = 0
+  /** At the start of the turn; known while turns may be long. */
+  #cpuMs = 0
+  /** So many turns in a row, with nothing idle between, were long; -1: with no CPU time known to compare with. */
+  #longTurns = -1
+  /** CPU time of what was taken in since this turn began, or shedding did; of that what came before the connection that asks. */
+  #takenMs = 0
+  #takenBeforeMs = 0
+  #connection: object | undefined
+  /** When was last asked, in CPU time, where that was taken in: what it took is known by the next time. */
+  #takingSinceMs: number | undefined
+  /** Of the window in which is looked whether shedding is to end: when it began, and how long the loop had been idle by then. */
+  #windowMs = 0
+  #windowIdleMs = 0
+
+  constructor({ loop, onChange }: LoadShedderOptions) {
+    this.#loop = loop
+    this.#onChange = onChange
+  }
+
+  get isShedding(): boolean {
+    return this.#isShedding
+  }
+
+  /**
+   * To be asked for each request from outside when its head was read.
+   * @param connection on which it came.
+   */
+  refusesRequest(nowMs: number, delayMs: number, connection: object): boolean {
+    if (!this.#isShed(nowMs, delayMs)) return false
+    return this.#refuses(delayMs * heldShare, connection)
+  }
+
+  /** The same for the app's own calls: to refuse one is to lose the request that it is made for, and all that was done for it. */
+  refusesCall(nowMs: number, delayMs: number, connection: object): boolean {
+    if (!this.#isShed(nowMs, delayMs)) return false
+    return this.#refuses(delayMs, connection)
+  }
+
+  /** To be called now and then, for where no more requests come. */
+  look(nowMs: number): void {
+    if (!this.#isShedding || nowMs - this.#windowMs < idleWindowMs) return
+    const isOver = this.#loop.idleMs() - this.#windowIdleMs >= (nowMs - this.#windowMs) * idleShare
+    this.#openWindow(nowMs)
+    if (isOver) this.#change(false)
+  }
+
+  #isShed(nowMs: number, delayMs: number): boolean {
+    if (delayMs === 0) return false
+    const turn = this.#loop.turn()
+    if (turn !== this.#turn) this.#beginTurn(turn, nowMs, delayMs * heldShare)
+    if (this.#isShedding) return true
+    if (this.#longTurns < longTurnsBefore) return false
+    // No turn takes more CPU time than time: that is asked for first, for it costs less.
+    if (nowMs - this.#startMs <= delayMs || this.#loop.cpuMs() - this.#cpuMs <= delayMs) return false
+    this.#openWindow(nowMs)
+    this.#change(true)
+    return true
+  }
+
+  #refuses(mostMs: number, connection: object): boolean {
+    const cpuMs = this.#loop.cpuMs()
+    this.#takenMs += cpuMs - (this.#takingSinceMs ?? cpuMs)
+    if (connection !== this.#connection) {
+      this.#connection = connection
+      this.#takenBeforeMs = this.#takenMs
+    }
+    const isRefused = this.#takenMs > mostMs || this.#takenMs - this.#takenBeforeMs > mostMs * shareOfOne
+    this.#takingSinceMs = isRefused ? undefined : cpuMs
+    return isRefused
+  }
+
+  #beginTurn(turn: number, nowMs: number, longMs: number): void {
+    const idleMs = this.#loop.idleMs()
+    const mayBeLong = idleMs === this.#idleMs && nowMs - this.#startMs > longMs
+    this.#turn = turn
+    this.#startMs = nowMs
+    this.#takenMs = 0
+    this.#connection = undefined
+    this.#takingSinceMs = undefined
+    this.#idleMs = idleMs
+    if (mayBeLong) this.#measure(longMs)
+    else this.#longTurns = -1
+    this.look(nowMs)
+  }
+
+  /** Whether the turn that is over was long. */
+  #measure(longMs: number): void {
+    const cpuMs = this.#loop.cpuMs()
+    this.#longTurns = cpuMs - this.#cpuMs > longMs ? this.#longTurns + 1 : 0
+    this.#cpuMs = cpuMs
+  }
+
+  #openWindow(nowMs: number): void {
+    this.#windowMs = nowMs
+    this.#windowIdleMs = this.#loop.idleMs()
+  }
+
+  #change(isShedding: boolean): void {
+    this.#isShedding = isShedding
+    this.#onChange(isShedding)
+  }
+}
