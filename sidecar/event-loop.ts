@@ -6,7 +6,7 @@ export interface EventLoop {
   turn(): number
   /** Milliseconds, since the start of the process, in which nothing was waiting for it. */
   idleMs(): number
-  /** Milliseconds that its thread was on a core: not where the process was stopped, or others had the core. */
+  /** Milliseconds that the process was on a core: not where it was stopped, or others had the core. */
   cpuMs(): number
 }
 
@@ -15,7 +15,8 @@ export const eventLoop: EventLoop = {
   turn: () => performance.nodeTiming.uvMetricsInfo.loopCount,
   idleMs: () => performance.nodeTiming.idleTime,
   cpuMs() {
-    const { user, system } = process.threadCpuUsage()
+    // That of the thread alone, `threadCpuUsage`, Linux brings up to date once in some milliseconds only.
+    const { user, system } = process.cpuUsage()
     return (user + system) / 1_000
   },
 }

@@ -6,21 +6,15 @@
 // a process that was stopped, or did not get the core, has no more work for that.
 import type { EventLoop } from './event-loop.ts'
 
-/**
- * So many in a row, each compared with the one before. A burst is one long turn, or two with what came meanwhile; where twice as
- * much comes as goes each is twice as long as the one before, so that it costs no time to wait for more of them.
- */
-const longTurnsBefore = 3
-/**
- * While load is shed, a turn takes in work for this share of the delay that it took: what has piled up is to go, and not to come
- * again. A turn so long is a long one.
- */
+/** A burst, or the garbage collector, is one turn longer than the delay, or two with what came meanwhile. */
+const longTurnsBefore = 2
+/** While load is shed, a turn takes in this share of the delay: what has piled up is to go, and not to come again. */
 const heldShare = 1 / 50
 /** What one connection may have of it: in HTTP/2 it can bring a thousand requests at once. */
 const shareOfOne = 1 / 2
-/** Shedding ends when the loop was idle for this share of so many milliseconds. */
+/** Shedding ends when the loop was idle for this share of the time that it had, looked at after so many milliseconds. */
 const idleShare = 0.1
-const idleWindowMs = 100
+const idleWindowMs = 250
 
 export interface LoadShedderOptions {
   readonly loop: EventLoop
@@ -39,9 +33,9 @@ export class LoadShedder {
   #turn = -1
   #startMs = 0
   #idleMs = 0
-  /** At the start of the turn; known while turns may be long. */
+  /** At the start of the turn, where the loop was not idle before it. */
   #cpuMs = 0
-  /** So many turns in a row, with nothing idle between, were long; -1: with no CPU time known to compare with. */
+  /** So many turns in a row, with nothing idle between, took longer than the delay; -1: none was measured yet. */
   #longTurns = -1
   /** CPU time of what was taken in since this turn began, or shedding did; of that what came before the connection that asks. */
   #takenMs = 0
@@ -49,9 +43,10 @@ export class LoadShedder {
   #connection: object | undefined
   /** When was last asked, in CPU time, where that was taken in: what it took is known by the next time. */
   #takingSinceMs: number | undefined
-  /** Of the window in which is looked whether shedding is to end: when it began, and how long the loop had been idle by then. */
+  /** Of the window in which is looked whether shedding is to end: when it began, and what had been idle and work by then. */
   #windowMs = 0
   #windowIdleMs = 0
+  #windowCpuMs = 0
 
   constructor({ loop, onChange }: LoadShedderOptions) {
     this.#loop = loop
@@ -80,7 +75,9 @@ export class LoadShedder {
   /** To be called now and then, for where no more requests come. */
   look(nowMs: number): void {
     if (!this.#isShedding || nowMs - this.#windowMs < idleWindowMs) return
-    const isOver = this.#loop.idleMs() - this.#windowIdleMs >= (nowMs - this.#windowMs) * idleShare
+    const idleMs = this.#loop.idleMs() - this.#windowIdleMs
+    const workMs = this.#loop.cpuMs() - this.#windowCpuMs
+    const isOver = idleMs >= (idleMs + workMs) * idleShare
     this.#openWindow(nowMs)
     if (isOver) this.#change(false)
   }
@@ -88,10 +85,10 @@ export class LoadShedder {
   #isShed(nowMs: number, delayMs: number): boolean {
     if (delayMs === 0) return false
     const turn = this.#loop.turn()
-    if (turn !== this.#turn) this.#beginTurn(turn, nowMs, delayMs * heldShare)
+    if (turn !== this.#turn) this.#beginTurn(turn, nowMs, delayMs)
     if (this.#isShedding) return true
     if (this.#longTurns < longTurnsBefore) return false
-    // No turn takes more CPU time than time: that is asked for first, for it costs less.
+    // The time is at hand, the CPU time has to be asked for.
     if (nowMs - this.#startMs <= delayMs || this.#loop.cpuMs() - this.#cpuMs <= delayMs) return false
     this.#openWindow(nowMs)
     this.#change(true)
@@ -110,30 +107,31 @@ export class LoadShedder {
     return isRefused
   }
 
-  #beginTurn(turn: number, nowMs: number, longMs: number): void {
+  #beginTurn(turn: number, nowMs: number, delayMs: number): void {
     const idleMs = this.#loop.idleMs()
-    const mayBeLong = idleMs === this.#idleMs && nowMs - this.#startMs > longMs
+    const wasIdle = idleMs !== this.#idleMs
     this.#turn = turn
     this.#startMs = nowMs
+    this.#idleMs = idleMs
     this.#takenMs = 0
     this.#connection = undefined
     this.#takingSinceMs = undefined
-    this.#idleMs = idleMs
-    if (mayBeLong) this.#measure(longMs)
-    else this.#longTurns = -1
+    if (wasIdle) this.#longTurns = -1
+    else this.#measure(delayMs)
     this.look(nowMs)
   }
 
   /** Whether the turn that is over was long. */
-  #measure(longMs: number): void {
+  #measure(delayMs: number): void {
     const cpuMs = this.#loop.cpuMs()
-    this.#longTurns = cpuMs - this.#cpuMs > longMs ? this.#longTurns + 1 : 0
+    this.#longTurns = cpuMs - this.#cpuMs > delayMs ? this.#longTurns + 1 : 0
     this.#cpuMs = cpuMs
   }
 
   #openWindow(nowMs: number): void {
     this.#windowMs = nowMs
     this.#windowIdleMs = this.#loop.idleMs()
+    this.#windowCpuMs = this.#loop.cpuMs()
   }
 
   #change(isShedding: boolean): void {

@@ -72,11 +72,11 @@ function overload(loop: ReturnType<typeof makeLoop>): number {
 
 test('load is shed when turns in a row were long, from where the next one takes longer than the delay', () => {
   const loop = makeLoop()
-  const refused = Array.from({ length: 5 }, () => loop.turn(burst))
-  assert.deepEqual(refused.slice(0, -1).map(refusedOf), [0, 0, 0, 0])
+  const refused = Array.from({ length: 4 }, () => loop.turn(burst))
+  assert.deepEqual(refused.slice(0, -1).map(refusedOf), [0, 0, 0])
   const taken = (delayMs + heldMs) / requestMs + 2
   assert.deepEqual(
-    refused[4],
+    refused[3],
     Array.from({ length: burst }, (_, i) => i >= taken),
   )
   assert.deepEqual(loop.changes, [true])
@@ -100,6 +100,8 @@ test('a burst that comes to its end sheds nothing, be it as large as it may', ()
 test('what is not work sheds nothing: a process that was stopped, or others that had the core', () => {
   const loop = makeLoop()
   for (let i = 0; i < 20; i++) {
+    loop.idle(1)
+    for (let j = 0; j < 3; j++) loop.turn(burst)
     loop.turn(10)
     loop.halt(5_000)
     assert.equal(refusedOf(loop.rest(10)), 0)
@@ -120,8 +122,8 @@ test('turns in which the core was not had are not long', () => {
 test('while load is shed, what is not work refuses nothing more', () => {
   const loop = makeLoop()
   overload(loop)
-  loop.work(50)
   for (let i = 0; i < 5; i++) {
+    loop.work(20)
     loop.idle(0.5)
     loop.turn(1)
     loop.halt(50)
@@ -131,14 +133,23 @@ test('while load is shed, what is not work refuses nothing more', () => {
 })
 
 test('one short turn between long ones, or a moment of idleness, begins the count anew', () => {
-  for (const breakUp of [(loop: ReturnType<typeof makeLoop>) => void loop.turn(1), undefined]) {
-    const loop = makeLoop()
-    for (let i = 0; i < 20; i++) {
-      for (let j = 0; j < 4; j++) assert.equal(refusedOf(loop.turn(burst)), 0)
-      if (breakUp === undefined) loop.idle(0.001)
-      else breakUp(loop)
-    }
-    assert.deepEqual(loop.changes, [])
+  const loop = makeLoop()
+  for (let i = 0; i < 20; i++) {
+    loop.turn(delayMs / requestMs)
+    for (let j = 0; j < 2; j++) assert.equal(refusedOf(loop.turn(burst)), 0)
+  }
+  for (let i = 0; i < 20; i++) {
+    loop.idle(0.001)
+    for (let j = 0; j < 3; j++) assert.equal(refusedOf(loop.turn(burst)), 0)
+  }
+})
+
+test('a pause within one turn sheds nothing, be the loop as busy as it may', () => {
+  const loop = makeLoop()
+  for (let i = 0; i < 100; i++) {
+    loop.turn(100)
+    loop.work(i % 2 === 0 ? 500 : 0)
+    assert.equal(refusedOf(loop.rest(50)), 0)
   }
 })
 
@@ -190,6 +201,8 @@ test('it sheds no more once the loop is idle for a tenth of the time, and not be
     loop.turn(1)
     loop.work(5)
     loop.idle(2)
+    // Others have the core.
+    loop.halt(30)
   }
   assert.deepEqual(loop.changes, [true, false])
   assert.equal(refusedOf(loop.turn(burst)), 0)
