@@ -70,7 +70,7 @@ interface UserEntry {
 const handleBytes = 16
 
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
-const overheadBytes = 2_300
+const overheadBytes = 2_100
 
 /** What evidence costs beside its links and its path, which are there twice and once; and what each link costs. */
 const evidenceOverheadBytes = 800
