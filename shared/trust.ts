@@ -1,6 +1,7 @@
 // Whose signatures count at one moment: issuers with their keys, meshes with their roots, and what was
 // verified against exactly these. New keys make a new Trust, so no verdict outlives what it depends on.
 import type { AccountVerdicts } from './assertion/account-verdicts.ts'
+import type { KnownHeaders } from './assertion/jws.ts'
 import type { KeySet } from './assertion/key-set.ts'
 import { BoundedMap } from './bounded-map.ts'
 import type { Authority } from './certificate/chain.ts'
@@ -33,6 +34,8 @@ export interface Trust {
   readonly verified: BoundedMap<string, AuthenticToken>
   /** Links of evidence whose signature was found good under this very trust, by their text. */
   readonly links: BoundedMap<string, Link>
+  /** Headers of such tokens and links, whatever {@link verified} and {@link links} still hold. */
+  readonly headers: KnownHeaders
   readonly accountVerdicts: AccountVerdicts
   /** Chains by the `kid` of their leaf, as `x5c` has them: found to be good once, and judged again when they are used. */
   readonly certificates: BoundedMap<string, readonly string[]>
@@ -50,6 +53,8 @@ const certificateLength = 4 * 1024 * 1024
 const verifiedTokenBytes = 8 * 1024 * 1024
 /** Bytes of links that are kept. */
 const verifiedLinkBytes = 16 * 1024 * 1024
+/** Bytes of their headers that are kept. */
+const headerBytes = 1024 * 1024
 
 export function makeTrust(
   keys: readonly IssuerKeys[],
@@ -62,6 +67,7 @@ export function makeTrust(
     authorities: new Map(authorities.map((authority) => [authority.issuer, authority])),
     verified: new BoundedMap(verifiedTokenBytes),
     links: new BoundedMap(verifiedLinkBytes),
+    headers: new BoundedMap(headerBytes),
     accountVerdicts,
     certificates,
   }

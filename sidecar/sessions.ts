@@ -47,30 +47,30 @@ interface Entry extends Session {
 interface TokenEntry {
   readonly bytes: number
   carriesUsers: boolean
+  /** How many of them are of a user who called directly: all, or none but where the mesh file has changed. */
+  directCount: number
   readonly entries: LinkedList<Entry>
   /** When the token is worth nothing any more; milliseconds since the epoch. */
   readonly expiresAtMs: number
 }
 
-/** Nearly all users call directly, many of them once: what only others need is made for them alone. */
+/** The sessions of a user's token that came as `-For`; those of a user who called directly are known by the assertion. */
 interface UserEntry {
   readonly bytes: number
   readonly withoutEvidence: LinkedList<Entry>
   /** By the way that they came; see {@link Evidence.path}. */
-  byPath: Map<string, LinkedList<Entry>> | undefined
+  readonly byPath: Map<string, LinkedList<Entry>>
   /** By the text of the links. */
-  evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }> | undefined
-  /** How many of them came with this token as the assertion, too. */
-  directCount: number
-  /** How many of them came with which other assertion. */
-  countByAssertion: Map<string, number> | undefined
+  readonly evidenceByVia: Map<string, { readonly evidence: Evidence; count: number }>
+  /** How many of them came with which assertion. */
+  readonly countByAssertion: Map<string, number>
 }
 
 /** 128 bits: nobody guesses one while it lives. */
 const handleBytes = 16
 
 /** What a session costs beside its tokens: the mean of 100,000 on Node 26, with the claims that Pomerium signs. */
-const overheadBytes = 2_300
+const overheadBytes = 2_100
 
 /** What evidence costs beside its links and its path, which are there twice and once; and what each link costs. */
 const evidenceOverheadBytes = 800
@@ -202,18 +202,25 @@ export class Sessions implements SessionIndex {
 
   byUserToken(token: string): readonly Session[] {
     const nowMs = this.#sweptNow()
-    const sessions = this.#byUserToken.get(token)
-    if (sessions === undefined) return []
-    const ways = [sessions.withoutEvidence, ...(sessions.byPath?.values() ?? [])]
-    return ways.flatMap((entries) => firstLive(entries, nowMs) ?? [])
+    const direct = this.#directLive(token, nowMs)
+    const carried = this.#byUserToken.get(token)
+    if (carried === undefined) return direct === undefined ? [] : [direct]
+    // Who called directly came the way of those who brought no evidence: by none that could be told.
+    const bare = direct ?? firstLive(carried.withoutEvidence, nowMs)
+    const others = [...carried.byPath.values()].map((entries) => firstLive(entries, nowMs))
+    return [bare, ...others].filter((session) => session !== undefined)
+  }
+
+  /** A session of a user who called directly, by the token that was the assertion. */
+  #directLive(token: string, nowMs: number): Entry | undefined {
+    const sessions = this.#byAssertion.get(token)
+    if (sessions === undefined || sessions.directCount === 0) return undefined
+    return firstLive(sessions.entries, nowMs, (entry) => entry.isEntry)
   }
 
   cameTogether(assertion: string, userToken: string): boolean {
-    const sessions = this.#byUserToken.get(userToken)
-    if (sessions === undefined) return false
-    return assertion === userToken
-      ? sessions.directCount > 0
-      : sessions.countByAssertion?.has(assertion) === true
+    if (assertion === userToken) return (this.#byAssertion.get(userToken)?.directCount ?? 0) > 0
+    return this.#byUserToken.get(userToken)?.countByAssertion.has(assertion) === true
   }
 
   /** Drops what has lingered long enough. */
@@ -283,7 +290,8 @@ export class Sessions implements SessionIndex {
     this.#bytes += overheadBytes
     this.#byHandle.set(entry.handle, entry)
     if (entry.caller !== undefined) this.#addAssertion(entry.caller, entry)
-    if (entry.originalUser !== undefined) this.#addUserToken(entry.originalUser.token, entry)
+    if (entry.originalUser !== undefined && !entry.isEntry)
+      this.#addUserToken(entry.originalUser.token, entry)
   }
 
   #addAssertion(caller: Assertion, entry: Entry): void {
@@ -291,43 +299,41 @@ export class Sessions implements SessionIndex {
     let sessions = this.#byAssertion.get(token)
     if (sessions === undefined) {
       const expiresAtMs = (caller.expiresAt + clockSkewSeconds) * 1000
-      sessions = { bytes: token.length, carriesUsers: false, entries: new LinkedList(), expiresAtMs }
+      const entries = new LinkedList<Entry>()
+      sessions = { bytes: token.length, carriesUsers: false, directCount: 0, entries, expiresAtMs }
       this.#byAssertion.set(token, sessions)
       this.#bytes += sessions.bytes
     }
     if (this.#remembered.size > 0) this.#remembered.delete(token)
     entry.ofAssertion = sessions.entries.add(entry)
+    if (entry.isEntry) sessions.directCount++
     sessions.carriesUsers ||= entry.originalUser !== undefined || entry.isUserLost
   }
 
   #addUserToken(token: string, entry: Entry): void {
     let sessions = this.#byUserToken.get(token)
     if (sessions === undefined) {
-      // The token of a user who called directly is counted as the assertion that it is.
-      const bytes = entry.originalUser === entry.caller ? 0 : token.length
       sessions = {
-        bytes,
+        bytes: token.length,
         withoutEvidence: new LinkedList(),
-        byPath: undefined,
-        evidenceByVia: undefined,
-        directCount: 0,
-        countByAssertion: undefined,
+        byPath: new Map(),
+        evidenceByVia: new Map(),
+        countByAssertion: new Map(),
       }
       this.#byUserToken.set(token, sessions)
-      this.#bytes += bytes
+      this.#bytes += sessions.bytes
     }
     this.#addEvidence(sessions, entry)
     entry.ofUserToken = wayOf(sessions, entry).add(entry)
-    count(sessions, token, entry.caller?.token ?? '', 1)
+    count(sessions, entry.caller?.token ?? '', 1)
   }
 
   #addEvidence(sessions: UserEntry, entry: Entry): void {
     const { evidence } = entry
     if (evidence === undefined) return
-    const evidenceByVia = (sessions.evidenceByVia ??= new Map())
-    const known = evidenceByVia.get(evidence.via)
+    const known = sessions.evidenceByVia.get(evidence.via)
     if (known === undefined) {
-      evidenceByVia.set(evidence.via, { evidence, count: 1 })
+      sessions.evidenceByVia.set(evidence.via, { evidence, count: 1 })
       this.#bytes += bytesOf(evidence)
       return
     }
@@ -336,9 +342,9 @@ export class Sessions implements SessionIndex {
   }
 
   #removeEvidence({ evidenceByVia }: UserEntry, { evidence }: Entry): void {
-    const known = evidence && evidenceByVia?.get(evidence.via)
+    const known = evidence && evidenceByVia.get(evidence.via)
     if (known === undefined || --known.count > 0) return
-    evidenceByVia?.delete(known.evidence.via)
+    evidenceByVia.delete(known.evidence.via)
     this.#bytes -= bytesOf(known.evidence)
   }
 
@@ -347,13 +353,14 @@ export class Sessions implements SessionIndex {
     this.#byHandle.delete(entry.handle)
     this.#bytes -= overheadBytes
     if (entry.caller !== undefined) this.#removeAssertion(entry.caller, entry)
-    if (entry.originalUser !== undefined) this.#removeUserToken(entry.originalUser.token, entry)
+    if (entry.ofUserToken !== undefined) this.#removeUserToken(entry.originalUser?.token ?? '', entry)
   }
 
   #removeAssertion({ token, kind }: Assertion, entry: Entry): void {
     const sessions = this.#byAssertion.get(token)
     if (sessions === undefined || entry.ofAssertion === undefined) return
     sessions.entries.remove(entry.ofAssertion)
+    if (entry.isEntry) sessions.directCount--
     if (sessions.entries.size > 0) return
     if (kind === 'service_account' && sessions.carriesUsers) this.#remembered.set(token, sessions)
     else this.#forget(token, sessions)
@@ -370,10 +377,10 @@ export class Sessions implements SessionIndex {
     if (sessions === undefined || entry.ofUserToken === undefined) return
     const entries = wayOf(sessions, entry)
     entries.remove(entry.ofUserToken)
-    if (entry.evidence !== undefined && entries.size === 0) sessions.byPath?.delete(entry.evidence.path)
+    if (entry.evidence !== undefined && entries.size === 0) sessions.byPath.delete(entry.evidence.path)
     this.#removeEvidence(sessions, entry)
-    count(sessions, token, entry.caller?.token ?? '', -1)
-    if (sessions.withoutEvidence.size > 0 || (sessions.byPath?.size ?? 0) > 0) return
+    count(sessions, entry.caller?.token ?? '', -1)
+    if (sessions.withoutEvidence.size > 0 || sessions.byPath.size > 0) return
     this.#byUserToken.delete(token)
     this.#bytes -= sessions.bytes
   }
@@ -382,21 +389,15 @@ export class Sessions implements SessionIndex {
 /** The sessions of this user's token that came the same way; a list of their own, where they are the first. */
 function wayOf(sessions: UserEntry, { evidence }: Entry): LinkedList<Entry> {
   if (evidence === undefined) return sessions.withoutEvidence
-  const byPath = (sessions.byPath ??= new Map<string, LinkedList<Entry>>())
-  let entries = byPath.get(evidence.path)
-  if (entries === undefined) byPath.set(evidence.path, (entries = new LinkedList()))
+  let entries = sessions.byPath.get(evidence.path)
+  if (entries === undefined) sessions.byPath.set(evidence.path, (entries = new LinkedList()))
   return entries
 }
 
-function count(sessions: UserEntry, userToken: string, assertion: string, change: 1 | -1): void {
-  if (assertion === userToken) {
-    sessions.directCount += change
-    return
-  }
-  const byAssertion = (sessions.countByAssertion ??= new Map<string, number>())
-  const counted = (byAssertion.get(assertion) ?? 0) + change
-  if (counted > 0) byAssertion.set(assertion, counted)
-  else byAssertion.delete(assertion)
+function count({ countByAssertion }: UserEntry, assertion: string, change: 1 | -1): void {
+  const counted = (countByAssertion.get(assertion) ?? 0) + change
+  if (counted > 0) countByAssertion.set(assertion, counted)
+  else countByAssertion.delete(assertion)
 }
 
 function bytesOf(evidence: Evidence | undefined): number {
@@ -415,9 +416,13 @@ function isLive(entry: Entry, nowMs: number): boolean {
 }
 
 /** Nearly always the first: what has ended is swept, and only what expired while its request runs is passed over. */
-function firstLive(entries: LinkedList<Entry>, nowMs: number): Entry | undefined {
+function firstLive(
+  entries: LinkedList<Entry>,
+  nowMs: number,
+  isWanted: (entry: Entry) => boolean = () => true,
+): Entry | undefined {
   for (const entry of entries) {
-    if (isLive(entry, nowMs)) return entry
+    if (isLive(entry, nowMs) && isWanted(entry)) return entry
   }
   return undefined
 }

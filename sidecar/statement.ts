@@ -64,14 +64,15 @@ function parse(text: string, type: string): ParsedJws | undefined {
   if (text.length > maxLength) return undefined
   try {
     const jws = parseJws(text, type)
-    return jws.algorithm === 'ES256' ? jws : undefined
+    return jws.header.algorithm === 'ES256' ? jws : undefined
   } catch (error) {
     if (error instanceof MalformedToken) return undefined
     throw error
   }
 }
 
-function keyOf({ certificates = [], keyId }: ParsedJws, atMs: number, trust: Trust): AccountKey | undefined {
+function keyOf({ header }: ParsedJws, atMs: number, trust: Trust): AccountKey | undefined {
+  const { certificates = [], keyId } = header
   const authority = authorityOf(trust)
   if (authority === undefined) return undefined
   try {

@@ -40,7 +40,8 @@ export function findAccountKey(question: AccountKeyQuestion): AccountKey | NoAcc
   if (certificates !== undefined) {
     const found = judge(question, certificates)
     // One that has ended since a link was signed must not take the place of the one that came after it.
-    const isOfUse = isKey(found) && (nowMs <= found.notAfterMs || trust.certificates.get(keyId) === undefined)
+    const kept = trust.certificates.get(keyId)
+    const isOfUse = isKey(found) && kept !== certificates && (nowMs <= found.notAfterMs || kept === undefined)
     if (isOfUse) trust.certificates.set(keyId, certificates, keyId.length + lengthOf(certificates))
     return found
   }

@@ -32,6 +32,7 @@ interface Failures {
 /** What is known of chains under one set of authorities. Live state: one for each {@link Trust}. */
 export class AccountVerdicts {
   readonly #verdicts = new BoundedMap<string, Verdict>(maxBytes)
+  readonly #texts = new WeakMap<readonly string[], { readonly issuer: string; readonly text: string }>()
   readonly #failures = new BoundedMap<string, Failures>(maxPeers)
 
   /**
@@ -48,8 +49,7 @@ export class AccountVerdicts {
     nowMs: number,
     moment: Moment = { atMs: nowMs, earlyMs: 0 },
   ): AccountKey | undefined {
-    // As JSON, for a joined text could stand for more than one list.
-    const text = JSON.stringify([authority.issuer, x5c])
+    const text = this.#textOf(x5c, authority)
     const known = this.#verdicts.get(text)
     const verdict =
       known !== undefined && holdsAt(known, moment)
@@ -57,6 +57,15 @@ export class AccountVerdicts {
         : this.#judge(text, x5c, authority, peer, nowMs, moment)
     if (verdict instanceof ChainFault) throw verdict
     return verdict
+  }
+
+  /** As JSON, for a joined text could stand for more than one list; made once for the list of a header that is known. */
+  #textOf(x5c: readonly string[], { issuer }: Authority): string {
+    const known = this.#texts.get(x5c)
+    if (known?.issuer === issuer) return known.text
+    const text = JSON.stringify([issuer, x5c])
+    this.#texts.set(x5c, { issuer, text })
+    return text
   }
 
   #judge(

@@ -1,14 +1,24 @@
 // Takes a compact JWS apart, strictly: whatever two readers could read differently is malformed.
 import { isUtf8 } from 'node:buffer'
+import type { BoundedMap } from '../bounded-map.ts'
+import { ownText } from '../own-text.ts'
 
-/** A compact JWS, taken apart but not verified. */
-export interface ParsedJws {
+/** What the header of a JWS says: nothing but a reading of its text. */
+export interface JwsHeader {
   readonly algorithm: string
   /** Undefined where the header has none. */
   readonly keyId: string | undefined
   /** `x5c` of the header, where it has one. */
   readonly certificates: readonly string[] | undefined
-  readonly header: Readonly<Record<string, unknown>>
+  readonly members: Readonly<Record<string, unknown>>
+}
+
+/** Headers by their text, base64url as it stands in the JWS: all that one key signs has the same. */
+export type KnownHeaders = BoundedMap<string, JwsHeader>
+
+/** A compact JWS, taken apart but not verified. */
+export interface ParsedJws {
+  readonly header: JwsHeader
   readonly payload: Readonly<Record<string, unknown>>
   readonly signingInput: string
   readonly signature: Buffer
@@ -25,32 +35,40 @@ export class MalformedToken extends Error {
 /**
  * Parses a JWS in compact serialisation (RFC 7515 section 7.1).
  * @param type what `typ` must be (RFC 8725 section 3.11); only JWT may be left out, and written in any case.
+ * @param known headers that were read before, see {@link keepHeader}.
  * @throws {MalformedToken} not three parts, base64url that is padded or not canonical, not UTF-8, no JSON object,
  * a member given twice (RFC 8725 section 2.4) or named with a backslash, JSON nested too deeply, `crit`, another `typ`.
  */
-export function parseJws(token: string, type = 'JWT'): ParsedJws {
+export function parseJws(token: string, type = 'JWT', known?: KnownHeaders): ParsedJws {
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
   if (first <= 0 || second === -1 || token.indexOf('.', second + 1) !== -1) {
     throw new MalformedToken('the token has not three parts')
   }
-  const header = parseObject(decode(token.slice(0, first)), 'header')
-  const payload = parseObject(decode(token.slice(first + 1, second)), 'payload')
-  if ('crit' in header) throw new MalformedToken('the header has crit')
-  if (!isOfType(header['typ'], type)) throw new MalformedToken(`typ is not ${type}`)
-  const algorithm = header['alg']
-  if (typeof algorithm !== 'string') throw new MalformedToken('alg is not a string')
-  const keyId = header['kid']
-  if (keyId !== undefined && typeof keyId !== 'string') throw new MalformedToken('kid is not a string')
+  const headerText = token.slice(0, first)
+  const header = known?.get(headerText) ?? readHeader(headerText)
+  if (!isOfType(header.members['typ'], type)) throw new MalformedToken(`typ is not ${type}`)
   return {
-    algorithm,
-    keyId,
-    certificates: stringList(header['x5c']),
     header,
-    payload,
+    payload: parseObject(decode(token.slice(first + 1, second)), 'payload'),
     signingInput: token.slice(0, second),
     signature: decode(token.slice(second + 1)),
   }
+}
+
+/** Keeps the header of a JWS that was verified: what anybody can send must not push out what is used. */
+export function keepHeader({ header, signingInput }: ParsedJws, known: KnownHeaders): void {
+  const text = signingInput.slice(0, signingInput.indexOf('.'))
+  if (known.get(text) === undefined) known.set(ownText(text), header, text.length * 3 + 512)
+}
+
+function readHeader(text: string): JwsHeader {
+  const members = parseObject(decode(text), 'header')
+  if ('crit' in members) throw new MalformedToken('the header has crit')
+  const { alg: algorithm, kid: keyId } = members
+  if (typeof algorithm !== 'string') throw new MalformedToken('alg is not a string')
+  if (keyId !== undefined && typeof keyId !== 'string') throw new MalformedToken('kid is not a string')
+  return { algorithm, keyId, certificates: stringList(members['x5c']), members }
 }
 
 function isOfType(given: unknown, type: string): boolean {

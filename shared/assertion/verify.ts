@@ -12,7 +12,7 @@ import type { AuthenticToken, Snapshot } from '../trust.ts'
 import { findAccountKey, isKey } from './account-key.ts'
 import { readClaims, type AssertionClaims } from './claims.ts'
 import { signatureIsValid, type VerificationKey } from './key-set.ts'
-import { MalformedToken, parseJws, type ParsedJws } from './jws.ts'
+import { keepHeader, MalformedToken, parseJws, type ParsedJws } from './jws.ts'
 
 /** Clocks may differ by so much. Pomerium's own verifiers allow the same. */
 export const clockSkewSeconds = 60
@@ -119,9 +119,22 @@ const gapMessages: Readonly<Record<RevocationGap, string>> = {
 /** The checks that depend on the token and the keys alone. */
 function authenticate(token: string, options: VerifyOptions): AuthenticToken {
   const { jws, claims } = parse(token, options)
-  const authority = options.snapshot.trust.authorities.get(claims.issuer)
-  if (authority !== undefined) return authenticateMinted(token, jws, claims, authority, options)
+  const { authorities, headers } = options.snapshot.trust
+  const authority = authorities.get(claims.issuer)
+  const authentic =
+    authority === undefined
+      ? authenticateIssued(token, jws, claims, options)
+      : authenticateMinted(token, jws, claims, authority, options)
+  keepHeader(jws, headers)
+  return authentic
+}
 
+function authenticateIssued(
+  token: string,
+  jws: ParsedJws,
+  claims: AssertionClaims,
+  options: VerifyOptions,
+): AuthenticToken {
   const algorithm = knownAlgorithm(jws, options)
   const issuers = options.snapshot.mesh.issuers.filter((issuer) => issuerMatches(issuer, claims))
   if (issuers.length === 0)
@@ -149,7 +162,7 @@ function authenticate(token: string, options: VerifyOptions): AuthenticToken {
 
 function parse(token: string, options: VerifyOptions): { jws: ParsedJws; claims: AssertionClaims } {
   try {
-    const jws = parseJws(token)
+    const jws = parseJws(token, 'JWT', options.snapshot.trust.headers)
     return { jws, claims: readClaims(jws.payload) }
   } catch (error) {
     if (error instanceof MalformedToken) throw fault(options, 'malformed', error.message)
@@ -158,7 +171,7 @@ function parse(token: string, options: VerifyOptions): { jws: ParsedJws; claims:
 }
 
 function knownAlgorithm(jws: ParsedJws, options: VerifyOptions): SignatureAlgorithm {
-  const algorithm = signatureAlgorithms.find((name) => name === jws.algorithm)
+  const algorithm = signatureAlgorithms.find((name) => name === jws.header.algorithm)
   if (algorithm === undefined) throw fault(options, 'algorithm', 'only asymmetric signatures are accepted')
   return algorithm
 }
@@ -201,15 +214,15 @@ function findKey(
       unavailable = true
       continue
     }
-    const key = jws.keyId === undefined ? undefined : entry.keys.byId.get(jws.keyId)
+    const key = jws.header.keyId === undefined ? undefined : entry.keys.byId.get(jws.header.keyId)
     if (key?.algorithms.has(algorithm) === true) return { issuer, key }
   }
-  const need: Need = { kind: 'keys', issuers, keyId: jws.keyId }
+  const need: Need = { kind: 'keys', issuers, keyId: jws.header.keyId }
   const missing = options.missing(need)
   if (missing === 'ask') throw new Needed(need)
   if (unavailable || missing === 'unavailable') throw keysUnavailable()
   throw fault(options, 'key_unknown', 'its issuer publishes no such key', {
-    detail: `kid is ${quoted(jws.keyId ?? '')}`,
+    detail: `kid is ${quoted(jws.header.keyId ?? '')}`,
   })
 }
 
@@ -241,7 +254,8 @@ function authenticateMinted(
   if (hasMore || hasOther || claims.user !== claims.subject || claims.subject === '') {
     throw fault(options, 'malformed', 'a minted assertion is about its account and nothing else')
   }
-  if (jws.algorithm !== 'ES256') throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
+  if (jws.header.algorithm !== 'ES256')
+    throw fault(options, 'algorithm', 'a minted assertion is signed by ES256')
   const key = accountKey(jws, authority, options)
   if (key.account !== claims.subject) {
     throw fault(options, 'key_unknown', 'its certificate is of another account')
@@ -265,7 +279,7 @@ function withinLife(claims: AssertionClaims): AssertionClaims {
 
 function accountKey(jws: ParsedJws, authority: Authority, options: VerifyOptions): AccountKey {
   const { peer, nowMs, missing, snapshot } = options
-  const { keyId, certificates } = jws
+  const { keyId, certificates } = jws.header
   const { trust } = snapshot
   // By the clock of whoever uses a new certificate it has begun.
   const earlyMs = clockSkewSeconds * 1000

@@ -2,7 +2,7 @@
 // What it says is read strictly; reading verifies nothing.
 import { hash } from 'node:crypto'
 import { requiredText, requiredTime } from '../assertion/claims.ts'
-import { MalformedToken, parseJws, type ParsedJws } from '../assertion/jws.ts'
+import { MalformedToken, parseJws, type KnownHeaders, type ParsedJws } from '../assertion/jws.ts'
 import type { Revocable } from '../revocation.ts'
 import { meshIssuerName } from '../identity.ts'
 
@@ -49,13 +49,14 @@ const headerMembers: ReadonlySet<string> = new Set(['alg', 'kid', 'typ', 'x5c'])
 const claims: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'route', 'iat', 'jti', 'txn', 'oth', 'prv'])
 
 /** @throws {MalformedToken} it is no link, or says more than a link does. */
-export function readLink(text: string): ReadLink {
+export function readLink(text: string, headers?: KnownHeaders): ReadLink {
   if (text.length > maxLinkLength) throw new MalformedToken(`it is longer than ${maxLinkLength} characters`)
-  const jws = parseJws(text, linkType)
-  const { header, payload, keyId } = jws
-  if (jws.algorithm !== 'ES256') throw new MalformedToken('alg is not ES256')
+  const jws = parseJws(text, linkType, headers)
+  const { header, payload } = jws
+  const { keyId } = header
+  if (header.algorithm !== 'ES256') throw new MalformedToken('alg is not ES256')
   if (keyId === undefined) throw new MalformedToken('kid is missing')
-  if (!Object.keys(header).every((name) => headerMembers.has(name))) {
+  if (!Object.keys(header.members).every((name) => headerMembers.has(name))) {
     throw new MalformedToken('the header has a member that a link has not')
   }
   if (!Object.keys(payload).every((name) => claims.has(name))) {

@@ -1,6 +1,6 @@
 // Verifies the links of `x-onbehalf-via`: what they say together, and that each was signed by its account.
 import { findAccountKey, isKey } from '../assertion/account-key.ts'
-import { MalformedToken } from '../assertion/jws.ts'
+import { keepHeader, MalformedToken } from '../assertion/jws.ts'
 import { signatureIsValid } from '../assertion/key-set.ts'
 import { clockSkewSeconds, type Revocations } from '../assertion/verify.ts'
 import type { Authority } from '../certificate/chain.ts'
@@ -77,11 +77,11 @@ export function splitVia(via: string, maxHops: number): readonly string[] {
 /** A link whose signature is to be verified still has its `jws`. */
 type Recalled = ReadLink | { readonly link: Link; readonly jws?: undefined }
 
-function recall(text: string, position: number, { links }: Trust): Recalled {
+function recall(text: string, position: number, { links, headers }: Trust): Recalled {
   const link = links.get(text)
   if (link !== undefined) return { link }
   try {
-    return readLink(text)
+    return readLink(text, headers)
   } catch (error) {
     if (error instanceof MalformedToken) throw new EvidenceFault(position, error.message)
     throw error
@@ -90,12 +90,13 @@ function recall(text: string, position: number, { links }: Trust): Recalled {
 
 /** Certificates that are missing are asked for together, since each question costs a request its time. */
 function authenticate(read: readonly Recalled[], authority: Authority, question: ViaQuestion): void {
-  const { links } = question.snapshot.trust
+  const { links, headers } = question.snapshot.trust
   const keyIds = new Set<string>()
   for (const [i, { link, jws }] of read.entries()) {
     if (jws === undefined) continue
     try {
       authenticateOne({ link, jws }, i + 1, authority, question)
+      keepHeader(jws, headers)
       links.set(link.text, link, link.text.length * 2 + 1024)
     } catch (error) {
       if (!(error instanceof Needed) || error.need.kind !== 'certificates') throw error
@@ -112,7 +113,7 @@ function authenticateOne(
   question: ViaQuestion,
 ): void {
   const { peer, nowMs, missing, snapshot } = question
-  const { keyId, certificates } = jws
+  const { keyId, certificates } = jws.header
   const found = findAccountKey({
     keyId,
     certificates,

@@ -292,6 +292,43 @@ test('a new linger time holds for what ends from now on', () => {
   assert.ok(sessions.byHandle(long.handle))
 })
 
+test('a token that came as the assertion and as `-For` has one session of those without evidence, while any lives', () => {
+  const { sessions, live } = makeSessions({ lingerMs: 1_000 })
+  const carried = sessions.keep(app, alice)
+  const direct = sessions.keep(alice, undefined)
+  assert.equal(sessions.byUserToken(alice.token).length, 1)
+  assert.ok(sessions.cameTogether(alice.token, alice.token))
+  direct.end()
+  live.nowMs += 1_000
+  assert.deepEqual(
+    sessions.byUserToken(alice.token).map(({ handle }) => handle),
+    [carried.handle],
+  )
+  assert.ok(!sessions.cameTogether(alice.token, alice.token))
+  assert.ok(sessions.cameTogether(app.token, alice.token))
+  carried.end()
+  live.nowMs += 1_000
+  assert.deepEqual(sessions.byUserToken(alice.token), [])
+})
+
+test('a token whose subject became a service account is a user’s only where it came in as one', () => {
+  const { sessions, live } = makeSessions({ lingerMs: 1_000 })
+  const account = { ...alice, kind: 'service_account' as const }
+  sessions.keep(account, undefined)
+  assert.deepEqual(sessions.byUserToken(alice.token), [])
+  const user = sessions.keep(alice, undefined)
+  sessions.keep(account, undefined)
+  assert.deepEqual(
+    sessions.byUserToken(alice.token).map(({ handle }) => handle),
+    [user.handle],
+  )
+  assert.ok(sessions.cameTogether(alice.token, alice.token))
+  user.end()
+  live.nowMs += 1_000
+  assert.deepEqual(sessions.byUserToken(alice.token), [])
+  assert.ok(!sessions.cameTogether(alice.token, alice.token))
+})
+
 // Memory.
 
 /** With a token as long as alice's. */

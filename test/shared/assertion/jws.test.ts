@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { MalformedToken, parseJws } from '../../../shared/assertion/jws.ts'
+import { keepHeader, MalformedToken, parseJws, type JwsHeader } from '../../../shared/assertion/jws.ts'
+import { BoundedMap } from '../../../shared/bounded-map.ts'
 
 const base64url = (text: string | Uint8Array) => Buffer.from(text).toString('base64url')
 const goodHeader = '{"alg":"ES256","kid":"k","typ":"JWT"}'
@@ -23,16 +24,16 @@ function isMalformed(token: string, reason: RegExp): void {
 test('a JWS is taken apart into what was signed and the signature over it', () => {
   const token = tokenOf('{"sub":"alice"}')
   const jws = parseJws(token)
-  assert.equal(jws.algorithm, 'ES256')
-  assert.equal(jws.keyId, 'k')
-  assert.equal(jws.certificates, undefined)
+  assert.equal(jws.header.algorithm, 'ES256')
+  assert.equal(jws.header.keyId, 'k')
+  assert.equal(jws.header.certificates, undefined)
   assert.deepEqual(jws.payload, { sub: 'alice' })
   assert.equal(`${jws.signingInput}.AAAA`, token)
   assert.deepEqual(jws.signature, Buffer.alloc(3))
 })
 
 test('an empty signature is not malformed, so that alg none is refused by its name', () => {
-  assert.equal(parseJws(tokenOf('{}', '{"alg":"none"}', '')).algorithm, 'none')
+  assert.equal(parseJws(tokenOf('{}', '{"alg":"none"}', '')).header.algorithm, 'none')
 })
 
 for (const token of [
@@ -178,7 +179,7 @@ for (const [header, reason] of Object.entries(badHeaders)) {
 
 for (const header of ['{"alg":"ES256"}', '{"alg":"ES256","typ":"JWT"}', '{"alg":"ES256","typ":"jwt"}']) {
   test(`the header ${header} is that of a JWT`, () =>
-    assert.equal(parseJws(tokenOf('{}', header)).algorithm, 'ES256'))
+    assert.equal(parseJws(tokenOf('{}', header)).header.algorithm, 'ES256'))
 }
 
 test('a payload may be nested as deep as claims ever are', () => {
@@ -304,7 +305,7 @@ test('whatever the text, it is parsed or malformed, and nothing else happens', (
   fc.assert(
     fc.property(anyToken, (token) => {
       try {
-        assert.equal(typeof parseJws(token).algorithm, 'string')
+        assert.equal(typeof parseJws(token).header.algorithm, 'string')
       } catch (error) {
         assert.ok(error instanceof MalformedToken, String(error))
       }
@@ -337,9 +338,55 @@ const typed = (typ: string | undefined) =>
   tokenOf('{}', JSON.stringify({ alg: 'ES256', ...(typ !== undefined && { typ }) }))
 
 test('a JWS is of the type that is asked for, and a link must say so in these very letters', () => {
-  assert.equal(parseJws(typed('onbehalf-link+jwt'), 'onbehalf-link+jwt').algorithm, 'ES256')
+  assert.equal(parseJws(typed('onbehalf-link+jwt'), 'onbehalf-link+jwt').header.algorithm, 'ES256')
   for (const typ of [undefined, 'JWT', 'jwt', 'ONBEHALF-LINK+JWT', 'application/onbehalf-link+jwt']) {
     assert.throws(() => parseJws(typed(typ), 'onbehalf-link+jwt'), /typ is not onbehalf-link\+jwt/)
   }
   isMalformed(typed('onbehalf-link+jwt'), /typ is not JWT/)
+})
+
+// Headers that are known.
+
+const knownHeaders = (token: string, type?: string) => {
+  const known = new BoundedMap<string, JwsHeader>(10_000)
+  keepHeader(parseJws(token, type), known)
+  return known
+}
+
+test('a header that is known is not read again, but for another payload too', () => {
+  const known = knownHeaders(tokenOf('{}'))
+  const jws = parseJws(tokenOf('{"sub":"alice"}'), 'JWT', known)
+  assert.equal(jws.header, parseJws(tokenOf('{}'), 'JWT', known).header)
+  assert.notEqual(jws.header, parseJws(tokenOf('{}')).header)
+  assert.deepEqual(jws, parseJws(tokenOf('{"sub":"alice"}')))
+})
+
+test('a header that is known is of no other type for that', () => {
+  const link = typed('onbehalf-link+jwt')
+  assert.throws(() => parseJws(link, 'JWT', knownHeaders(link, 'onbehalf-link+jwt')), /typ is not JWT/)
+  const token = typed('JWT')
+  assert.throws(
+    () => parseJws(token, 'onbehalf-link+jwt', knownHeaders(token)),
+    /typ is not onbehalf-link\+jwt/,
+  )
+})
+
+test('a known header makes no other spelling of it good, and nothing else of its token', () => {
+  const known = knownHeaders(tokenOf('{}'))
+  const text = base64url(goodHeader)
+  for (const [token, reason] of [
+    [tokenOf('{}').replace(text, `${text}=`), /canonical/],
+    [tokenOf('{}', goodHeader.replace('"k"', '"k","kid":"l"')), /a member twice/],
+    [tokenOf('{}', goodHeader.replace('{', '{"crit":[],')), /crit/],
+    [tokenOf('{"a":1,"a":2}'), /a member twice/],
+    [tokenOf('{}', goodHeader, 'AAA='), /canonical/],
+  ] as const) {
+    assert.throws(() => parseJws(token, 'JWT', known), reason)
+  }
+})
+
+test('no more headers are kept than there is room for', () => {
+  const known = new BoundedMap<string, JwsHeader>(2_000)
+  for (let i = 0; i < 20; i++) keepHeader(parseJws(tokenOf('{}', `{"alg":"ES256","kid":"${i}"}`)), known)
+  assert.ok(known.size > 0 && known.size < 4, String(known.size))
 })

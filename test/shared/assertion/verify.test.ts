@@ -51,6 +51,24 @@ test('a verified assertion says what the token says, and holds the token byte fo
   })
 })
 
+test('the header of a token is kept once its signature is good, and of no other', () => {
+  const { snapshot: known } = fresh()
+  const { headers } = known.trust
+  const forged = tokens.makeSigner().sign(userClaims(), { kid: pomerium.kid })
+  assert.equal(codeOf(forged, { snapshot: known }), 'assertion_signature')
+  assert.equal(headers.size, 0)
+  verify(sign(userClaims()), { snapshot: known })
+  verify(sign(userClaims({ jti: 'another' })), { snapshot: known })
+  assert.equal(headers.size, 1)
+})
+
+test('a forged token is refused under a header that is known', () => {
+  const { snapshot: known } = fresh()
+  verify(sign(userClaims()), { snapshot: known })
+  const forged = tokens.makeSigner().sign(userClaims({ sub: 'mallory' }), { kid: pomerium.kid })
+  assert.equal(codeOf(forged, { snapshot: known }), 'assertion_signature')
+})
+
 test('an RSA key of the issuer verifies too', () => {
   const { publicKey, privateKey } = makeRsaKeys(2048)
   const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'r' }
