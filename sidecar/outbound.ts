@@ -21,7 +21,6 @@ import type { Certificates } from './certificates.ts'
 import { judgeAddress, judgingLookup, refuseSelf, type EgressRule } from './egress.ts'
 import { makeHopName, protocolOf, type Admission, type Exchange, type Side } from './exchange.ts'
 import { startTimer } from './http/failures.ts'
-import { goOn } from './going-on.ts'
 import { forward } from './http/forward.ts'
 import { Interruption } from './http/interruption.ts'
 import { Balancers, type BalancerEvents } from './upstream/balancers.ts'
@@ -57,13 +56,12 @@ export function createOutbound(
     const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
     const { certificates } = runtime
     const { mesh } = current.snapshot
-    const planning = plan(current, certificates, decided, (findings) => {
+    const { answer, sending } = plan(current, certificates, decided, (findings) => {
       if (findings.route !== undefined) return toRoute(findings, balancers, current, toRoutes)
       const connections = toOthers[rule.local]
       if (originalDestination === undefined) return toOther(findings, rule, connections)
       return toOriginal(originalDestination, exchange.head.target, rule, connections)
     })
-    const { answer, sending } = planning instanceof Promise ? await planning : planning
     const trace = traceOf(runtime, exchange, answer)
     exchange.record(decisionOf(exchange, current, runtime.now(), answer, trace), trace)
     if (sending === undefined) throw answer.refusal
@@ -140,8 +138,7 @@ type Destination = Pick<
   Forwarding,
   'upstream' | 'balancer' | 'security' | 'connections' | 'path' | 'lookup' | 'isAwaited' | 'siftResponse'
 >
-type Identity = Pick<Forwarding, 'headers' | 'amend'>
-type Sending = Destination & Identity
+type Sending = Destination & Pick<Forwarding, 'headers' | 'amend'>
 
 /** What is done about a call: without `sending` nothing goes out. */
 type Plan =
@@ -154,22 +151,18 @@ function plan(
   certificates: Certificates,
   decided: OutboundAnswer,
   where: (findings: OutboundFindings) => Destination,
-): Plan | Promise<Plan> {
+): Plan {
   if (!decided.permitted) return refusedPlan(current, decided, where)
   const { findings } = decided
-  const refused = (error: unknown): Plan => {
-    if (!(error instanceof Refusal)) throw error
-    return refusedPlan(current, { permitted: false, findings, refusal: error }, where)
-  }
   try {
     const destination = where(findings)
-    const planned = goOn(identified(current, certificates, findings), (identity): Plan => ({
+    return {
       answer: decided,
-      sending: { ...destination, ...identity },
-    }))
-    return planned instanceof Promise ? planned.catch(refused) : planned
+      sending: { ...destination, ...identified(current, certificates, findings) },
+    }
   } catch (error) {
-    return refused(error)
+    if (!(error instanceof Refusal)) throw error
+    return refusedPlan(current, { permitted: false, findings, refusal: error }, where)
   }
 }
 
@@ -178,20 +171,20 @@ function identified(
   current: Current,
   certificates: Certificates,
   findings: OutboundFindings,
-): Identity | Promise<Identity> {
+): Pick<Sending, 'headers' | 'amend'> {
   const { route } = findings
   if (route === undefined) return { headers: outboundHeaders(findings, []) }
-  const headersWith = (withChain: boolean) =>
-    goOn(current.credential.headersFor(route, withChain, findings.passage), (credential) =>
-      changed(findings, outboundHeaders(findings, credential)),
-    )
-  if (certificates.travelsTo(route.host)) return goOn(headersWith(true), (headers) => ({ headers }))
+  const headersWith = (withChain: boolean) => {
+    const credential = current.credential.headersFor(route, withChain, findings.passage)
+    return changed(findings, outboundHeaders(findings, credential))
+  }
+  if (certificates.travelsTo(route.host)) return { headers: headersWith(true) }
   const amend: Forwarding['amend'] = (answer) => {
     if (!isForWantOfCertificate(answer)) return undefined
     certificates.sendTo(route.host)
-    return async () => headersWith(true)
+    return () => headersWith(true)
   }
-  return goOn(headersWith(false), (headers) => ({ headers, amend }))
+  return { headers: headersWith(false), amend }
 }
 
 /** Codes with which a callee refuses what it would take with the certificate beside it. */
@@ -211,7 +204,7 @@ function amending(
 ): NonNullable<Forwarding['amend']> {
   return (answer) => {
     const amended = amend(answer)
-    return amended && (async () => finished(await amended()))
+    return amended && (() => finished(amended()))
   }
 }
 

@@ -118,7 +118,7 @@ async function mintFor(route: Route, mesh: Mesh): Promise<Minted> {
     throw new ConfigurationLines(faults.map(({ file, message }) => `${file}: ${message}`))
   if (material.credential.minter === undefined) throw new UsageFault(whyNothingToMint(mesh))
   try {
-    const [header, token] = await material.credential.headersFor(route)
+    const [header, token] = material.credential.headersFor(route)
     const { subject, audience, expiresAt } = readClaims(parseJws(token).payload)
     return { token, expires_at: isoTime(expiresAt), account: subject, audience, header }
   } catch (error) {

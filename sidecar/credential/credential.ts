@@ -4,12 +4,9 @@ import { Refusal } from '../../shared/errors.ts'
 import type { Redacted } from '../../shared/redacted.ts'
 import type { Passage } from '../../shared/evidence/evidence.ts'
 import { headerNames } from '../../shared/headers/names.ts'
-import { goOn } from '../going-on.ts'
 import { pomeriumTokenHeader } from './files.ts'
 import type { Linker } from './linker.ts'
 import type { Minter } from './minter.ts'
-
-const assertionName = 'X-Pomerium-Jwt-Assertion'
 
 export interface Credential {
   readonly minter: Minter | undefined
@@ -20,11 +17,7 @@ export interface Credential {
    * @param withChain whether the account's certificates travel in them; default: yes.
    * @throws {Refusal} `credential_unavailable`.
    */
-  headersFor(
-    route: Route,
-    withChain?: boolean,
-    passage?: Passage,
-  ): CredentialHeaders | Promise<CredentialHeaders>
+  headersFor(route: Route, withChain?: boolean, passage?: Passage): CredentialHeaders
 }
 
 export type CredentialHeaders = readonly [name: string, value: string, ...evidence: string[]]
@@ -34,26 +27,22 @@ export function createCredential(
   pomeriumToken: Redacted | undefined,
   linker?: Linker,
 ): Credential {
-  function tokenHeaderFor(route: Route): readonly [string, string] {
-    if (pomeriumToken === undefined) throw unavailable('credential.token_file')
-    return pomeriumTokenHeader(route.tokenForm, pomeriumToken)
-  }
-
-  function assertionFor(route: Route, withChain: boolean): string | Promise<string> {
+  function credentialFor(route: Route, withChain: boolean): readonly [string, string] {
+    if (route.via === 'pomerium') {
+      if (pomeriumToken === undefined) throw unavailable('credential.token_file')
+      return pomeriumTokenHeader(route.tokenForm, pomeriumToken)
+    }
     if (minter === undefined) throw unavailable('credential.certificate and credential.key, and mesh')
-    return minter.assertionFor(route.host, withChain)
+    return ['X-Pomerium-Jwt-Assertion', minter.assertionFor(route.host, withChain)]
   }
 
   return {
     minter,
     pomeriumToken,
     headersFor(route, withChain = true, passage) {
-      const beside = ([name, value]: readonly [string, string]): CredentialHeaders => {
-        if (linker === undefined || passage === undefined) return [name, value]
-        return [name, value, headerNames.via, linker.viaFor(route, passage, withChain)]
-      }
-      if (route.via === 'pomerium') return beside(tokenHeaderFor(route))
-      return goOn(assertionFor(route, withChain), (assertion) => beside([assertionName, assertion]))
+      const credential = credentialFor(route, withChain)
+      if (linker === undefined || passage === undefined) return credential
+      return [...credential, headerNames.via, linker.viaFor(route, passage, withChain)]
     },
   }
 }

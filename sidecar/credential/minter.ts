@@ -45,10 +45,9 @@ export interface Minter {
   readonly x5c: readonly string[]
   /**
    * An assertion for calls to `audience` (a route's host), with `x5c` unless told otherwise. A secret: never logged. Throws a
-   * {@link Refusal} with `credential_unavailable` where the certificate has expired. At once where there is one, which is
-   * nearly always.
+   * {@link Refusal} with `credential_unavailable` where the certificate has expired.
    */
-  assertionFor(audience: string, withChain?: boolean): string | Promise<string>
+  assertionFor(audience: string, withChain?: boolean): string
   /** Signs anything else of the account's: a JWS in compact form, by ES256, with the account's `kid`. */
   sign(header: Readonly<Record<string, unknown>>, payload: Readonly<Record<string, unknown>>): string
 }

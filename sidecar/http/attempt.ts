@@ -21,9 +21,9 @@ export class ClientGone extends Error {
 export class Rejected extends Error {
   override readonly name = 'Rejected'
   /** What is to be sent in place of the headers. */
-  readonly amended: () => Promise<readonly string[]>
+  readonly amended: () => readonly string[]
 
-  constructor(amended: () => Promise<readonly string[]>) {
+  constructor(amended: () => readonly string[]) {
     super('the upstream carried nothing out')
     this.amended = amended
   }

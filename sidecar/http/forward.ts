@@ -32,7 +32,7 @@ export async function forward(forwarding: Forwarding): Promise<number> {
     } catch (error) {
       if (error instanceof Rejected) {
         const { amend: _once, ...rest } = sent
-        sent = { ...rest, headers: counted(await error.amended()) }
+        sent = { ...rest, headers: counted(error.amended()) }
       } else await repetition.await(error, upload)
       forwarding.onRepeat()
     }

@@ -22,7 +22,7 @@ export interface Forwarding extends AnswerRules, Destination {
    * What to send in place of {@link headers}, where an answer says that nothing was carried out for want of something
    * that can be sent along; undefined: the answer counts. Asked once.
    */
-  readonly amend?: (answer: Answer) => (() => Promise<readonly string[]>) | undefined
+  readonly amend?: (answer: Answer) => (() => readonly string[]) | undefined
   /** Ends it from outside: with its reason before the answer, breaking the answer off once it has begun. */
   readonly interruption?: Interruption | undefined
   /** Called each time that the request is sent again. */

@@ -136,8 +136,8 @@ test('a -For that came with one account is not carried beside the assertion of a
     mesh: withoutEvidence,
   })
   const [one, other] = [
-    await (await mesh.minter('api-access')).assertionFor(hosts.API),
-    await (await mesh.minter('ledger-access')).assertionFor(hosts.API),
+    (await mesh.minter('api-access')).assertionFor(hosts.API),
+    (await mesh.minter('ledger-access')).assertionFor(hosts.API),
   ]
   const alice = await comeInAtApi(mesh, one, 'alice')
   await comeInAtApi(mesh, other, 'bob')
@@ -150,7 +150,7 @@ test('a -For that came with one account is not carried beside the assertion of a
 
 test("an account's assertion alone is never one of its users, nor the account while one of them lives", async (t) => {
   const mesh = await startMesh(t, { run: ['API', 'Ledger'], mesh: withoutEvidence })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const copied = () =>
     send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers: [assertionName, caller] })
   await comeInAtApi(mesh, caller, 'alice')
@@ -167,7 +167,7 @@ test("an account's assertion that carried a user does not become the account's o
     mesh: withoutEvidence,
     clockOffsetMs: () => offsetMs,
   })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const copied = () =>
     send({ port: mesh.sidecars.API.outbound, host: hosts.Ledger, headers: [assertionName, caller] })
   await comeInAtApi(mesh, caller, 'alice')
@@ -246,7 +246,7 @@ test('a token that was good as an assertion is judged anew as an original user, 
   const user = await mesh.pomerium.assertion('alice', hosts.API)
   const port = mesh.sidecars.API.inbound
   assert.equal((await send({ port, headers: [assertionName, user] })).status, 200)
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const headers = [assertionName, caller, forName, user]
   assert.equal((await send({ port, headers })).code, 'original_user_audience')
 })
@@ -281,7 +281,7 @@ test('what an app has no session for is lost, whatever it looks like', async (t)
     [forName, fresh],
     [assertionName, fresh],
     [forName, 'null'],
-    [assertionName, await (await mesh.minter('api-access')).assertionFor(hosts.API)],
+    [assertionName, (await mesh.minter('api-access')).assertionFor(hosts.API)],
     [forName, fresh, assertionName, fresh],
   ]) {
     const answer = await callOut(mesh, headers)

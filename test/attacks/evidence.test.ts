@@ -47,7 +47,7 @@ interface Attack {
 }
 
 async function present({ mesh, alice }: Way, { links, token = alice, assertion }: Attack): Promise<Answer> {
-  const caller = assertion ?? (await (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger))
+  const caller = assertion ?? (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger)
   const via = links.length === 0 ? [] : [viaName, links.join(',')]
   return send({
     port: mesh.sidecars.Ledger.inbound,
@@ -191,7 +191,7 @@ test('whoever tells of another way than the request took is refused', async (t) 
     assert.deepEqual([answer.status, answer.code], [401, 'original_user_malformed'])
   })
   await t.test('two headers of links are request_ambiguous', async () => {
-    const caller = await (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger)
+    const caller = (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger)
     const headers = [
       assertionName,
       caller,

@@ -62,7 +62,7 @@ test('a flood of bad certificates is cut short, does not shut out a known accoun
   let offsetMs = 0
   const mesh = await startMesh(t, { run: ['API'], clockOffsetMs: () => offsetMs })
   const { inbound } = mesh.sidecars.API
-  const known = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const known = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const ask = async (token: string) => (await send({ port: inbound, headers: [assertionName, token] })).code
   assert.equal(await ask(known), '')
   const validNow = { notBeforeMs: Date.now() - 1_000, notAfterMs: Date.now() + 3_600_000 }
@@ -78,7 +78,7 @@ test('a flood of bad certificates is cut short, does not shut out a known accoun
   assert.ok((codes.get('assertion_key_unknown') ?? 0) <= 30, String(codes.get('assertion_key_unknown')))
   assert.equal(await ask(known), '')
   offsetMs = 25_000
-  const fresh = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const fresh = (await mesh.minter('api-access')).assertionFor(hosts.API)
   assert.equal(await ask(fresh), '')
 })
 

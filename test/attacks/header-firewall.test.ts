@@ -139,7 +139,7 @@ for (const name of duplicates) {
 
 test('two -For are ambiguous, in the mesh too', async (t) => {
   const mesh = await startMesh(t, { run: ['API'] })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const [alice, bob] = [
     await mesh.pomerium.assertion('alice', hosts.App),
     await mesh.pomerium.assertion('bob', hosts.App),

@@ -69,7 +69,7 @@ test('what was verified and only not allowed is told as it is, and nothing of th
 
 test('a -For that was not verified is not told, beside an account that was', async (t) => {
   const mesh = await start(t, { run: ['API'] })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const expired = await mesh.pomerium.sign({ ...claimsOf(mesh), iat: 1_000, exp: 2_000 })
   for (const value of ['forged', expired, caller]) {
     const headers = [assertionName, caller, forName, value]
@@ -82,7 +82,7 @@ test('a -For that was not verified is not told, beside an account that was', asy
 
 test("the calls of a request whose user was not verified are not the account's own", async (t) => {
   const mesh = await start(t, { run: ['API', 'Ledger'] })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const headers = [assertionName, caller, forName, 'forged']
   assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
   const handle = rawValues(mesh.apps.API.received[0], handleName)[0] ?? ''

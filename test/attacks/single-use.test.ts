@@ -146,7 +146,7 @@ test('the same jti of somebody else is used up by nobody else, but counted by th
 test('as an original user a token may come as often as the service calls', async (t) => {
   const mesh = await start(t, { run: ['API'] })
   const user = await mesh.pomerium.assertion('alice', hosts.App)
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
   const headers = [assertionName, caller, forName, user, viaName, via]
   for (let i = 0; i < 3; i++) {

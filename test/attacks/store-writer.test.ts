@@ -122,7 +122,7 @@ for (const [what, chain] of [
     await put(kid, chain)
     const answer = await callApi(mesh, handle)
     assert.deepEqual([answer.status, answer.code], [200, ''])
-    const bare = await (await mesh.minter('api-access')).assertionFor(hosts.API, false)
+    const bare = (await mesh.minter('api-access')).assertionFor(hosts.API, false)
     const stranger = await send({ port: late.inbound, headers: [assertionName, bare] })
     assert.equal(stranger.code, 'assertion_key_unknown')
   })

@@ -34,7 +34,7 @@ test('a hop, memory and the start are said in words', () => {
       hop: {
         requests_per_second: 1,
         body_bytes: 1,
-        medians: { account: hop, seen: hop, new: hop },
+        medians: { nginx: { ...hop, vcpu: 0.128 }, account: hop, seen: hop, new: hop },
         rounds: [],
       },
       memory: { idle: { rss_mib: 70, rss_anon_mib: 20, rss_file_mib: 50 }, along: [] },
@@ -45,6 +45,7 @@ test('a hop, memory and the start are said in words', () => {
     text,
     /as the service account 0\.26 vCPU, 0\.40 ms \(p50\) and 1\.23 ms \(p99\) over a direct call/,
   )
+  assert.match(text, /Two nginx in their place, verifying nothing: 0\.13 vCPU/)
   assert.match(text, /70 MiB idle, 50 of them file-backed/)
   assert.match(text, /^Ready 200 ms after the start, with telemetry on 300 ms\.$/m)
 })

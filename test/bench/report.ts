@@ -2,7 +2,7 @@
 import type { Results } from './results.ts'
 import { revocationInWords } from './revocation/measure.ts'
 import type { Medians, TurnResults } from './rounds.ts'
-import type { HopResults } from './scenarios/hop.ts'
+import type { HopMedians, HopResults } from './scenarios/hop.ts'
 import type { NewKeyResults } from './scenarios/new-key.ts'
 import type { MemoryResults } from './scenarios/memory.ts'
 import type { OverloadResults } from './scenarios/overload.ts'
@@ -95,17 +95,23 @@ function conditionsInWords({ conditions }: Results): string {
   return `${machine}; medians of ${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${seconds} s.`
 }
 
+function hopFigures({ vcpu, added_p50_ms: p50, added_p99_ms: p99 }: HopMedians): string {
+  return `${vcpu.toFixed(2)} vCPU, ${p50.toFixed(2)} ms (p50) and ${p99.toFixed(2)} ms (p99) over a direct call`
+}
+
 function hopInWords({ medians }: HopResults): string {
   const words = {
     account: 'as the service account',
     seen: 'on behalf of 1,000 users',
     new: 'of a new request of a user each',
   }
-  const each = (Object.keys(words) as (keyof typeof words)[]).map((variant) => {
-    const { vcpu, added_p50_ms: p50, added_p99_ms: p99 } = medians[variant]
-    return `${words[variant]} ${vcpu.toFixed(2)} vCPU, ${p50.toFixed(2)} ms (p50) and ${p99.toFixed(2)} ms (p99) over a direct call`
-  })
-  return `Both sidecars of a hop at 1,000 requests/s of 1 KB, counted from when each was to be sent: ${each.join('; ')}.`
+  const { nginx } = medians
+  const floor =
+    nginx === undefined ? '' : ` Two nginx in their place, verifying nothing: ${hopFigures(nginx)}.`
+  const each = (Object.keys(words) as (keyof typeof words)[]).map(
+    (variant) => `${words[variant]} ${hopFigures(medians[variant])}`,
+  )
+  return `Both sidecars of a hop at 1,000 requests/s of 1 KB, counted from when each was to be sent: ${each.join('; ')}.${floor}`
 }
 
 const ms = (value: number) => value.toFixed(1)

@@ -45,7 +45,7 @@ test("a user's token is accepted: as whom, by which route and rule, and with whi
 
 test('an account that calls on behalf of a user is accepted, with the user', async (t) => {
   const mesh = await startMesh(t, { run: ['API'], routes: { API: { original_user: 'required' } } })
-  const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const token = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const user = await mesh.pomerium.assertion('alice', hosts.App)
   const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
   const { status, stdout } = await verifyIn(mesh, 'API', token, '--for', user, '--via', via)
@@ -103,7 +103,7 @@ test('a dead issuer is no verdict on the token: it cannot be verified now', asyn
 test("an original user whose issuer is dead cannot be verified now, though the caller's account can", async (t) => {
   const mesh = await layOut(t)
   mesh.pomerium.failJwks('status')
-  const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const token = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const verdict = await verdictIn(
     mesh,
     'API',
@@ -183,7 +183,7 @@ test('a file of keys that is none is wrong use, even where it is not needed', as
 
 test('an account is verified by mesh.ca alone: no issuer is asked', async (t) => {
   const mesh = await layOut(t)
-  const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const token = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const verdict = await verdictIn(mesh, 'API', token)
   assert.equal(verdict.answer, 'accepted')
   assert.deepEqual(verdict.keys, [])
@@ -267,7 +267,7 @@ test('--at takes ISO 8601 too, and asks with the keys of today', async (t) => {
 
 test("a certificate's time is that of --at", async (t) => {
   const mesh = await layOut(t)
-  const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const token = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const verdict = await verdictIn(mesh, 'API', token, '--at', String(nowSeconds() + 3 * 86_400))
   assert.equal(verdict.refusal?.code, 'assertion_key_unknown')
   assert.match(verdict.refusal?.found ?? '', /api-access, expired 2 days ago: a certificate has expired/)
@@ -315,7 +315,7 @@ const subject = ({ stdout }: { stdout: string }) => JSON.parse(stdout).original_
 
 test('the -For comes from a file or standard input as well, but not both tokens from the latter', async (t) => {
   const mesh = await layOut(t)
-  const token = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const token = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const user = await mesh.pomerium.assertion('alice', hosts.App)
   const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
   await writeFile(join(mesh.folder, 'user'), user)

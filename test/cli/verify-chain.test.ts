@@ -184,7 +184,7 @@ test('as JSON it is the same, whole', async (t) => {
 
 test('headers come from a file, and as curl -v shows them', async (t) => {
   const ground = await layOut(t)
-  const assertion = await ground.minterOf('S1').assertionFor(hostOf('S2'))
+  const assertion = ground.minterOf('S1').assertionFor(hostOf('S2'))
   const captured = [
     '* Connected to 127.0.0.1',
     '> GET /ledger?a=b: HTTP/1.1',
@@ -206,7 +206,7 @@ test('who was calling must have signed the last link; without the assertion nobo
   const ground = await layOut(t)
   const via = ground.walk(['S0', 'S1', 'S2'])
   assert.match((await run(ground, headersOf(ground, via))).stdout, /note: without X-Pomerium-Jwt-Assertion/)
-  const other = await ground.minterOf('S3').assertionFor(hostOf('S2'))
+  const other = ground.minterOf('S3').assertionFor(hostOf('S2'))
   const { status, stdout } = await run(ground, headersOf(ground, via, `X-Pomerium-Jwt-Assertion: ${other}`))
   assert.equal(status, 1)
   assert.match(stdout, /^REFUSED: link 2: it is by "calls-from-S1", and "calls-from-S3" is calling\n/)

@@ -35,7 +35,7 @@ test('the assertion reaches the app byte for byte, with the documented headers',
 test('the original user reaches the callee byte for byte, beside the caller', async (t) => {
   const mesh = await startMesh(t, { run: ['API'] })
   const user = await mesh.pomerium.assertion('alice', hosts.App)
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const via = await linkByHand(mesh, { account: 'api-access', to: 'API', token: user })
   const headers = [assertionName, caller, forName, user, 'x-onbehalf-via', via]
   assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)

@@ -379,7 +379,7 @@ test('a revoked original user is refused at the callee', async (t) => {
   const mesh = await startMesh(t, { run: ['API'] })
   const { admin, sidecar, inbound } = mesh.sidecars.API
   const user = await mesh.pomerium.assertion('alice', hosts.App)
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const bearer = ['Authorization', `Bearer ${(await readFile(sidecar.adminToken.file, 'utf8')).trim()}`]
   const body = JSON.stringify({ kind: 'subject', issuer: 'pomerium', value: 'alice-id' })
   await send({
@@ -396,7 +396,7 @@ test('a revoked original user is refused at the callee', async (t) => {
 
 test('in report mode a user who could not be verified is lost, not absent: no call becomes the account own', async (t) => {
   const mesh = await startMesh(t, { settings: { mode: 'report' } })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const headers = [assertionName, caller, forName, 'not.a.token']
   assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).status, 200)
   const handle = rawValues(mesh.apps.API.received[0], 'x-onbehalf-handle')[0] ?? ''

@@ -32,7 +32,7 @@ async function start(t: TestContext, tls: string, options: MeshOptions = {}): Pr
   const settings = { log: { level: 'debug' } }
   const mesh = await startMesh(t, { settings, ...options, run: ['API'], mesh: { tls, ...options.mesh } })
   const minter = await mesh.minter('api-access')
-  const headers = { 'X-Pomerium-Jwt-Assertion': await minter.assertionFor(hosts.API) }
+  const headers = { 'X-Pomerium-Jwt-Assertion': minter.assertionFor(hosts.API) }
   const own = await writeCertified(mesh.folder, 'own', await mesh.certified('api-access'))
   return { mesh, port: mesh.sidecars.API.inbound, headers, own }
 }

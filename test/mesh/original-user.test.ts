@@ -169,7 +169,7 @@ test('a call without a user on a route that requires one is refused by the calle
 
 test('and by the callee, should the caller not', async (t) => {
   const mesh = await startMesh(t, { run: ['API'], routes: { API: { original_user: 'required' } } })
-  const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+  const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
   const answer = await send({ port: mesh.sidecars.API.inbound, headers: [assertionName, caller] })
   assert.deepEqual([answer.status, answer.code], [403, 'original_user_required'])
 })
@@ -230,7 +230,7 @@ const forFaults: [code: string, make: (mesh: TestMesh) => Promise<string>][] = [
 for (const [code, make] of forFaults) {
   test(`a -For that is not what it should be is refused, never dropped: ${code}`, async (t) => {
     const mesh = await startMesh(t, { run: ['API'] })
-    const caller = await (await mesh.minter('api-access')).assertionFor(hosts.API)
+    const caller = (await mesh.minter('api-access')).assertionFor(hosts.API)
     const headers = [assertionName, caller, forName, await make(mesh)]
     const answer = await send({ port: mesh.sidecars.API.inbound, headers })
     assert.equal(answer.code, code)
@@ -241,11 +241,8 @@ for (const [code, make] of forFaults) {
 test("a -For about a service account is refused, a mesh's own and an issuer's alike", async (t) => {
   const mesh = await startMesh(t, { run: ['API'], issuer: { service_accounts: ['bob-id'] } })
   const minter = await mesh.minter('api-access')
-  const caller = await minter.assertionFor(hosts.API)
-  for (const token of [
-    await minter.assertionFor(hosts.App),
-    await mesh.pomerium.assertion('bob', hosts.App),
-  ]) {
+  const caller = minter.assertionFor(hosts.API)
+  for (const token of [minter.assertionFor(hosts.App), await mesh.pomerium.assertion('bob', hosts.App)]) {
     const headers = [assertionName, caller, forName, token]
     assert.equal((await send({ port: mesh.sidecars.API.inbound, headers })).code, 'original_user_not_allowed')
   }
@@ -253,7 +250,7 @@ test("a -For about a service account is refused, a mesh's own and an issuer's al
 
 test("a user of an entry route that the callee does not accept is refused, by the user's audience", async (t) => {
   const mesh = await startMesh(t, { run: ['Ledger'], routes: { Ledger: { accept_for: ['API'] } } })
-  const caller = await (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger)
+  const caller = (await mesh.minter('ledger-access')).assertionFor(hosts.Ledger)
   const user = await mesh.pomerium.assertion('alice', hosts.App)
   const headers = [assertionName, caller, forName, user]
   assert.equal((await send({ port: mesh.sidecars.Ledger.inbound, headers })).code, 'original_user_audience')

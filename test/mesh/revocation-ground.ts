@@ -86,7 +86,7 @@ export const atApi = async (mesh: TestMesh, user: string) => ({
   port: mesh.sidecars.API.inbound,
   headers: [
     assertionName,
-    await (await mesh.minter('api-access')).assertionFor(hosts.API),
+    (await mesh.minter('api-access')).assertionFor(hosts.API),
     forName,
     await mesh.pomerium.assertion(user, hosts.App),
   ],

@@ -10,6 +10,8 @@ export interface OpenLoopOrder {
   /** Requests per second. */
   readonly rate: number
   readonly seconds: number
+  /** Before them, at the same rate and not counted: what is measured would else be how the client's code is compiled. */
+  readonly leadSeconds: number
   readonly connections: number
   /** The request line and the headers, each with its line end. */
   readonly head: string
@@ -19,10 +21,11 @@ export interface OpenLoopOrder {
 }
 
 export interface OpenLoopResults {
+  /** Without those of the lead. */
   readonly requests: number
-  /** Answers that are not 200. */
+  /** Answers that are not 200, in the lead as well. */
   readonly failures: number
-  /** From when the first was to be sent until the last was answered. */
+  /** From when the first of them was to be sent until the last was answered. */
   readonly seconds: number
   /** From when a request was to be sent until it was answered. */
   readonly latency: Latency

@@ -9,6 +9,7 @@ import type { Ticks } from './ticker.ts'
 const order = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as OpenLoopOrder
 const lines = order.lineFile === undefined ? [] : readFileSync(order.lineFile, 'utf8').trimEnd().split('\n')
 const body = 'x'.repeat(order.bodyBytes)
+const leadCount = order.rate * order.leadSeconds
 const count = order.rate * order.seconds
 
 const now = () => performance.timeOrigin + performance.now()
@@ -26,9 +27,10 @@ const waiting: number[] = []
 const latenciesMs: number[] = []
 const lagsMs: number[] = []
 let failures = 0
+let answered = 0
 const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
 
-const ticks: Ticks = { startMs: now() + 200, intervalMs: 1_000 / order.rate, count }
+const ticks: Ticks = { startMs: now() + 200, intervalMs: 1_000 / order.rate, count: leadCount + count }
 const intendedMs = (index: number) => ticks.startMs + index * ticks.intervalMs
 
 function due(index: number): void {
@@ -38,11 +40,13 @@ function due(index: number): void {
 }
 
 function send(index: number, connection: Connection): void {
-  lagsMs.push(now() - intendedMs(index))
+  const isCounted = index >= leadCount
+  if (isCounted) lagsMs.push(now() - intendedMs(index))
   connection.ask(requestOf(index), (status) => {
-    latenciesMs.push(now() - intendedMs(index))
+    if (isCounted) latenciesMs.push(now() - intendedMs(index))
     if (status !== 200) failures++
-    if (latenciesMs.length === count) return finish()
+    answered++
+    if (answered === leadCount + count) return finish()
     const next = waiting.shift()
     if (next === undefined) idle.push(connection)
     else send(next, connection)
@@ -56,7 +60,7 @@ await finished
 const results: OpenLoopResults = {
   requests: count,
   failures,
-  seconds: (now() - ticks.startMs) / 1_000,
+  seconds: (now() - intendedMs(leadCount)) / 1_000,
   latency: latencyOf(latenciesMs),
   lag: latencyOf(lagsMs),
 }

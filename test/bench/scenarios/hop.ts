@@ -1,4 +1,5 @@
-// One hop by two sidecars, the caller's outbound and the callee's inbound, at 1,000 requests/s with bodies of 1 KB.
+// One hop by two sidecars, the caller's outbound and the callee's inbound, at 1,000 requests/s with bodies of 1 KB; and
+// by two nginx that verify nothing.
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -7,6 +8,7 @@ import { certify, makeAuthority, meshIssuer, type Authority } from '../accounts.
 import { readTokens, signAssertions } from '../assertions.ts'
 import { ownFolder, type Bed } from '../bed.ts'
 import { appRoute, pomeriumOf, serviceOf, writeMesh, type Members, type Ports } from '../contenders/mesh.ts'
+import { nginx } from '../contenders/nginx.ts'
 import { sidecarPorts, startSidecar, type StartedSidecar } from '../contenders/onbehalf.ts'
 import { runOpenLoop, type OpenLoopOrder, type OpenLoopResults } from '../open-loop/open-loop.ts'
 import { signingOf } from '../plans.ts'
@@ -18,29 +20,40 @@ import { assertionHeader, host, userCount } from '../users.ts'
 /** On whose behalf the calls are: nobody's, of users who called before, or of another request of a user each. */
 const variants = ['account', 'seen', 'new'] as const
 type Variant = (typeof variants)[number]
+const ways = ['nginx', ...variants] as const
 
 export interface HopResults {
   readonly requests_per_second: number
   readonly body_bytes: number
-  readonly medians: Readonly<Record<Variant, HopMedians>>
+  /** `nginx`: two of them, one behind the other, which verify nothing; missing in older results. */
+  readonly medians: Readonly<Record<Variant, HopMedians>> & { readonly nginx?: HopMedians }
   readonly rounds: readonly HopRound[]
 }
 
 export interface HopMedians {
-  /** Of both sidecars together. */
+  /** Of both proxies together. */
   readonly vcpu: number
   /** Over the direct call of the same round. */
   readonly added_p50_ms: number
   readonly added_p99_ms: number
 }
 
+type Measured = OpenLoopResults & { readonly vcpu: number }
+type Way = (typeof ways)[number]
+
 interface HopRound {
   readonly round: number
   readonly direct: OpenLoopResults
-  readonly hops: Readonly<Record<Variant, OpenLoopResults & { readonly vcpu: number }>>
+  readonly hops: Readonly<Record<Way, Measured>>
 }
 
 const rate = 1_000
+/**
+ * Code is compiled by how often it runs, not by how long: at the rate itself what is measured would be that, on the core
+ * that both proxies share.
+ */
+const warmupRate = 4 * rate
+const leadSeconds = 1
 const bodyBytes = 1_024
 const connections = 64
 export const calleeHost = 'api.localhost.pomerium.io'
@@ -58,7 +71,7 @@ export const hop: Scenario<'hop', HopResults> = {
     for (let round = 1; round <= scene.options.rounds; round++) {
       rounds.push(await measureRound(scene, authority, round))
     }
-    const medians = Object.fromEntries(variants.map((variant) => [variant, mediansOf(rounds, variant)]))
+    const medians = Object.fromEntries(ways.map((way) => [way, mediansOf(rounds, way)]))
     return {
       requests_per_second: rate,
       body_bytes: bodyBytes,
@@ -70,51 +83,72 @@ export const hop: Scenario<'hop', HopResults> = {
 
 async function measureRound(scene: Scene, authority: Authority, round: number): Promise<HopRound> {
   const { bed, options } = scene
-  const direct = await runOpenLoop(bed, orderFor(bed.upstreamPort, '/1k', options.seconds))
-  const hops: [Variant, HopRound['hops'][Variant]][] = []
-  for (const variant of variants) {
-    const measured = await measureHop(scene, authority, variant)
+  const direct = await runOpenLoop(bed, { ...orderFor(bed.upstreamPort, '/1k'), seconds: options.seconds })
+  const hops: [Way, Measured][] = []
+  for (const way of ways) {
+    const measured = await (way === 'nginx' ? measureNginx(scene) : measureHop(scene, authority, way))
     const p99 = (measured.latency.p99_ms - direct.latency.p99_ms).toFixed(2)
     console.error(
-      `hop, round ${round} of ${options.rounds}, ${variant}: ${measured.vcpu.toFixed(3)} vCPU, p99 + ${p99} ms`,
+      `hop, round ${round} of ${options.rounds}, ${way}: ${measured.vcpu.toFixed(3)} vCPU, p99 + ${p99} ms`,
     )
-    hops.push([variant, measured])
+    hops.push([way, measured])
   }
   return { round, direct, hops: Object.fromEntries(hops) as HopRound['hops'] }
 }
 
-async function measureHop({ bed, options }: Scene, authority: Authority, variant: Variant) {
-  const sidecars = await startPair(bed, authority, { settings: lasting })
-  const { caller, callee } = sidecars
+/** The floor of two proxies on this machine: at so low a rate they are woken for each request. */
+async function measureNginx(scene: Scene): Promise<Measured> {
+  const { bed } = scene
+  const callee = await nginx.start(bed)
+  const caller = await nginx.start({ ...bed, upstreamPort: callee.port })
   try {
-    await pause(settleMs)
-    const counts = {
-      account: [0, 0],
-      seen: [userCount, 0],
-      new: [rate * options.warmupSeconds, rate * options.seconds],
-    }
-    const [before = 0, during = 0] = counts[variant]
-    const first = await handlesFor(bed, caller, before)
-    const second = during === 0 ? first : await handlesFor(bed, caller, during)
-    const target = `http://${calleeHost}/1k`
-    const order = (seconds: number, lineFile: string | undefined) => ({
-      ...orderFor(caller.ports.outbound, target, seconds),
-      ...(lineFile !== undefined && { lineFile }),
-    })
-    await runOpenLoop(bed, order(options.warmupSeconds, first))
-    const usedBeforeMs = (await cpuMs(caller.pid)) + (await cpuMs(callee.pid))
-    const results = await runOpenLoop(bed, order(options.seconds, second))
-    const usedMs = (await cpuMs(caller.pid)) + (await cpuMs(callee.pid)) - usedBeforeMs
-    // Of the time that the requests are to take: where they are answered late, they cost no less for that.
-    return { vcpu: usedMs / 1_000 / options.seconds, ...results }
+    return await measurePair(scene, [caller, callee], orderFor(caller.port, '/1k'))
   } finally {
     await Promise.all([caller.stop(), callee.stop()])
   }
 }
 
-function orderFor(port: number, target: string, seconds: number): OpenLoopOrder {
+async function measureHop(scene: Scene, authority: Authority, variant: Variant): Promise<Measured> {
+  const { bed, options } = scene
+  const { caller, callee } = await startPair(bed, authority, { settings: lasting })
+  try {
+    await pause(settleMs)
+    const counts = {
+      account: [0, 0],
+      seen: [userCount, 0],
+      new: [warmupRate * options.warmupSeconds, rate * (leadSeconds + options.seconds)],
+    }
+    const [before = 0, during = 0] = counts[variant]
+    const first = await handlesFor(bed, caller, before)
+    const second = during === 0 ? first : await handlesFor(bed, caller, during)
+    const order = orderFor(caller.ports.outbound, `http://${calleeHost}/1k`)
+    return await measurePair(scene, [caller, callee], order, { first, second })
+  } finally {
+    await Promise.all([caller.stop(), callee.stop()])
+  }
+}
+
+/** @param lineFiles for the warm-up, and for what is measured. */
+async function measurePair(
+  { bed, options }: Scene,
+  pair: readonly { readonly pid: number }[],
+  order: Omit<OpenLoopOrder, 'seconds'>,
+  lineFiles: { readonly first?: string | undefined; readonly second?: string | undefined } = {},
+): Promise<Measured> {
+  const { first, second } = lineFiles
+  const withLines = (file: string | undefined) => (file === undefined ? order : { ...order, lineFile: file })
+  const { seconds, warmupSeconds } = options
+  await runOpenLoop(bed, { ...withLines(first), rate: warmupRate, leadSeconds: 0, seconds: warmupSeconds })
+  const usedMs = async () => (await Promise.all(pair.map(({ pid }) => cpuMs(pid)))).reduce((a, b) => a + b, 0)
+  const beforeMs = await usedMs()
+  const results = await runOpenLoop(bed, { ...withLines(second), seconds })
+  // Of the time that the requests are to take: where they are answered late, they cost no less for that.
+  return { vcpu: ((await usedMs()) - beforeMs) / 1_000 / (leadSeconds + seconds), ...results }
+}
+
+function orderFor(port: number, target: string): Omit<OpenLoopOrder, 'seconds'> {
   const head = `POST ${target} HTTP/1.1\r\nHost: ${calleeHost}\r\nUser-Agent: bench\r\n`
-  return { port, rate, seconds, connections, head, bodyBytes }
+  return { port, rate, leadSeconds, connections, head, bodyBytes }
 }
 
 export interface PairPorts {
@@ -206,9 +240,9 @@ async function handleOf(port: number, token: string): Promise<string> {
   return body
 }
 
-function mediansOf(rounds: readonly HopRound[], variant: Variant): HopMedians {
-  const of = (read: (hop: HopRound['hops'][Variant], direct: OpenLoopResults) => number) =>
-    median(rounds.map(({ hops, direct }) => read(hops[variant], direct)))
+function mediansOf(rounds: readonly HopRound[], way: Way): HopMedians {
+  const of = (read: (hop: Measured, direct: OpenLoopResults) => number) =>
+    median(rounds.map(({ hops, direct }) => read(hops[way], direct)))
   return {
     vcpu: of((each) => each.vcpu),
     added_p50_ms: of((each, direct) => each.latency.p50_ms - direct.latency.p50_ms),

@@ -33,13 +33,13 @@ function makeMinter(changes: Partial<MinterOptions> = {}): { minter: Minter; clo
 }
 
 async function sessionOf(minter: Minter, audience: string): Promise<unknown> {
-  return decodeJwt(await minter.assertionFor(audience))['sid']
+  return decodeJwt(minter.assertionFor(audience))['sid']
 }
 
 describe('a minted assertion', () => {
   test("has Pomerium's shape", async () => {
     const { minter } = makeMinter()
-    const { jti, sid, ...claims } = decodeJwt(await minter.assertionFor('api.example.com'))
+    const { jti, sid, ...claims } = decodeJwt(minter.assertionFor('api.example.com'))
     assert.deepEqual(claims, {
       iss: 'mesh.example.com',
       sub: 'api-access',
@@ -57,7 +57,7 @@ describe('a minted assertion', () => {
 
   test('carries the certificates by which it counts', async () => {
     const { minter } = makeMinter()
-    const header = decodeProtectedHeader(await minter.assertionFor('api.example.com'))
+    const header = decodeProtectedHeader(minter.assertionFor('api.example.com'))
     assert.deepEqual(Object.keys(header), ['alg', 'kid', 'typ', 'x5c'])
     assert.equal(header.alg, 'ES256')
     assert.equal(header.typ, 'JWT')
@@ -69,7 +69,7 @@ describe('a minted assertion', () => {
 
   test('verifies with the key of the certificate that it carries', async () => {
     const { minter } = makeMinter()
-    const token = await minter.assertionFor('api.example.com')
+    const token = minter.assertionFor('api.example.com')
     const [first] = decodeProtectedHeader(token).x5c as [string]
     const jwk = new X509Certificate(Buffer.from(first, 'base64')).publicKey.export({ format: 'jwk' })
     const { payload } = await jwtVerify(token, await importJWK(jwk, 'ES256'), {
@@ -84,7 +84,7 @@ describe('a minted assertion', () => {
   test('verifies with the JWK that the minter publishes', async () => {
     const { minter } = makeMinter()
     const { publicJwk } = minter
-    const token = await minter.assertionFor('api.example.com')
+    const token = minter.assertionFor('api.example.com')
     await jwtVerify(token, await importJWK({ ...publicJwk }), { currentDate: new Date(clockMs) })
     assert.equal(publicJwk.kid, keyId)
     assert.ok(createPublicKey({ key: { ...publicJwk }, format: 'jwk' }).equals(leaf.keys.publicKey))
@@ -103,29 +103,31 @@ describe('a minted assertion', () => {
 describe('the assertions of a minter', () => {
   test('are one for each audience', async () => {
     const { minter } = makeMinter()
-    const a = await minter.assertionFor('a.example.com')
-    assert.equal(await minter.assertionFor('a.example.com'), a)
-    assert.equal(decodeJwt(await minter.assertionFor('b.example.com')).aud, 'b.example.com')
+    const a = minter.assertionFor('a.example.com')
+    assert.equal(minter.assertionFor('a.example.com'), a)
+    assert.equal(decodeJwt(minter.assertionFor('b.example.com')).aud, 'b.example.com')
   })
 
   test('are minted once for all who ask at the same time', async () => {
     const { minter } = makeMinter()
-    const tokens = await Promise.all(Array.from({ length: 50 }, () => minter.assertionFor('a.example.com')))
+    const tokens = await Promise.all(
+      Array.from({ length: 50 }, async () => minter.assertionFor('a.example.com')),
+    )
     assert.equal(new Set(tokens).size, 1)
   })
 
   test('stay until half of their life is over', async () => {
     const { minter, clock } = makeMinter()
-    const first = await minter.assertionFor('a.example.com')
+    const first = minter.assertionFor('a.example.com')
     clock.nowMs += 29_999
-    assert.equal(await minter.assertionFor('a.example.com'), first)
+    assert.equal(minter.assertionFor('a.example.com'), first)
   })
 
   test('are renewed after half of their life, once for all who ask', async () => {
     const { minter, clock } = makeMinter()
-    const first = await minter.assertionFor('a.example.com')
+    const first = minter.assertionFor('a.example.com')
     clock.nowMs += 30_000
-    const tokens = await Promise.all(Array.from({ length: 50 }, () => minter.assertionFor('a.example.com')))
+    const tokens = Array.from({ length: 50 }, () => minter.assertionFor('a.example.com'))
     assert.equal(new Set(tokens).size, 1)
     assert.notEqual(tokens[0], first)
     assert.equal(decodeJwt(tokens[0] as string).exp, clock.nowMs / 1000 + 60)
@@ -133,40 +135,40 @@ describe('the assertions of a minter', () => {
 
   test('are minted anew after the clock was set back', async () => {
     const { minter, clock } = makeMinter()
-    await minter.assertionFor('a.example.com')
+    minter.assertionFor('a.example.com')
     clock.nowMs -= 3_600_000
-    assert.equal(decodeJwt(await minter.assertionFor('a.example.com')).iat, clock.nowMs / 1000)
+    assert.equal(decodeJwt(minter.assertionFor('a.example.com')).iat, clock.nowMs / 1000)
   })
 
   test('are kept for 1,000 audiences, those of the last use', async () => {
     const { minter } = makeMinter()
-    const first = await minter.assertionFor('0.example.com')
-    const second = await minter.assertionFor('1.example.com')
-    for (let i = 2; i < 1000; i++) await minter.assertionFor(`${i}.example.com`)
-    assert.equal(await minter.assertionFor('0.example.com'), first)
-    await minter.assertionFor('1000.example.com')
-    assert.equal(await minter.assertionFor('0.example.com'), first)
-    assert.notEqual(await minter.assertionFor('1.example.com'), second)
+    const first = minter.assertionFor('0.example.com')
+    const second = minter.assertionFor('1.example.com')
+    for (let i = 2; i < 1000; i++) minter.assertionFor(`${i}.example.com`)
+    assert.equal(minter.assertionFor('0.example.com'), first)
+    minter.assertionFor('1000.example.com')
+    assert.equal(minter.assertionFor('0.example.com'), first)
+    assert.notEqual(minter.assertionFor('1.example.com'), second)
   })
 })
 
 describe('the end of the certificate', () => {
   test('is the end of the last assertions', async () => {
     const { minter, clock } = makeMinter({ notAfterMs: clockMs + 20_999 })
-    assert.equal(decodeJwt(await minter.assertionFor('a.example.com')).exp, clockMs / 1000 + 20)
+    assert.equal(decodeJwt(minter.assertionFor('a.example.com')).exp, clockMs / 1000 + 20)
     clock.nowMs += 10_000
-    assert.equal(decodeJwt(await minter.assertionFor('a.example.com')).exp, clockMs / 1000 + 20)
+    assert.equal(decodeJwt(minter.assertionFor('a.example.com')).exp, clockMs / 1000 + 20)
   })
 
   test('ends the minting', async () => {
     const { minter, clock } = makeMinter({ notAfterMs: clockMs + 20_000 })
-    await minter.assertionFor('a.example.com')
+    minter.assertionFor('a.example.com')
     clock.nowMs += 20_000
     const expected = { name: 'Refusal', code: 'credential_unavailable', status: 503 }
     await assert.rejects(async () => minter.assertionFor('a.example.com'), expected)
     await assert.rejects(async () => minter.assertionFor('b.example.com'), expected)
     clock.nowMs -= 10_000
-    assert.ok(await minter.assertionFor('b.example.com'))
+    assert.ok(minter.assertionFor('b.example.com'))
   })
 })
 
