@@ -12,7 +12,13 @@ test('a fault of our own is told to the log alone, before the request was looked
   const decided: Decision[] = []
   const answers: string[] = []
   const mesh = meshOf()
-  const recorder = { decided: (decision: Decision) => decided.push(decision), ended: () => undefined }
+  const faults: unknown[] = []
+  const recorder = {
+    decided: (decision: Decision) => decided.push(decision),
+    ended: () => undefined,
+    fault: (...fault: unknown[]) => faults.push(fault),
+  }
+  const error = new TypeError('it is not there')
   const side: Side = {
     name: 'test',
     admission: new Admission(),
@@ -35,7 +41,7 @@ test('a fault of our own is told to the log alone, before the request was looked
         originalUser: undefined,
       }),
     serve: async () => {
-      throw new TypeError('it is not there')
+      throw error
     },
   }
   const incoming = {
@@ -50,6 +56,7 @@ test('a fault of our own is told to the log alone, before the request was looked
     decided.map(({ code, detail }) => [code, detail]),
     [['overloaded', 'it is not there']],
   )
+  assert.deepEqual(faults, [['request', error]])
   assert.equal(answers.length, 1)
   assert.doesNotMatch(answers[0] ?? '', /it is not there/)
 })
