@@ -159,6 +159,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
       end({ status: undefined })
       return
     }
+    if (!(error instanceof Refusal)) recorder.fault('request', error)
     const refusal = asRefusal(error)
     if (recorded.decision === undefined) exchange.record(side.refusedUnseen(exchange, refusal))
     const status = reply.hasBegun ? reply.status : refusal.status

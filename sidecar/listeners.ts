@@ -54,6 +54,7 @@ export function makeServers(
     timeouts,
     onUnreadable: (refusal: Refusal, peer: string, requestId: string) =>
       side.recorder.unreadable(direction, refusal, peer, requestId),
+    onFault: (error: unknown) => side.recorder.fault('connection', error),
   })
   const reception = new Reception({
     timeouts,

@@ -1,5 +1,6 @@
 // An upstream's answer on its way to the client: streamed, at the client's pace, broken off where it breaks off.
 import { filterHeaders } from '../../shared/head.ts'
+import { contained, type Contained } from './containment.ts'
 import type { Incoming, Reply, Trailers } from './incoming.ts'
 import type { Answer } from './outgoing.ts'
 
@@ -15,6 +16,8 @@ export interface AnswerRules {
 }
 
 export interface AnswerEvents {
+  /** What an error of our own ends. */
+  readonly within: Contained
   /** All of it was handed to the client's connection. */
   readonly onEnd: () => void
   /** The client's connection failed. */
@@ -70,16 +73,17 @@ export function passBody(answer: Answer, reply: Reply, rules: AnswerRules, event
 
 function streamBody(answer: Answer, reply: Reply, rules: AnswerRules, events: AnswerEvents): void {
   const { body } = answer
-  body.on('data', (chunk: Buffer) => {
+  const onData = contained(events.within, (chunk: Buffer) => {
     if (!reply.write(chunk)) body.pause()
   })
-  reply.onDrain(() => body.resume())
-  body.once('end', () => {
+  const onEnd = contained(events.within, () => {
     if (!answer.isWhole) return events.onBroken()
     reply.end(rules.siftTrailers(answer.trailers), (error) =>
       error ? events.onClientGone() : events.onEnd(),
     )
   })
+  body.on('data', onData).once('end', onEnd)
+  reply.onDrain(() => body.resume())
   body.once('error', events.onBroken)
   body.once('close', () => {
     if (!answer.isWhole) events.onBroken()

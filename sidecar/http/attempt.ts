@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { Refusal } from '../../shared/errors.ts'
 import { beginAnswer, passBody, passInformation } from './answer.ts'
+import { type Contained } from './containment.ts'
 import { brokenOff, invalidAnswer, startTimer, timedOut } from './failures.ts'
 import type { Forwarding } from './forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from './outgoing.ts'
@@ -43,7 +44,7 @@ export function attempt(forwarding: Forwarding, upload: Upload, open: Open): Pro
   return new Attempt(forwarding, upload, open).outcome
 }
 
-class Attempt {
+class Attempt implements Contained {
   readonly #forwarding: Forwarding
   readonly #upload: Upload
   readonly #upstream: Outgoing
@@ -73,6 +74,7 @@ class Attempt {
       onFailure: (refusal) => this.#fail(refusal),
       onBroken: () => this.#breakOff(brokenOff()),
       onIdle: () => this.#onIdle(),
+      onFault: (error) => this.fault(error),
     }
     try {
       return open(events)
@@ -80,6 +82,10 @@ class Attempt {
       this.#settle(() => undefined)
       throw error
     }
+  }
+
+  fault(error: unknown): void {
+    this.#fail(error)
   }
 
   get outcome(): Promise<number> {
@@ -92,6 +98,7 @@ class Attempt {
     this.#phase = 'sending'
     if (this.#upload.framing === 'none') return
     this.#upload.sendTo(this.#upstream, {
+      within: this,
       onTooLarge: () => this.#fail(bodyTooLarge()),
       onBroken: this.#onClientGone,
     })
@@ -113,6 +120,7 @@ class Attempt {
       return
     }
     passBody(answer, incoming.reply, this.#forwarding, {
+      within: this,
       onEnd: () => this.#end(),
       onClientGone: this.#onClientGone,
       onBroken: () => this.#breakOff(brokenOff()),
@@ -173,7 +181,7 @@ class Attempt {
     if (!this.#upload.awaitsClient) this.#fail(timedOut('idle'))
   }
 
-  #fail(error: Error): void {
+  #fail(error: unknown): void {
     if (this.#phase === 'settled') return
     this.#settle(() => this.#settled.reject(error))
     this.#upstream.abandon(error instanceof Refusal && error.code === 'upstream_timeout')

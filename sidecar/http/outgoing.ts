@@ -37,6 +37,8 @@ export interface OutgoingEvents {
   readonly onBroken: () => void
   /** Nothing has passed for `timeouts.idle`. */
   readonly onIdle: () => void
+  /** An error of our own has ended it; nothing more comes. */
+  readonly onFault: (error: unknown) => void
 }
 
 export interface Outgoing {

@@ -1,6 +1,7 @@
 // The body of one request on its way to the upstream: streamed, bounded, and kept while it may have to be sent again.
 import { Refusal } from '../../shared/errors.ts'
 import type { SiftTrailers } from './answer.ts'
+import { contained, type Contained } from './containment.ts'
 import type { Framing, Incoming } from './incoming.ts'
 import type { Outgoing } from './outgoing.ts'
 
@@ -12,6 +13,8 @@ const chunkOverheadBytes = 256
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
 
 export interface UploadEvents {
+  /** What an error of our own ends. */
+  readonly within: Contained
   readonly onTooLarge: () => void
   /** The client ended the body before its end: the upstream must be aborted, never ended, or it would look complete. */
   readonly onBroken: () => void
@@ -79,7 +82,7 @@ export class Upload {
       this.#finish(upstream, events)
       return
     }
-    const onData = (chunk: Buffer) => {
+    const onData = contained(events.within, (chunk: Buffer) => {
       this.#bytes += chunk.length
       if (this.#bytes > this.#maxBytes) {
         body.pause()
@@ -88,8 +91,8 @@ export class Upload {
       }
       this.#keep(chunk)
       if (!upstream.write(chunk)) body.pause()
-    }
-    const onEnd = () => this.#finish(upstream, events)
+    })
+    const onEnd = contained(events.within, () => this.#finish(upstream, events))
     const onClose = () => {
       if (!body.readableEnded) events.onBroken()
     }

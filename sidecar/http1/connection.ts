@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Refusal } from '../../shared/errors.ts'
 import type { RequestHead } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
+import { contained, type Contained } from '../http/containment.ts'
 import { ifSilent } from '../http/silence.ts'
 import type { Carrier } from './carrier.ts'
 import { HeadDeadline } from './head-deadline.ts'
@@ -23,11 +24,13 @@ export interface ClientConnectionOptions {
   readonly onRequest: (incoming: Http1Incoming) => void
   /** Undefined: CONNECT is refused. */
   readonly onConnect: ((head: RequestHead, socket: Socket, ahead: Buffer) => void) | undefined
+  /** Told of an error of our own, which has ended the connection. */
+  readonly onFault: (error: unknown) => void
   /** Recorded, and as it is to be written. */
   readonly refusalText: (refusal: Refusal) => string
 }
 
-export class ClientConnection implements Carrier {
+export class ClientConnection implements Carrier, Contained {
   readonly #socket: Socket
   readonly #options: ClientConnectionOptions
   readonly #unread: UnreadRequests
@@ -39,22 +42,28 @@ export class ClientConnection implements Carrier {
   /** Nothing of what still comes is looked at. */
   #isEnding = false
 
-  readonly #onData = (bytes: Buffer) => this.#take(bytes)
-  readonly #onEnd = () => this.#leave()
-  readonly #onDrain = () => this.#current?.onDrain()
-  readonly #onTimeout = () => this.#onSilence()
+  readonly #onData = contained(this, (bytes: Buffer) => this.#take(bytes))
+  readonly #onEnd = contained(this, () => this.#leave())
+  readonly #onDrain = contained(this, () => this.#current?.onDrain())
+  readonly #onTimeout = contained(this, () => this.#onSilence())
   readonly #onError = () => this.#socket.destroy()
-  readonly #onClose = () => {
+  readonly #onClose = contained(this, () => {
     this.#headDeadline.stop()
     this.#isEnding = true
     this.#current?.breakOff()
-  }
+  })
+  readonly #onTurn = contained(this, () => {
+    if (!this.#isEnding && !this.#socket.destroyed && this.#current === undefined) this.#next()
+  })
 
   constructor(socket: Socket, options: ClientConnectionOptions) {
     this.#socket = socket
     this.#options = options
     this.#unread = new UnreadRequests(options.maxHeadBytes)
-    this.#headDeadline = new HeadDeadline(options.headersMs, () => this.#onLateHead())
+    this.#headDeadline = new HeadDeadline(
+      options.headersMs,
+      contained(this, () => this.#onLateHead()),
+    )
     this.keepAliveLines = keepAliveLines(options.idleMs)
     if (options.idleMs > 0) socket.setTimeout(options.idleMs)
     this.#headDeadline.start()
@@ -92,6 +101,12 @@ export class ClientConnection implements Carrier {
     endAtOnce(this.#socket, this.#options.refusalText(refusal))
   }
 
+  fault(error: unknown): void {
+    this.#isEnding = true
+    this.#socket.destroy()
+    this.#options.onFault(error)
+  }
+
   readOn(): void {
     if (!this.#socket.destroyed) this.#socket.resume()
   }
@@ -104,7 +119,7 @@ export class ClientConnection implements Carrier {
       this.#end()
       return
     }
-    this.#socket.resume()
+    if (!this.#unread.isFull) this.#socket.resume()
     if (this.#aheadRefusal !== undefined) this.#end(this.#aheadRefusal)
     else if (!this.#unread.isEmpty) this.#nextSoon()
   }
@@ -155,9 +170,7 @@ export class ClientConnection implements Carrier {
 
   /** A moment later: what counts requests under way has not yet heard of the end of the one before. */
   #nextSoon(): void {
-    setImmediate(() => {
-      if (!this.#isEnding && !this.#socket.destroyed && this.#current === undefined) this.#next()
-    })
+    setImmediate(this.#onTurn)
   }
 
   #next(): void {
@@ -263,12 +276,13 @@ export class ClientConnection implements Carrier {
   }
 
   #onSilence(): void {
-    ifSilent(this.#socket, () => {
+    const onSilent = contained(this, () => {
       const current = this.#current
       // Who waits for an upstream is told by its timeout that it was that.
       if (current === undefined || current.reply.hasBegun) this.#socket.destroy()
       else if (!current.isComplete && !this.#socket.isPaused()) this.#breakOff(current, bodyTooLate())
     })
+    ifSilent(this.#socket, onSilent)
   }
 }
 

@@ -49,7 +49,9 @@ export class HeadBuffer {
   }
 
   #grow(needed: number): void {
-    const store = Buffer.allocUnsafeSlow(2 * needed)
+    // Beyond that more comes once at most.
+    const size = needed > this.#maxBytes ? needed : 2 * needed
+    const store = Buffer.allocUnsafeSlow(size)
     this.#bytes.copy(store)
     this.#bytes = store.subarray(0, this.#bytes.length)
     this.#store = store

@@ -206,6 +206,13 @@ class Http1Outgoing implements Outgoing, Exchanging {
     else this.#events.onBroken()
   }
 
+  onFault(error: unknown): void {
+    this.#answer?.breakOff()
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#events.onFault(error)
+  }
+
   onSilence(): void {
     ifSilent(this.#connection.socket, () => {
       if (!this.#isOver) this.#events.onIdle()
@@ -219,7 +226,7 @@ class Http1Outgoing implements Outgoing, Exchanging {
     this.#isOver = true
     const connection = this.#connection
     if (answer.endsConnection || !connection.isClean) connection.destroy()
-    else this.#opened.pool.keep(this.#opened.poolKey, connection, hintOf(answer.headers))
+    else this.#opened.pool.keep(this.#opened.poolKey, connection, keepAliveHintMs(answer.headers))
   }
 
   #takeHead(): string {
@@ -244,11 +251,13 @@ class Http1Outgoing implements Outgoing, Exchanging {
   }
 }
 
-/** How long the upstream says that it keeps the connection, in milliseconds. */
-function hintOf(headers: readonly string[]): number {
-  const [value] = headerValues(headers, 'keep-alive')
-  const seconds = value === undefined ? undefined : /^timeout=(\d{1,9})/.exec(value)?.[1]
-  return seconds === undefined ? Infinity : Number(seconds) * 1_000
+/** How long the upstream says that it keeps the connection, in milliseconds (RFC 2068 section 19.7.1.1: in any order). */
+export function keepAliveHintMs(headers: readonly string[]): number {
+  for (const value of headerValues(headers, 'keep-alive')) {
+    const seconds = /(?:^|,)[ \t]*timeout[ \t]*=[ \t]*"?(\d{1,9})(?!\d)/i.exec(value)?.[1]
+    if (seconds !== undefined) return Number(seconds) * 1_000
+  }
+  return Infinity
 }
 
 class Http1Answer implements Answer {

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly onConnection?: (socket: Socket, serve: (socket: Socket) => void) => void
   /** What arrived is no request: refused already, to be recorded. */
   readonly onUnreadable: (refusal: Refusal, peer: string, requestId: string) => void
+  /** An error of our own has ended a connection. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** Where the mesh file sets no limit. */
@@ -66,7 +68,7 @@ export class Http1Server extends NetServer {
   }
 
   #optionsFor(socket: Socket): ClientConnectionOptions {
-    const { limits, timeouts, connectionOf, onRequest, onConnect, onUnreadable } = this.#options
+    const { limits, timeouts, connectionOf, onRequest, onConnect, onUnreadable, onFault } = this.#options
     return {
       connection: connectionOf(socket),
       maxHeadBytes: limits.headerBytes === 0 ? mostHeadBytes : limits.headerBytes,
@@ -74,6 +76,7 @@ export class Http1Server extends NetServer {
       idleMs: timeouts.idleMs,
       onRequest,
       onConnect,
+      onFault,
       refusalText(refusal) {
         const requestId = newRequestId()
         onUnreadable(refusal, peerAddress(socket), requestId)

@@ -4,19 +4,19 @@ import { readRequestHead, refuseRequestBegin, type RequestHeadText } from './syn
 
 /** More requests than any client sends ahead. To read no further instead would also be not to notice that it leaves. */
 const maxWaiting = 1_000
-/** So much of them is kept; more waits on the network. */
-const maxWaitingBytes = 1024 * 1024
 const emptyLine = '\r\n\r\n'
 
 export class UnreadRequests {
+  readonly #maxHeadBytes: number
   readonly #bytes: HeadBuffer
   /** Heads that wait behind the current request, at most. */
   #waiting = 0
   /** The next of them, which has been read. */
   #next: RequestHeadText | undefined
 
-  /** @param maxHeadBytes of a head. */
+  /** @param maxHeadBytes of a head; so much is kept, and what was read beyond in one piece. More waits on the network. */
   constructor(maxHeadBytes: number) {
+    this.#maxHeadBytes = maxHeadBytes
     this.#bytes = new HeadBuffer(maxHeadBytes, refuseRequestBegin)
   }
 
@@ -30,7 +30,7 @@ export class UnreadRequests {
   }
 
   get isFull(): boolean {
-    return this.#bytes.length > maxWaitingBytes
+    return this.#bytes.length > this.#maxHeadBytes
   }
 
   /** Whether more requests wait than any client sends ahead. */

@@ -1,9 +1,10 @@
 // One connection to an upstream that speaks HTTP/1.1: one request on it at a time.
 import type { Socket } from 'node:net'
+import { contained, type Contained } from '../http/containment.ts'
 import { connectedEvent } from '../upstream/dial.ts'
 import { makeBodyReader, readTogether, type BodyReader } from './body-reader.ts'
 import { connectionOptions } from './connection-options.ts'
-import { HeadBuffer } from './head-buffer.ts'
+import { HeadBuffer, HeadTooLarge } from './head-buffer.ts'
 import {
   answerBodyLength,
   Malformed,
@@ -31,13 +32,15 @@ export interface Exchanging {
   onEnd(trailers: readonly string[]): void
   /** The connection ended, or what came cannot be read. */
   onFailure(error: Error): void
+  /** An error of our own has ended the connection. */
+  onFault(error: unknown): void
   onDrain(): void
   onSilence(): void
 }
 
 const nothing = Buffer.alloc(0)
 
-export class UpstreamConnection {
+export class UpstreamConnection implements Contained {
   readonly socket: Socket
   readonly #unread = new HeadBuffer(maxAnswerHeadBytes, refuseAnswerBegin)
   readonly #onIdleEnd: (connection: UpstreamConnection) => void
@@ -58,10 +61,7 @@ export class UpstreamConnection {
     this.socket = socket
     this.#onIdleEnd = onIdleEnd
     socket
-      .once(connectedEvent(socket), () => {
-        this.#isConnected = true
-        this.#exchange?.onConnected()
-      })
+      .once(connectedEvent(socket), this.#onConnected)
       .on('data', this.#onData)
       .on('end', this.#onEnd)
       .on('drain', this.#onDrain)
@@ -109,11 +109,21 @@ export class UpstreamConnection {
     return this.#unread.takeRest()
   }
 
-  readonly #onDrain = () => this.#exchange?.onDrain()
-  readonly #onTimeout = () => this.#exchange?.onSilence()
+  fault(error: unknown): void {
+    const exchange = this.#exchange
+    this.destroy()
+    exchange?.onFault(error)
+  }
+
+  readonly #onConnected = contained(this, () => {
+    this.#isConnected = true
+    this.#exchange?.onConnected()
+  })
+  readonly #onDrain = contained(this, () => this.#exchange?.onDrain())
+  readonly #onTimeout = contained(this, () => this.#exchange?.onSilence())
   readonly #onError = (error: Error) => void (this.#error = error)
 
-  readonly #onData = (bytes: Buffer): void => {
+  readonly #onData = contained(this, (bytes: Buffer): void => {
     // Nothing was asked for.
     if (this.#exchange === undefined) {
       this.socket.destroy()
@@ -123,10 +133,11 @@ export class UpstreamConnection {
     try {
       this.#read(bytes)
     } catch (error) {
-      this.#fail(error as Error)
+      if (!isOfUpstream(error)) throw error
+      this.#fail(error)
       this.socket.destroy()
     }
-  }
+  })
 
   #read(bytes: Buffer): void {
     if (this.#isAnswered) this.#isClean = false
@@ -150,7 +161,7 @@ export class UpstreamConnection {
     // What is said of a length that cannot be read is refused also where there is no body.
     const length = answerBodyLength(head, exchange.method)
     if (head.status === 101) {
-      if (!exchange.onSwitch(head)) throw new Error('a change of protocol that nobody asked for')
+      if (!exchange.onSwitch(head)) throw new Unasked('a change of protocol that nobody asked for')
       return
     }
     if (head.status < 200) {
@@ -201,19 +212,19 @@ export class UpstreamConnection {
   }
 
   /** RFC 9112 section 8: only where nothing else tells where the answer ends does the end of its connection. */
-  readonly #onEnd = (): void => {
+  readonly #onEnd = contained(this, (): void => {
     const reader = this.#reader
     const exchange = this.#exchange
     if (exchange === undefined || reader === undefined || !reader.endsWithConnection) return
     this.#reader = undefined
     this.#isClean = false
     exchange.onEnd([])
-  }
+  })
 
-  readonly #onClose = (): void => {
+  readonly #onClose = contained(this, (): void => {
     if (this.#exchange === undefined) this.#onIdleEnd(this)
     else this.#fail(this.#error ?? hungUp())
-  }
+  })
 
   #fail(error: Error): void {
     const exchange = this.#exchange
@@ -221,6 +232,13 @@ export class UpstreamConnection {
     this.#reader = undefined
     exchange?.onFailure(error)
   }
+}
+
+class Unasked extends Error {}
+
+/** Whether what came is what is wrong, and not we. */
+function isOfUpstream(error: unknown): error is Error {
+  return error instanceof Malformed || error instanceof HeadTooLarge || error instanceof Unasked
 }
 
 function hungUp(): Error {

@@ -1,7 +1,13 @@
 // A request to an upstream in HTTP/2, by node:http2.
 import { STATUS_CODES } from 'node:http'
-import { constants, type ClientHttp2Stream } from 'node:http2'
+import {
+  constants,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2'
 import { headerValues } from '../../shared/head.ts'
+import { contained, type Contained } from '../http/containment.ts'
 import { invalidAnswer, resetByUpstream, turnedAway, unreadable } from '../http/failures.ts'
 import type { Forwarding, Sent } from '../http/forwarding.ts'
 import type { Trailers } from '../http/incoming.ts'
@@ -46,7 +52,9 @@ function lineOf({ incoming, upstream, path }: Forwarding, { session }: Lease): R
   return { ...line, method: 'CONNECT', protocol: upgrade.protocols[0] }
 }
 
-class Http2Outgoing implements Outgoing {
+type Fields = IncomingHttpHeaders & IncomingHttpStatusHeader
+
+class Http2Outgoing implements Outgoing, Contained {
   readonly #stream: ClientHttp2Stream
   readonly #lease: Lease
   readonly #events: OutgoingEvents
@@ -64,17 +72,36 @@ class Http2Outgoing implements Outgoing {
     this.#events = events
     this.#end = watchEnd(stream)
     this.#upgrade = forwarding.incoming.upgrade
-    onSilence(stream, forwarding.timeouts.idleMs, () => this.#onIdle())
-    stream.once('wantTrailers', () => stream.sendTrailers(asObject(this.#trailers)))
-    stream.on('headers', (headers, _flags, raw) => this.#onInformation(Number(headers[':status']), raw))
-    stream.once('response', (headers, flags, raw) => this.#onAnswer(Number(headers[':status']), flags, raw))
-    stream.on('trailers', (_headers, _flags, raw) => this.#answer?.keepTrailers(plainFields(raw)))
+    const sendTrailers = contained(this, () => stream.sendTrailers(asObject(this.#trailers)))
+    onSilence(
+      stream,
+      forwarding.timeouts.idleMs,
+      contained(this, () => this.#onIdle()),
+    )
+    stream.once('wantTrailers', sendTrailers)
+    stream.on('headers', this.#onHeaders).once('response', this.#onResponse).on('trailers', this.#onTrailers)
     stream.on('error', (error) => (this.#error = error))
-    stream.once('close', () => this.#onClose())
+    stream.once('close', this.#onClose)
     // Nobody has been told of this yet: a body is asked for when it has somebody to go to.
-    queueMicrotask(() => {
-      if (!this.#isOver) events.onReady()
-    })
+    queueMicrotask(this.#onReady)
+  }
+
+  readonly #onHeaders = contained(this, (headers: Fields, _flags: number, raw: string[]) =>
+    this.#onInformation(Number(headers[':status']), raw),
+  )
+  readonly #onResponse = contained(this, (headers: Fields, flags: number, raw: string[]) =>
+    this.#onAnswer(Number(headers[':status']), flags, raw),
+  )
+  readonly #onTrailers = contained(this, (_headers: Fields, _flags: number, raw: string[]) =>
+    this.#answer?.keepTrailers(plainFields(raw)),
+  )
+  readonly #onReady = contained(this, () => {
+    if (!this.#isOver) this.#events.onReady()
+  })
+
+  fault(error: unknown): void {
+    this.abandon()
+    this.#events.onFault(error)
   }
 
   get isEnded(): boolean {
@@ -131,11 +158,11 @@ class Http2Outgoing implements Outgoing {
   }
 
   /** What becomes of an answer that has begun shows in its body. */
-  #onClose(): void {
+  readonly #onClose = contained(this, () => {
     if (this.#isOver || this.#answer !== undefined) return
     this.#isOver = true
     this.#events.onFailure(this.#failure())
-  }
+  })
 
   #failure() {
     const { rstCode } = this.#stream

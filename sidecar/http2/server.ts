@@ -9,11 +9,12 @@ import type { Socket } from 'node:net'
 import type { Limits, Timeouts } from '../../shared/config/mesh.ts'
 import { Refusal } from '../../shared/errors.ts'
 import type { Connection } from '../http/connection.ts'
+import { contained, type Contained } from '../http/containment.ts'
 import type { Incoming } from '../http/incoming.ts'
 import { refuse } from '../http/refuse.ts'
 import { newRequestId } from '../request-id.ts'
 import { Http2Incoming } from './incoming.ts'
-import { onSilence } from './stream.ts'
+import { breakOff, onSilence } from './stream.ts'
 
 export interface Http2ServerOptions {
   readonly limits: Limits
@@ -21,6 +22,8 @@ export interface Http2ServerOptions {
   readonly onRequest: (incoming: Incoming) => void
   /** What arrived cannot be read on: to be recorded. */
   readonly onUnreadable: (refusal: Refusal, peer: string, requestId: string) => void
+  /** An error of our own has ended a stream. */
+  readonly onFault: (error: unknown) => void
 }
 
 /** RFC 9113 section 6.5.2 recommends no less. */
@@ -81,9 +84,19 @@ export class Http2Server {
   }
 
   #serve(stream: ServerHttp2Stream, raw: readonly string[], connection: Connection): void {
-    const incoming = new Http2Incoming(stream, raw, connection)
-    onSilence(stream, this.#options.timeouts.idleMs, () => this.#onStreamIdle(incoming))
-    this.#options.onRequest(incoming)
+    const within: Contained = {
+      fault: (error) => {
+        breakOff(stream)
+        this.#options.onFault(error)
+      },
+    }
+    const serve = contained(within, () => {
+      const incoming = new Http2Incoming(stream, raw, connection)
+      const onIdle = contained(within, () => this.#onStreamIdle(incoming))
+      onSilence(stream, this.#options.timeouts.idleMs, onIdle)
+      this.#options.onRequest(incoming)
+    })
+    serve()
   }
 
   /** Who waits for an upstream is told by its timeout that it was that. */

@@ -92,6 +92,13 @@ function textValue(value: unknown): string {
   return typeof value === 'string' && /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)
 }
 
+/** Where in our code an error was thrown, innermost first: places and names of functions, nothing that was sent. */
+export function describeStack(error: unknown): string | undefined {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return undefined
+  const frames = error.stack.split('\n').filter((line) => /^ +at /.test(line))
+  return frames.map((frame) => frame.trim()).join(' ')
+}
+
 /** What of an error may stand in a log: its words and its code, not its stack, and not what it was about. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown error'

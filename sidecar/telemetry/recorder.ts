@@ -5,7 +5,15 @@ import type { Mesh } from '../../shared/config/mesh.ts'
 import { nameOf, type Naming } from '../../shared/pseudonyms.ts'
 import type { Audit } from './audit.ts'
 import type { Ending } from './ending.ts'
-import { describeError, jsonLine, textLine, type Log, type LogFields, type LogOutput } from './log.ts'
+import {
+  describeError,
+  describeStack,
+  jsonLine,
+  textLine,
+  type Log,
+  type LogFields,
+  type LogOutput,
+} from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { createRequestMetrics, type RequestMetrics } from './request-metrics.ts'
 import type { Traffic } from './traffic.ts'
@@ -45,6 +53,16 @@ export class Recorder {
       ...(cause === undefined ? undefined : { cause: describeError(cause) }),
       peer,
       request_id: requestId,
+    })
+  }
+
+  /** An error of our own, which nobody foresaw; `ended` is what it has ended. */
+  fault(ended: 'connection' | 'request', error: unknown): void {
+    this.#metrics.fault(ended)
+    this.#options.log.write('error', 'the sidecar itself failed', {
+      ended,
+      cause: describeError(error),
+      stack: describeStack(error),
     })
   }
 

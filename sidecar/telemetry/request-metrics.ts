@@ -10,6 +10,7 @@ type Direction = Decision['direction']
 
 export interface RequestMetrics {
   unreadable(direction: Direction, code: RefusalCode): void
+  fault(ended: 'connection' | 'request'): void
   decided(decision: Decision): void
   ended(decision: Decision, ending: Ending): void
 }
@@ -43,6 +44,9 @@ export function createRequestMetrics(metrics: Metrics): RequestMetrics {
     unreadable(direction, code) {
       ours.unreadable.add({ direction, code })
       if (isShed(code)) ours.shed.add({ direction, code })
+    },
+    fault(ended) {
+      ours.faults.add({ ended })
     },
     decided(decision) {
       const { direction, outcome, code = '', route = '', mode } = decision
@@ -109,6 +113,11 @@ function countersOf(metrics: Metrics) {
       name: 'onbehalf.unreadable_requests',
       unit: request,
       help: 'What arrived and was refused before it could be read as a request, by code.',
+    }),
+    faults: metrics.counter({
+      name: 'onbehalf.internal_errors',
+      unit: '{error}',
+      help: 'Errors of the sidecar itself that nobody foresaw, by what they ended.',
     }),
   }
 }

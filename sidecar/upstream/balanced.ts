@@ -89,6 +89,10 @@ export class BalancedOutgoing extends StandInOutgoing {
         granted.bytes.once('close', release)
         events.onUpgrade(granted)
       },
+      onFault: (error) => {
+        release()
+        events.onFault(error)
+      },
       onFailure: (refusal) => {
         release()
         if (this.#isReady || !isOfAddress(refusal)) events.onFailure(refusal)

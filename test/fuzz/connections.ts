@@ -91,6 +91,7 @@ export async function requestsByUs(pieces: readonly Buffer[], chance: Chance): P
       messages.push(messageOf(head as RequestHeadText, ''))
       read.isOver = true
     },
+    onFault: rethrown,
     refusalText({ cause, message }) {
       read.refused = reasonOf(cause) ?? message
       return ''
@@ -198,6 +199,10 @@ class Asked implements Exchanging {
     this.refused = reasonOf(error) ?? error.message
   }
 
+  onFault(error: unknown): void {
+    rethrown(error)
+  }
+
   onConnected(): void {}
   onDrain(): void {}
   onSilence(): void {}
@@ -210,4 +215,11 @@ function begun({ status, reason, version, headers }: AnswerHeadText) {
 function reasonOf(cause: unknown): string | undefined {
   if (cause instanceof HeadTooLarge) return 'The head is too large.'
   return cause instanceof Malformed ? cause.reason : undefined
+}
+
+/** Out of whatever contained it. */
+function rethrown(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
 }

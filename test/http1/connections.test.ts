@@ -1,7 +1,7 @@
 // Connections of clients, with nothing behind them but the test.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect, type AddressInfo, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import type { Incoming } from '../../sidecar/http/incoming.ts'
@@ -28,6 +28,7 @@ async function serve(
     }),
     onRequest,
     onUnreadable: () => undefined,
+    onFault: (error) => assert.fail(String(error)),
     ...more,
   })
   const { port } = await listen(server, { host: '127.0.0.1', port: 0 })
@@ -128,6 +129,31 @@ test('behind a request that ends its connection nothing is looked at', async (t)
   client.write('no request\r\n\r\n', () => setImmediate(() => answer(incoming, 'last')))
   assert.match(await text(client), /^HTTP\/1\.1 200 /)
   assert.deepEqual(refused, [])
+})
+
+test('an error of our own ends the connection that it came up on, and no other', async (t) => {
+  const error = new TypeError('it is not there')
+  const faults: unknown[] = []
+  const { server, client } = await serve(
+    t,
+    (incoming) => {
+      if (incoming.head.target === '/broken') throw error
+      answer(incoming, 'served')
+    },
+    { onFault: (fault) => faults.push(fault) },
+  )
+  const { port } = server.address() as AddressInfo
+  const another = connect({ port, host: '127.0.0.1' })
+  t.after(() => another.destroy())
+  // The second is begun in a turn of its own.
+  client.write('GET / HTTP/1.1\r\n\r\nGET /broken HTTP/1.1\r\n\r\n')
+  assert.match(await text(client), /served$/)
+  assert.deepEqual(faults, [error])
+  another.write('GET / HTTP/1.1\r\n\r\n')
+  await upTo(another, 'served')
+  another.write('GET /broken HTTP/1.1\r\n\r\n')
+  assert.equal(await text(another), '')
+  assert.deepEqual(faults, [error, error])
 })
 
 test('empty lines within bodies do not add up to requests that wait', async (t) => {

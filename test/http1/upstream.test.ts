@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import type { Framing } from '../../sidecar/http/incoming.ts'
 import type { Sent } from '../../sidecar/http/forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../../sidecar/http/outgoing.ts'
-import { openHttp1 } from '../../sidecar/http1/outgoing.ts'
+import { keepAliveHintMs, openHttp1 } from '../../sidecar/http1/outgoing.ts'
 import { Http1Pool } from '../../sidecar/http1/pool.ts'
 import { Dialler } from '../../sidecar/upstream/dial.ts'
 import { startRaw, until } from '../attacks/attack.ts'
@@ -32,7 +32,7 @@ interface Asked {
   readonly faults: string[]
 }
 
-function ask(sent: Sent, pool: Http1Pool): Asked {
+function ask(sent: Sent, pool: Http1Pool, more: Partial<OutgoingEvents> = {}): Asked {
   const answers: Answer[] = []
   const faults: string[] = []
   const events: OutgoingEvents = {
@@ -43,6 +43,8 @@ function ask(sent: Sent, pool: Http1Pool): Asked {
     onFailure: ({ code }) => faults.push(code),
     onBroken: () => faults.push('broken'),
     onIdle: () => faults.push('idle'),
+    onFault: () => faults.push('fault'),
+    ...more,
   }
   return { outgoing: openHttp1(sent, pool, key, events), answers, faults }
 }
@@ -92,6 +94,27 @@ test('a second answer is none, though the request is not sent whole yet', async 
   outgoing.abandon()
 })
 
+test('an error of our own in the midst of an answer ends its connection, and no other', async (t) => {
+  const sockets: Socket[] = []
+  const port = await startRaw(t, (socket) => {
+    sockets.push(socket)
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'))
+  })
+  const pool = makePool(t)
+  const sent = sentTo(port, 'GET', 'none')
+  const broken = ask(sent, pool, {
+    onAnswer: () => {
+      throw new TypeError('it is not there')
+    },
+  })
+  const whole = ask(sent, pool)
+  await until('both are over', () => broken.faults.length > 0 && whole.answers.length > 0)
+  assert.deepEqual(broken.faults, ['fault'])
+  assert.deepEqual(whole.faults, [])
+  await until('that connection is closed', () => sockets.some((socket) => socket.destroyed))
+  assert.equal(sockets.filter((socket) => socket.destroyed).length, 1)
+})
+
 for (const line of [
   'Content-Length: 5, 5',
   'Content-Length: 1\r\nContent-Length: 1',
@@ -105,6 +128,20 @@ for (const line of [
     await until('it is refused', () => faults.length > 0)
     assert.deepEqual([answers, faults], [[], ['upstream_invalid']])
   })
+
+const hints: readonly (readonly [value: string, hintMs: number])[] = [
+  ['timeout=5', 5_000],
+  ['timeout=5, max=100', 5_000],
+  ['max=100, timeout=5', 5_000],
+  ['max=100 ,\tTimeout = 5', 5_000],
+  ['max=100, timeout="5"', 5_000],
+  ['max=100', Infinity],
+  ['x-timeout=5', Infinity],
+  ['timeout=', Infinity],
+]
+for (const [value, hintMs] of hints)
+  test(`an upstream says how long it keeps a connection, wherever it does: ${value}`, () =>
+    assert.equal(keepAliveHintMs(['Keep-Alive', value]), hintMs))
 
 test('a connection is not used beyond the time that its upstream keeps it', async (t) => {
   const sockets: Socket[] = []

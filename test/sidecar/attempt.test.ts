@@ -31,6 +31,39 @@ test('of a request that cannot be sent nothing goes on: no timer, and nobody who
   await new Promise((resolve) => setTimeout(resolve, 20))
 })
 
+test('an error of our own in the midst of a body ends its request, and nothing else', async () => {
+  const body = new PassThrough()
+  const incoming = {
+    head: { method: 'POST' },
+    framing: 'open',
+    body,
+    reply: {
+      isGone: false,
+      onceClosed: () => undefined,
+      offClosed: () => undefined,
+      invite: () => undefined,
+    },
+  } as unknown as Incoming
+  const forwarding = { incoming, timeouts: {} } as unknown as Forwarding
+  const error = new TypeError('it is not there')
+  let abandoned = 0
+  const outgoing = {
+    write: () => {
+      throw error
+    },
+    onDrain: () => undefined,
+    offDrain: () => undefined,
+    abandon: () => abandoned++,
+  }
+  const outcome = attempt(forwarding, new Upload(incoming, 0, () => []), (events) => {
+    queueMicrotask(() => events.onReady())
+    return outgoing as unknown as Outgoing
+  })
+  body.write('part')
+  await assert.rejects(outcome, error)
+  assert.equal(abandoned, 1)
+})
+
 test('a change of protocol that the client cannot be told of is no answer', async () => {
   const incoming = {
     head: { method: 'GET' },

@@ -14,8 +14,14 @@ const mesh = meshOf()
 /** Its decisions, and how many requests it was to serve. */
 function makeSide(isShed: LoadCheck) {
   const decided: Decision[] = []
-  const recorder = { decided: (decision: Decision) => decided.push(decision), ended: () => undefined }
+  const faults: unknown[] = []
+  const recorder = {
+    decided: (decision: Decision) => decided.push(decision),
+    ended: () => undefined,
+    fault: (...fault: unknown[]) => faults.push(fault),
+  }
   const counts = { served: 0 }
+  const error = new TypeError('it is not there')
   const side: Side = {
     name: 'test',
     admission: new Admission(isShed),
@@ -39,10 +45,10 @@ function makeSide(isShed: LoadCheck) {
       }),
     serve: async () => {
       counts.served++
-      throw new TypeError('it is not there')
+      throw error
     },
   }
-  return { side, decided, counts }
+  return { side, decided, faults, error, counts }
 }
 
 /** A request, and what is answered. */
@@ -64,13 +70,14 @@ function makeIncoming(headers: readonly string[] = [], upgrade?: Upgrade) {
 }
 
 test('a fault of our own is told to the log alone, before the request was looked at too', async () => {
-  const { side, decided } = makeSide(() => false)
+  const { side, decided, faults, error } = makeSide(() => false)
   const { incoming, answers } = makeIncoming()
   await handle(side, incoming)
   assert.deepEqual(
     decided.map(({ code, detail }) => [code, detail]),
     [['overloaded', 'it is not there']],
   )
+  assert.deepEqual(faults, [['request', error]])
   assert.equal(answers.length, 1)
   assert.doesNotMatch(answers[0]?.body ?? '', /it is not there/)
 })

@@ -101,6 +101,18 @@ function makeRecorder(
 const numbered = (i: number): Decision => ({ ...allowed, requestId: String(i) })
 const idsOf = (decisions: readonly Decision[]) => decisions.map(({ requestId }) => Number(requestId))
 
+test('an error of our own is counted, and logged with the place where it was thrown', () => {
+  const { recorder, samples, lines } = makeRecorder()
+  recorder.fault('connection', new TypeError('it is not there'))
+  const [line = ''] = lines
+  const { level, ended, cause, stack } = JSON.parse(line) as Record<string, string>
+  assert.deepEqual({ level, ended, cause }, { level: 'error', ended: 'connection', cause: 'it is not there' })
+  assert.match(stack ?? '', /^at .*recorder\.test\.ts:\d+/)
+  assert.deepEqual(samples('onbehalf_internal_errors_total'), [
+    'onbehalf_internal_errors_total{ended="connection"} 1',
+  ])
+})
+
 test('at first there is no decision', () => assert.deepEqual(makeRecorder().recorder.recent(), []))
 
 for (const count of [1, 2, 999, 1_000, 1_001, 1_500, 2_000, 2_345]) {
