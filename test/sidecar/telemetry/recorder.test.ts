@@ -108,7 +108,9 @@ test('an error of our own is counted, and logged with the place where it was thr
   const { level, ended, cause, stack } = JSON.parse(line) as Record<string, string>
   assert.deepEqual({ level, ended, cause }, { level: 'error', ended: 'connection', cause: 'it is not there' })
   assert.match(stack ?? '', /^at .*recorder\.test\.ts:\d+/)
-  assert.deepEqual(samples('onbehalf_internal_errors_total'), ['onbehalf_internal_errors_total{ended="connection"} 1'])
+  assert.deepEqual(samples('onbehalf_internal_errors_total'), [
+    'onbehalf_internal_errors_total{ended="connection"} 1',
+  ])
 })
 
 test('at first there is no decision', () => assert.deepEqual(makeRecorder().recorder.recent(), []))
