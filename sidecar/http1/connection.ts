@@ -152,6 +152,8 @@ export class ClientConnection implements Carrier, Contained {
     const current = this.#current
     if (current === undefined) {
       this.#unread.add(bytes)
+      // Node may read many pieces in one turn.
+      if (this.#unread.isFull) this.#socket.pause()
       if (!this.#isTurnDue) this.#next()
       return
     }
