@@ -41,6 +41,8 @@ export class ClientConnection implements Carrier, Contained {
   #aheadRefusal: string | undefined
   /** Nothing of what still comes is looked at. */
   #isEnding = false
+  /** Whether the next request begins in a moment. */
+  #isTurnDue = false
 
   readonly #onData = contained(this, (bytes: Buffer) => this.#take(bytes))
   readonly #onEnd = contained(this, () => this.#leave())
@@ -53,6 +55,7 @@ export class ClientConnection implements Carrier, Contained {
     this.#current?.breakOff()
   })
   readonly #onTurn = contained(this, () => {
+    this.#isTurnDue = false
     if (!this.#isEnding && !this.#socket.destroyed && this.#current === undefined) this.#next()
   })
 
@@ -145,7 +148,9 @@ export class ClientConnection implements Carrier, Contained {
     const current = this.#current
     if (current === undefined) {
       this.#unread.add(bytes)
-      this.#next()
+      // Node may read many pieces in one turn.
+      if (this.#unread.isFull) this.#socket.pause()
+      if (!this.#isTurnDue) this.#next()
       return
     }
     const rest = current.isComplete ? bytes : this.#readBody(current, bytes)
@@ -170,6 +175,7 @@ export class ClientConnection implements Carrier, Contained {
 
   /** A moment later: what counts requests under way has not yet heard of the end of the one before. */
   #nextSoon(): void {
+    this.#isTurnDue = true
     setImmediate(this.#onTurn)
   }
 

@@ -29,8 +29,9 @@ export class UnreadRequests {
     return this.#bytes.length > 0
   }
 
+  /** Whether there is more than the longest head: it is never a head's own end that is waited for. */
   get isFull(): boolean {
-    return this.#bytes.length > this.#maxHeadBytes
+    return this.#bytes.length > this.#maxHeadBytes + emptyLine.length
   }
 
   /** Whether more requests wait than any client sends ahead. */

@@ -6,9 +6,17 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import type { Incoming } from '../../sidecar/http/incoming.ts'
 import { Http1Server, listen, type ServerOptions } from '../../sidecar/http1/server.ts'
+import { until } from '../attacks/attack.ts'
 import { meshOf } from '../support/tokens.ts'
 
 const headersMs = 50
+const nowhere = {
+  peer: '127.0.0.1',
+  localPort: undefined,
+  originalDestination: undefined,
+  isTls: false,
+  shown: undefined,
+}
 
 async function serve(
   t: TestContext,
@@ -19,13 +27,7 @@ async function serve(
   const server = new Http1Server({
     limits,
     timeouts,
-    connectionOf: () => ({
-      peer: '127.0.0.1',
-      localPort: undefined,
-      originalDestination: undefined,
-      isTls: false,
-      shown: undefined,
-    }),
+    connectionOf: () => nowhere,
     onRequest,
     onUnreadable: () => undefined,
     onFault: (error) => assert.fail(String(error)),
@@ -155,6 +157,50 @@ test('an error of our own ends the connection that it came up on, and no other',
   assert.equal(await text(another), '')
   assert.deepEqual(faults, [error, error])
 })
+
+const headerBytes = 32 * 1024
+/** What Node reads in one piece. */
+const pieceBytes = 64 * 1024
+
+for (const length of [700, headerBytes + 4]) {
+  test(`of requests of ${length} bytes sent ahead little is kept, and all are answered, each in its turn`, async (t) => {
+    const count = Math.ceil((3 * 1024 * 1024) / length)
+    const accepted = Promise.withResolvers<Socket>()
+    const held = Promise.withResolvers<void>()
+    let underWay = 0
+    const serveOne = async (incoming: Incoming) => {
+      assert.equal(underWay++, 0)
+      await held.promise
+      setImmediate(() => {
+        answer(incoming, '!')
+        // As whoever counts requests hears of it.
+        process.nextTick(() => underWay--)
+      })
+    }
+    const { client } = await serve(t, (incoming) => void serveOne(incoming), {
+      limits: { ...meshOf().limits, headerBytes },
+      connectionOf: (socket) => {
+        accepted.resolve(socket)
+        return nowhere
+      },
+    })
+    const start = 'GET / HTTP/1.1\r\nX: '
+    const one = `${start}${'x'.repeat(length - start.length - 4)}\r\n\r\n`
+    let answered = 0
+    client.on(
+      'data',
+      (part: Buffer) => (answered += part.toString('latin1').split('HTTP/1.1 200').length - 1),
+    )
+    client.write(one.repeat(count))
+    const socket = await accepted.promise
+    await until('no more is read', () => socket.isPaused())
+    // The head that is served, the next, as much again; what came with it, and what Node reads though paused.
+    const most = 3 * (headerBytes + 4) + 2 * pieceBytes
+    assert.ok(socket.bytesRead <= most, `${socket.bytesRead} bytes were read`)
+    held.resolve()
+    await until('all are answered', () => answered === count)
+  })
+}
 
 test('empty lines within bodies do not add up to requests that wait', async (t) => {
   const body = '\r\n'.repeat(800)
