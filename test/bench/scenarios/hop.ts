@@ -49,10 +49,10 @@ interface HopRound {
 
 const rate = 1_000
 /**
- * Code is compiled by how often it runs, not by how long: at the rate itself what is measured would be that, on the core
- * that both proxies share.
+ * Code is compiled by how often it runs, not by how long: at so low a rate it takes longer than elsewhere, and what is
+ * measured before would be that, on the core that both proxies share. A higher rate would be more than they carry.
  */
-const warmupRate = 4 * rate
+const warmupTimes = 4
 const leadSeconds = 1
 const bodyBytes = 1_024
 const connections = 64
@@ -116,7 +116,7 @@ async function measureHop(scene: Scene, authority: Authority, variant: Variant):
     const counts = {
       account: [0, 0],
       seen: [userCount, 0],
-      new: [warmupRate * options.warmupSeconds, rate * (leadSeconds + options.seconds)],
+      new: [rate * warmupTimes * options.warmupSeconds, rate * (leadSeconds + options.seconds)],
     }
     const [before = 0, during = 0] = counts[variant]
     const first = await handlesFor(bed, caller, before)
@@ -138,7 +138,7 @@ async function measurePair(
   const { first, second } = lineFiles
   const withLines = (file: string | undefined) => (file === undefined ? order : { ...order, lineFile: file })
   const { seconds, warmupSeconds } = options
-  await runOpenLoop(bed, { ...withLines(first), rate: warmupRate, leadSeconds: 0, seconds: warmupSeconds })
+  await runOpenLoop(bed, { ...withLines(first), leadSeconds: 0, seconds: warmupTimes * warmupSeconds })
   const usedMs = async () => (await Promise.all(pair.map(({ pid }) => cpuMs(pid)))).reduce((a, b) => a + b, 0)
   const beforeMs = await usedMs()
   const results = await runOpenLoop(bed, { ...withLines(second), seconds })
