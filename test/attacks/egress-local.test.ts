@@ -37,7 +37,6 @@ const localSpellings = [
   '[0:0:0:0:0:ffff:127.0.0.1]',
   '[::ffff:0.0.0.0]',
   '[::ffff:0:0]',
-  '[127.0.0.1]',
   '169.254.169.254',
   '[::ffff:169.254.169.254]',
   '0xa9fea9fe',
@@ -66,6 +65,14 @@ test('no spelling of a local address reaches around a sidecar', async (t) => {
       assert.equal(mesh.apps.API.received.length, 0)
     })
   }
+})
+
+test('an address of the wrong family in brackets is no host at all', async (t) => {
+  const mesh = await startMesh(t, { run: ['App'] })
+  for (const answer of await callEachWay(mesh, '[127.0.0.1]', mesh.apps.API.port)) {
+    assert.equal(answer, 'request_malformed')
+  }
+  assert.equal(mesh.apps.API.received.length, 0)
 })
 
 test('nor does a name that stands for one', async (t) => {
