@@ -2,6 +2,9 @@
 import { isConnectionName } from './connection-options.ts'
 import { isCodingName, isLengthName, Malformed, readFields } from './syntax.ts'
 
+/** What is said in `Connection` of what comes behind the message. */
+const persistence = /close|keep-alive|upgrade/i
+
 /** The trailer section is beyond its limit (RFC 9112 section 7.1.2: a recipient may limit it). */
 export class TrailersTooLarge extends Malformed {}
 
@@ -176,13 +179,14 @@ export class ChunkedReader {
     return end
   }
 
-  /** RFC 9110 section 6.5.1: what frames or routes must not be sent there, and some readers heed it. */
+  /** RFC 9110 section 6.5.1: what frames or controls must not be sent there, and some readers heed it. */
   #addTrailer(line: string): void {
     const [name = '', value = ''] = readFields(line)
     const isCoding = isCodingName(name) && (!this.#isAnswer || value === '')
     if (isCoding || isLengthName(name)) throw new Malformed('A trailer says how the body is framed.')
-    if (!this.#isAnswer && isConnectionName(name))
+    if (!this.#isAnswer && isConnectionName(name) && persistence.test(value)) {
       throw new Malformed('A trailer says how the connection goes on.')
+    }
     this.#trailers.push(name, value)
   }
 }

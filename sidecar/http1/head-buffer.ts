@@ -49,9 +49,7 @@ export class HeadBuffer {
   }
 
   #grow(needed: number): void {
-    // Beyond that more comes once at most.
-    const size = needed > this.#maxBytes ? needed : 2 * needed
-    const store = Buffer.allocUnsafeSlow(size)
+    const store = Buffer.allocUnsafeSlow(2 * needed)
     this.#bytes.copy(store)
     this.#bytes = store.subarray(0, this.#bytes.length)
     this.#store = store

@@ -4,20 +4,22 @@ import { readRequestHead, refuseRequestBegin, type RequestHeadText } from './syn
 
 /** More requests than any client sends ahead. To read no further instead would also be not to notice that it leaves. */
 const maxWaiting = 1_000
+/** So much of them is kept, and never less than the longest head; more waits on the network. */
+export const maxWaitingBytes = 256 * 1024
 const emptyLine = '\r\n\r\n'
 
 export class UnreadRequests {
-  readonly #maxHeadBytes: number
   readonly #bytes: HeadBuffer
+  readonly #mostBytes: number
   /** Heads that wait behind the current request, at most. */
   #waiting = 0
   /** The next of them, which has been read. */
   #next: RequestHeadText | undefined
 
-  /** @param maxHeadBytes of a head; so much is kept, and what was read beyond in one piece. More waits on the network. */
+  /** @param maxHeadBytes of a head. */
   constructor(maxHeadBytes: number) {
-    this.#maxHeadBytes = maxHeadBytes
     this.#bytes = new HeadBuffer(maxHeadBytes, refuseRequestBegin)
+    this.#mostBytes = Math.max(maxWaitingBytes, maxHeadBytes + emptyLine.length)
   }
 
   get isEmpty(): boolean {
@@ -29,9 +31,8 @@ export class UnreadRequests {
     return this.#bytes.length > 0
   }
 
-  /** Whether there is more than the longest head: it is never a head's own end that is waited for. */
   get isFull(): boolean {
-    return this.#bytes.length > this.#maxHeadBytes + emptyLine.length
+    return this.#bytes.length > this.#mostBytes
   }
 
   /** Whether more requests wait than any client sends ahead. */

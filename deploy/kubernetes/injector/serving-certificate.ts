@@ -67,7 +67,9 @@ export function describePair({ cert }: KeyPair): { readonly not_after: string } 
 }
 
 async function readPair(certFile: string, keyFile: string): Promise<KeyPair> {
-  const [cert, key] = await Promise.all([readText(certFile), readText(keyFile)])
+  // One after the other, so that of two faults it is always the same one that is told.
+  const cert = await readText(certFile)
+  const key = await readText(keyFile)
   try {
     checkPair({ cert, key })
   } catch (error) {
