@@ -5,7 +5,8 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { readTokens, signAssertions } from '../assertions.ts'
 import { ownFolder, type Bed } from '../bed.ts'
-import { onbehalf } from '../contenders/onbehalf.ts'
+import { appMesh } from '../contenders/mesh.ts'
+import { makeOnbehalf } from '../contenders/onbehalf.ts'
 import { faultOf, runLoad } from '../load.ts'
 import type { OverloadOrder, Phase, PhaseCounts, Span } from '../overload/order.ts'
 import { sliceMs } from '../overload/tally.ts'
@@ -50,6 +51,10 @@ interface OverloadRound {
   readonly recovering: PhaseCounts
 }
 
+const shedding = makeOnbehalf({
+  mesh: (bed, ports) => ({ ...appMesh(bed, ports), limits: { queue_delay: '50ms' } }),
+})
+
 /** More than are ever under way: none waits for one. */
 const connections = 1_000
 const lowShare = 0.3
@@ -78,7 +83,7 @@ export const overload: Scenario<'overload', OverloadResults> = {
 }
 
 async function measureRound({ bed, options }: Scene, round: number): Promise<OverloadRound> {
-  const started = await onbehalf.start(bed)
+  const started = await shedding.start(bed)
   const folder = await ownFolder(bed.folder, 'tokens')
   try {
     await pause(settleMs)
