@@ -3,13 +3,18 @@
 // What waits for the thread waits where it can neither be seen nor bounded: in the buffers of the sockets. But as long as the
 // event loop is idle now and then, nothing waits for long; and where turn follows turn, what one takes is what the requests of the
 // next have waited. As in CoDel (RFC 8289) one long turn is no overload: it takes several in a row. They are measured in CPU time:
-// a process that was stopped, or did not get the core, has no more work for that.
+// a process that was stopped, or did not get the core, has no more work for that. And it takes a crowd: some clients that each
+// send when they are answered never let the loop be idle either, and wait for nothing but each other.
 import type { EventLoop } from './event-loop.ts'
 
 /** A burst, or the garbage collector, is one turn longer than the delay, or two with what came meanwhile. */
 const longTurnsBefore = 2
+/** So many requests one turn must bring. */
+export const crowd = 250
 /** While load is shed, a turn takes in this share of the delay: what has piled up is to go, and not to come again. */
 const heldShare = 1 / 50
+/** But no less than this share of what the last one took: who comes back at once when refused would leave time for refusals only. */
+const leastShare = 1 / 4
 /** What one connection may have of it: in HTTP/2 it can bring a thousand requests at once. */
 const shareOfOne = 1 / 2
 /** Shedding ends when the loop was idle for this share of the time that it had, looked at after so many milliseconds. */
@@ -29,14 +34,17 @@ export class LoadShedder {
   readonly #loop: EventLoop
   readonly #onChange: (isShedding: boolean) => void
   #isShedding = false
-  /** The last turn in which a request was read, when the first of it was, and how long the loop had been idle by then. */
+  /** The last turn in which a request was read, how many were, when the first was, and how long the loop had been idle by then. */
   #turn = -1
+  #asked = 0
   #startMs = 0
   #idleMs = 0
-  /** At the start of the turn, where the loop was not idle before it. */
-  #cpuMs = 0
-  /** So many turns in a row, with nothing idle between, took longer than the delay; -1: none was measured yet. */
-  #longTurns = -1
+  /** At the start of the turn, where it was asked for: that costs as much as a twentieth of a request. */
+  #cpuMs: number | undefined
+  /** So many turns in a row, with nothing idle between, took longer than the delay. */
+  #longTurns = 0
+  /** What the turn before took; 0 where the loop was idle since, or it was not measured. */
+  #lastMs = 0
   /** CPU time of what was taken in since this turn began, or shedding did; of that what came before the connection that asks. */
   #takenMs = 0
   #takenBeforeMs = 0
@@ -63,7 +71,7 @@ export class LoadShedder {
    */
   refusesRequest(nowMs: number, delayMs: number, connection: object): boolean {
     if (!this.#isShed(nowMs, delayMs)) return false
-    return this.#refuses(delayMs * heldShare, connection)
+    return this.#refuses(Math.max(delayMs * heldShare, this.#lastMs * leastShare), connection)
   }
 
   /** The same for the app's own calls: to refuse one is to lose the request that it is made for, and all that was done for it. */
@@ -86,10 +94,10 @@ export class LoadShedder {
     if (delayMs === 0) return false
     const turn = this.#loop.turn()
     if (turn !== this.#turn) this.#beginTurn(turn, nowMs, delayMs)
+    this.#asked++
     if (this.#isShedding) return true
-    if (this.#longTurns < longTurnsBefore) return false
-    // The time is at hand, the CPU time has to be asked for.
-    if (nowMs - this.#startMs <= delayMs || this.#loop.cpuMs() - this.#cpuMs <= delayMs) return false
+    if (this.#longTurns < longTurnsBefore || this.#asked < crowd) return false
+    if (nowMs - this.#startMs <= delayMs || this.#workMs(this.#loop.cpuMs()) <= delayMs) return false
     this.#openWindow(nowMs)
     this.#change(true)
     return true
@@ -110,22 +118,37 @@ export class LoadShedder {
   #beginTurn(turn: number, nowMs: number, delayMs: number): void {
     const idleMs = this.#loop.idleMs()
     const wasIdle = idleMs !== this.#idleMs
+    const tookMs = nowMs - this.#startMs
     this.#turn = turn
+    this.#asked = 0
     this.#startMs = nowMs
     this.#idleMs = idleMs
     this.#takenMs = 0
     this.#connection = undefined
     this.#takingSinceMs = undefined
-    if (wasIdle) this.#longTurns = -1
-    else this.#measure(delayMs)
+    if (!wasIdle && (this.#isShedding || tookMs > delayMs)) this.#measure(delayMs)
+    else this.#forget()
     this.look(nowMs)
   }
 
-  /** Whether the turn that is over was long. */
+  /** The turn that is over. Of the first in a row only the time is known, so that it counts as long. */
   #measure(delayMs: number): void {
     const cpuMs = this.#loop.cpuMs()
-    this.#longTurns = cpuMs - this.#cpuMs > delayMs ? this.#longTurns + 1 : 0
+    const isFirst = this.#cpuMs === undefined
+    this.#lastMs = this.#workMs(cpuMs)
+    this.#longTurns = isFirst || this.#lastMs > delayMs ? this.#longTurns + 1 : 0
     this.#cpuMs = cpuMs
+  }
+
+  #forget(): void {
+    this.#longTurns = 0
+    this.#lastMs = 0
+    this.#cpuMs = undefined
+  }
+
+  /** Of this turn, by now. */
+  #workMs(cpuMs: number): number {
+    return cpuMs - (this.#cpuMs ?? cpuMs)
   }
 
   #openWindow(nowMs: number): void {

@@ -26,9 +26,9 @@ const limits = section('What a sidecar takes at most; 0 means no limit.', {
   concurrent_requests: v.optional(count('Requests under way.'), 1000),
   queue_delay: v.optional(
     duration(
-      'How much work may wait for the sidecar, in its own CPU time, such as 50ms; where turn after turn brings more, load is shed. 0s: never.',
+      'How much work may wait for the sidecar, in its own CPU time; where turn after turn brings more, load is shed. 0s: never.',
     ),
-    '0s',
+    '50ms',
   ),
   session_bytes: v.optional(size('Memory for the sessions that outbound calls refer to.'), '64MiB'),
 })

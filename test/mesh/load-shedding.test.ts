@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { crowd } from '../../sidecar/load-shedder.ts'
 import { asUser, open, speak, until } from '../attacks/attack.ts'
 import { isLinux } from '../endurance/resident.ts'
 import { startSidecarProcess, type SidecarProcess } from '../endurance/sidecar-process.ts'
@@ -44,10 +45,10 @@ function countEach(values: readonly string[]): Record<string, number> {
   return counts
 }
 
-/** What it answers itself comes without a pause, whatever other processes do: turn follows turn, each with one of every connection. */
+/** What it answers itself comes without a pause, whatever other processes do: turn follows turn, each with a crowd on as many connections. */
 test('more than it can do is refused in part, each request gets one answer, and afterwards all are served', async (t) => {
   const { sidecar, alice } = await startOverloadable(t, { queue_delay: '1ms' })
-  const [connections, each, ofUser] = [64, 300, 30]
+  const [connections, each, ofUser] = [2 * crowd, 60, 30]
   const [answers, userAnswers] = await Promise.all([
     Promise.all(Array.from({ length: connections }, () => ask(sidecar, '', each))),
     ask(sidecar, alice, ofUser),
@@ -70,8 +71,8 @@ test('more than it can do is refused in part, each request gets one answer, and 
 
 test('without limits.queue_delay nothing is shed', async (t) => {
   const { sidecar } = await startOverloadable(t, { queue_delay: '0s' })
-  const answers = await Promise.all(Array.from({ length: 64 }, () => ask(sidecar, '', 100)))
-  assert.deepEqual(countEach(answers.flat()), { assertion_missing: 6_400 })
+  const answers = await Promise.all(Array.from({ length: 2 * crowd }, () => ask(sidecar, '', 30)))
+  assert.deepEqual(countEach(answers.flat()), { assertion_missing: 60 * crowd })
   assert.deepEqual(await samples(sidecar, shed), {})
 })
 

@@ -1,12 +1,12 @@
 // When load is shed, which requests are refused then, and when it is over.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { LoadShedder } from '../../sidecar/load-shedder.ts'
+import { crowd, LoadShedder } from '../../sidecar/load-shedder.ts'
 
 const delayMs = 50
 /** What a turn is held at while load is shed. */
 const heldMs = 1
-const requestMs = 0.25
+const requestMs = 0.125
 const refusalMs = 2 ** -5
 
 /** An event loop whose turns, work and idle times are as the test has them. */
@@ -58,7 +58,7 @@ function makeLoop() {
 const refusedOf = (answers: readonly boolean[]) => answers.filter(Boolean).length
 const admittedOf = (answers: readonly boolean[]) => answers.length - refusedOf(answers)
 /** What 100 ms of work are. */
-const burst = 400
+const burst = 800
 
 /** Until load is shed. @returns how many turns it took. */
 function overload(loop: ReturnType<typeof makeLoop>): number {
@@ -72,11 +72,11 @@ function overload(loop: ReturnType<typeof makeLoop>): number {
 
 test('load is shed when turns in a row were long, from where the next one takes longer than the delay', () => {
   const loop = makeLoop()
-  const refused = Array.from({ length: 4 }, () => loop.turn(burst))
-  assert.deepEqual(refused.slice(0, -1).map(refusedOf), [0, 0, 0])
-  const taken = (delayMs + heldMs) / requestMs + 2
+  const refused = Array.from({ length: 3 }, () => loop.turn(burst))
+  assert.deepEqual(refused.slice(0, -1).map(refusedOf), [0, 0])
+  const taken = delayMs / requestMs + burst / 4 + 2
   assert.deepEqual(
-    refused[3],
+    refused[2],
     Array.from({ length: burst }, (_, i) => i >= taken),
   )
   assert.deepEqual(loop.changes, [true])
@@ -86,6 +86,14 @@ test('turns that do not reach the delay shed nothing, however many there are', (
   const loop = makeLoop()
   const count = delayMs / requestMs - 1
   for (let i = 0; i < 1_000; i++) assert.equal(refusedOf(loop.turn(count)), 0)
+})
+
+test('fewer requests than a crowd in each turn shed nothing, however long each takes', () => {
+  const loop = makeLoop()
+  for (let i = 0; i < 100; i++) {
+    assert.equal(refusedOf(loop.turn(249)), 0)
+    loop.work(100)
+  }
 })
 
 test('a burst that comes to its end sheds nothing, be it as large as it may', () => {
@@ -101,8 +109,8 @@ test('what is not work sheds nothing: a process that was stopped, or others that
   const loop = makeLoop()
   for (let i = 0; i < 20; i++) {
     loop.idle(1)
-    for (let j = 0; j < 3; j++) loop.turn(burst)
-    loop.turn(10)
+    for (let j = 0; j < 2; j++) loop.turn(burst)
+    loop.turn(crowd)
     loop.halt(5_000)
     assert.equal(refusedOf(loop.rest(10)), 0)
   }
@@ -140,14 +148,14 @@ test('one short turn between long ones, or a moment of idleness, begins the coun
   }
   for (let i = 0; i < 20; i++) {
     loop.idle(0.001)
-    for (let j = 0; j < 3; j++) assert.equal(refusedOf(loop.turn(burst)), 0)
+    for (let j = 0; j < 2; j++) assert.equal(refusedOf(loop.turn(burst)), 0)
   }
 })
 
 test('a pause within one turn sheds nothing, be the loop as busy as it may', () => {
   const loop = makeLoop()
   for (let i = 0; i < 100; i++) {
-    loop.turn(100)
+    loop.turn(crowd)
     loop.work(i % 2 === 0 ? 500 : 0)
     assert.equal(refusedOf(loop.rest(50)), 0)
   }
@@ -157,6 +165,7 @@ test('while load is shed a turn admits what it is held at, from its first reques
   const loop = makeLoop()
   overload(loop)
   for (let i = 0; i < 20; i++) {
+    loop.idle(0.01)
     const answers = loop.turn(burst)
     assert.equal(answers[0], false)
     assert.equal(admittedOf(answers), heldMs / requestMs + 1)
@@ -166,11 +175,26 @@ test('while load is shed a turn admits what it is held at, from its first reques
   }
 })
 
+test('who comes back at once when refused is admitted for a quarter of the time, and load is shed on', () => {
+  const loop = makeLoop()
+  overload(loop)
+  loop.idle(0.01)
+  const turns = Array.from({ length: 20 }, () => loop.turn(1_000))
+  const settled = turns.slice(10)
+  const admitted = settled.reduce((sum, answers) => sum + admittedOf(answers), 0)
+  const workMs = admitted * requestMs
+  const refusalsMs = (settled.length * 1_000 - admitted) * refusalMs
+  const share = workMs / (workMs + refusalsMs)
+  assert.ok(Math.abs(share - 1 / 4) < 0.01, `${share}`)
+  assert.deepEqual(loop.changes, [true])
+})
+
 test('while load is shed one connection gets half of what a turn takes in, however many requests it brings', () => {
   const loop = makeLoop()
   overload(loop)
   const half = heldMs / 2 / requestMs + 1
   for (let i = 0; i < 20; i++) {
+    loop.idle(0.01)
     loop.at.turn++
     assert.equal(admittedOf(loop.rest(1_000, loop)), half)
     const others = admittedOf(loop.rest(10))

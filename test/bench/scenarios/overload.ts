@@ -51,9 +51,7 @@ interface OverloadRound {
   readonly recovering: PhaseCounts
 }
 
-const shedding = makeOnbehalf({
-  mesh: (bed, ports) => ({ ...appMesh(bed, ports), limits: { queue_delay: '50ms' } }),
-})
+const shedding = makeOnbehalf({ mesh: appMesh })
 
 /** More than are ever under way: none waits for one. */
 const connections = 1_000

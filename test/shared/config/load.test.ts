@@ -71,7 +71,7 @@ test('the example of the design becomes what it says', () => {
     bodyBytes: 0,
     connections: 10_000,
     concurrentRequests: 1000,
-    queueDelayMs: 0,
+    queueDelayMs: 50,
     sessionBytes: 64 * 1024 * 1024,
   })
   assert.equal(mesh.timeouts.idleMs, 300_000)
