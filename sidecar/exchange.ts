@@ -14,6 +14,7 @@ import { describeError } from './telemetry/log.ts'
 import type { Ending } from './telemetry/ending.ts'
 import type { Recorder } from './telemetry/recorder.ts'
 import type { RequestTrace } from './telemetry/tracing.ts'
+import { headsRead } from './turn.ts'
 
 /** Whether load is shed by refusing what is read now, as `LoadShedder` has it. */
 export type LoadCheck = (nowMs: number, delayMs: number, connection: object) => boolean
@@ -42,14 +43,9 @@ export class Admission {
     return this.#active
   }
 
-  /**
-   * @param nowMs when its head was read, of `performance.now`.
-   * @param connection on which it came.
-   * @throws {Refusal} `draining`, `overloaded`, `headers_too_large`.
-   */
-  admit(headers: HeaderList, limits: Limits, nowMs: number, connection: object): void {
+  /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
+  admit(headers: HeaderList, limits: Limits): void {
     if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
-    if (this.#isShed(nowMs, limits.queueDelayMs, connection)) throw shed
     if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
       throw new Refusal(
         'overloaded',
@@ -59,6 +55,16 @@ export class Admission {
     if (limits.headers > 0 && headers.length / 2 > limits.headers) {
       throw new Refusal('headers_too_large', 'The request has too many header fields (limits.headers).')
     }
+  }
+
+  /**
+   * To be called just before it is decided, since what that takes is measured.
+   * @param nowMs when its head was read, of `performance.now`.
+   * @param connection on which it came.
+   * @throws {Refusal} `overloaded`.
+   */
+  shed({ queueDelayMs }: Limits, nowMs: number, connection: object): void {
+    if (this.#isShed(nowMs, queueDelayMs, connection)) throw shed
   }
 
   enter(): void {
@@ -150,9 +156,11 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
   admission.enter()
   try {
     if (admission.closing) reply.closeConnection()
-    admission.admit(head.headers, side.limits(), startedMs, connection)
+    admission.admit(head.headers, side.limits())
     incoming.refuseUnserved()
     refuseLoop(head.headers, exchange.hop)
+    await headsRead()
+    admission.shed(side.limits(), startedMs, connection)
     end({ status: await side.serve(exchange) })
   } catch (error) {
     if (error instanceof ClientGone) {

@@ -34,8 +34,8 @@ export function createInbound(runtime: Runtime, admission: Admission): Side & { 
   async function serve(exchange: Exchange): Promise<number> {
     refuseOwnPort(runtime, exchange.originalDestination)
     const peer = { address: exchange.hop.peer, shown: exchange.incoming.connection.shown }
-    const deciding = decide(runtime, exchange, peer)
-    const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
+    // All of a turn are decided before one of them goes on.
+    const { current, answer: decided } = await decide(runtime, exchange, peer)
     const trace = traceOf(runtime, exchange, decided)
     const { answer, sending } = plan(runtime, current, decided, exchange, trace)
     // The trace that was started for the app, too: its log knows the request by that.

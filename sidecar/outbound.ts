@@ -52,8 +52,8 @@ export function createOutbound(
     if (originalDestination !== undefined) {
       refuseSelf(originalDestination.address, originalDestination.port, rule)
     }
-    const deciding = decide(runtime, exchange)
-    const { current, answer: decided } = deciding instanceof Promise ? await deciding : deciding
+    // All of a turn are decided before one of them goes on.
+    const { current, answer: decided } = await decide(runtime, exchange)
     const { certificates } = runtime
     const { mesh } = current.snapshot
     const { answer, sending } = plan(current, certificates, decided, (findings) => {

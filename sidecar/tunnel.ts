@@ -101,7 +101,8 @@ async function establish(
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
-  admission.admit(head.headers, mesh.limits, performance.now(), client)
+  admission.admit(head.headers, mesh.limits)
+  admission.shed(mesh.limits, performance.now(), client)
   if (isRedirected) {
     throw new Refusal(
       'request_malformed',

@@ -33,11 +33,7 @@ export function beginAnswer(answer: Answer, incoming: Incoming, rules: AnswerRul
   if (rules.isClosing()) reply.closeConnection()
   try {
     const { status, reason, headers, isEmpty } = answer
-    reply.begin(
-      { status, reason, headers: rules.siftResponse(headers) },
-      isEmpty,
-      answer.content !== undefined,
-    )
+    reply.begin({ status, reason, headers: rules.siftResponse(headers) }, isEmpty)
     return true
   } catch {
     return false

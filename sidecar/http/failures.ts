@@ -19,11 +19,14 @@ export function unreachable(cause: unknown, isUnsent: boolean): Refusal {
   return new Refusal('upstream_refused', message, { cause })
 }
 
-/** @param hasHeard whether a byte of an answer has come. */
-export function resetByUpstream(cause: unknown, hasHeard: boolean): Refusal {
+/**
+ * @param hasHeard whether a byte of an answer has come.
+ * @param wasSent whether a byte of the request has gone.
+ */
+export function resetByUpstream(cause: unknown, hasHeard: boolean, wasSent = true): Refusal {
   const message = 'The upstream ended the connection before it answered.'
   if (hasHeard) return new Refusal('upstream_reset', message, { cause })
-  return new Unanswered('upstream_reset', message, true, cause)
+  return new Unanswered('upstream_reset', message, wasSent, cause)
 }
 
 /** The upstream says that it has carried out nothing (RFC 9113 section 8.7). */

@@ -55,10 +55,9 @@ export interface Reply {
   /**
    * Sends the head.
    * @param isEmpty no body and no trailers follow, and where that can be said it is.
-   * @param isAtHand what follows does so at once: the head may wait for it.
    * @throws what cannot be sent.
    */
-  begin(head: ReplyHead, isEmpty: boolean, isAtHand: boolean): void
+  begin(head: ReplyHead, isEmpty: boolean): void
   /** @returns whether more is taken before `onDrain` calls. */
   write(chunk: Buffer): boolean
   onDrain(listener: () => void): void

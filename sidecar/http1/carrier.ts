@@ -1,8 +1,9 @@
 // What a request of HTTP/1.1 and its reply need of the connection that carries them.
 import type { Socket } from 'node:net'
 import type { Connection } from '../http/connection.ts'
+import type { Contained } from '../http/containment.ts'
 
-export interface Carrier {
+export interface Carrier extends Contained {
   readonly socket: Socket
   readonly connection: Connection
   /** Of a head, and of what may come beside a body in chunks; in bytes. */

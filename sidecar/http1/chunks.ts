@@ -5,15 +5,20 @@ import { fieldLine } from './head-text.ts'
 
 const lineEnd = '\r\n'
 /** Larger ones are not copied to be one piece with what is around them. */
-const maxCopiedBytes = 16 * 1024
+export const maxCopiedBytes = 16 * 1024
 
-/**
- * @param head what is to be said before it, in Latin-1.
- * @returns whether more is taken before `drain`.
- */
-export function writePart(socket: Socket, head: string, bytes: Buffer, isChunk: boolean): boolean {
+export interface Part {
+  /** What is to be said before it and behind it, in Latin-1. */
+  readonly head: string
+  readonly last: string
+  readonly bytes: Buffer
+  readonly isChunk: boolean
+}
+
+/** @returns whether more is taken before `drain`. */
+export function writePart(socket: Socket, { head, bytes, isChunk, last }: Part): boolean {
   const before = isChunk ? `${head}${bytes.length.toString(16)}${lineEnd}` : head
-  const after = isChunk ? lineEnd : ''
+  const after = isChunk ? lineEnd + last : last
   if (bytes.length <= maxCopiedBytes) return socket.write(joined(before, bytes, after))
   socket.cork()
   if (before !== '') socket.write(before, 'latin1')

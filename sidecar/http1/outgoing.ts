@@ -10,10 +10,10 @@ import { ifSilent } from '../http/silence.ts'
 import { isOffered, type Upgrade } from '../http/upgrade.ts'
 import { wantsOtherProtocol, type Destination } from '../upstream/dial.ts'
 import { Http1Body, makeEmptyBody } from './body.ts'
-import { lastChunk, writePart } from './chunks.ts'
 import { connectionOptions } from './connection-options.ts'
 import { HeadTooLarge } from './head-buffer.ts'
 import { fieldLine, fieldLines, requestLine } from './head-text.ts'
+import { MessageWriter, type MessageOwner } from './message-writer.ts'
 import type { Http1Pool } from './pool.ts'
 import { Malformed, type AnswerHeadText, type BodyLength } from './syntax.ts'
 import type { Exchanging, UpstreamConnection } from './upstream-connection.ts'
@@ -87,26 +87,23 @@ interface Opened {
   readonly events: OutgoingEvents
 }
 
-class Http1Outgoing implements Outgoing, Exchanging {
+class Http1Outgoing implements Outgoing, Exchanging, MessageOwner {
   readonly method: string
   readonly #opened: Opened
   readonly #connection: UpstreamConnection
   readonly #events: OutgoingEvents
-  readonly #isChunked: boolean
-  /** A head that waits for the first of its body. */
-  #heldHead: string
+  readonly #writer: MessageWriter
   #isEnded = false
   #isOver = false
   #answer: Http1Answer | undefined
   #drainListeners: (() => void)[] = []
 
   constructor(opened: Opened) {
-    const { sent, head, connection, events } = opened
+    const { sent, connection, events } = opened
     this.#opened = opened
     this.#connection = connection
     this.#events = events
-    this.#heldHead = head
-    this.#isChunked = sent.framing === 'open'
+    this.#writer = new MessageWriter(connection.socket, this)
     this.method = sent.forwarding.incoming.head.method
     const { idleMs } = sent.forwarding.timeouts
     if (connection.socket.timeout !== idleMs) connection.socket.setTimeout(idleMs)
@@ -119,19 +116,23 @@ class Http1Outgoing implements Outgoing, Exchanging {
     return this.#isEnded
   }
 
+  get hasAsked(): boolean {
+    return this.#writer.isOut
+  }
+
   onConnected(): void {
     if (this.#isOver) return
-    if (this.#opened.sent.framing === 'none') {
+    const { sent, head } = this.#opened
+    this.#writer.begin(head, sent.framing === 'open')
+    if (sent.framing === 'none') {
       this.#isEnded = true
-      this.#connection.socket.write(this.#takeHead(), 'latin1')
+      this.#writer.end([])
     }
     this.#events.onReady()
-    if (this.#heldHead !== '') setImmediate(() => this.#flush())
   }
 
   write(chunk: Buffer): boolean {
-    if (chunk.length === 0) return true
-    return writePart(this.#connection.socket, this.#takeHead(), chunk, this.#isChunked)
+    return this.#writer.write(chunk)
   }
 
   onDrain(listener?: () => void): void {
@@ -146,9 +147,16 @@ class Http1Outgoing implements Outgoing, Exchanging {
   end(trailers: Trailers): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    const last = this.#takeHead() + (this.#isChunked ? lastChunk(trailers) : '')
-    if (last !== '') this.#connection.socket.write(last, 'latin1')
+    this.#writer.end(trailers)
     this.#letGo()
+  }
+
+  onWritten(): void {
+    // It goes on with the answer.
+  }
+
+  fault(error: unknown): void {
+    this.#connection.fault(error)
   }
 
   abandon(): void {
@@ -229,22 +237,12 @@ class Http1Outgoing implements Outgoing, Exchanging {
     else this.#opened.pool.keep(this.#opened.poolKey, connection, keepAliveHintMs(answer.headers))
   }
 
-  #takeHead(): string {
-    const head = this.#heldHead
-    this.#heldHead = ''
-    return head
-  }
-
-  #flush(): void {
-    if (this.#heldHead !== '' && !this.#isOver) this.#connection.socket.write(this.#takeHead(), 'latin1')
-  }
-
   #failure(error: NodeJS.ErrnoException) {
     if (error instanceof Malformed || error instanceof HeadTooLarge) return unreadable('1.1', error)
     const { isConnected, hasHeard } = this.#connection
     const { code } = error
     const isReset = code === 'ECONNRESET' || code === 'EPIPE'
-    if (isConnected && isReset) return resetByUpstream(error, hasHeard)
+    if (isConnected && isReset) return resetByUpstream(error, hasHeard, this.hasAsked)
     if (isConnected && code === undefined) return invalidAnswer()
     const isUnsent = code === 'ECONNREFUSED' || (!isConnected && isReset) || wantsOtherProtocol(error)
     return unreachable(error, isUnsent)

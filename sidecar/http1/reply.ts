@@ -2,18 +2,19 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { hasHeader } from '../../shared/head.ts'
+import { contained } from '../http/containment.ts'
 import type { Incoming, Reply, ReplyHead, Trailers } from '../http/incoming.ts'
 import type { Carrier } from './carrier.ts'
 import { dateNow, fieldLine, fieldLines, statusLine } from './head-text.ts'
 import { resetConnection } from './reset.ts'
-import { lastChunk, writePart } from './chunks.ts'
+import { MessageWriter, type MessageOwner } from './message-writer.ts'
 
-const nothing = Buffer.alloc(0)
+const ignore = (): void => undefined
 
 /** What is answered. */
 type Asked = Pick<Incoming, 'head' | 'version' | 'isComplete'>
 
-export class Http1Reply implements Reply {
+export class Http1Reply implements Reply, MessageOwner {
   readonly #incoming: Asked
   readonly #carrier: Carrier
   readonly #socket: Socket
@@ -23,8 +24,8 @@ export class Http1Reply implements Reply {
   #isChunked = false
   /** Nothing follows the head, whatever is written. */
   #isBodiless = false
-  /** A head that waits for the first of its body. */
-  #heldHead = ''
+  readonly #writer: MessageWriter
+  #done: (error?: Error | null) => void = ignore
   #onDrain: (() => void) | undefined
   #closedListeners: (() => void)[] = []
 
@@ -34,6 +35,7 @@ export class Http1Reply implements Reply {
     this.#carrier = carrier
     this.#socket = carrier.socket
     this.#isLast = isLast
+    this.#writer = new MessageWriter(carrier.socket, this)
   }
 
   get isGone(): boolean {
@@ -68,7 +70,7 @@ export class Http1Reply implements Reply {
     )
   }
 
-  begin({ status, reason, headers }: ReplyHead, _isEmpty: boolean, isAtHand: boolean): void {
+  begin({ status, reason, headers }: ReplyHead): void {
     const { version, head, isComplete } = this.#incoming
     // The rest of a request that is answered early is not read.
     if (!isComplete) this.#isLast = true
@@ -79,8 +81,7 @@ export class Http1Reply implements Reply {
     if (!this.#isBodiless && !hasLength && version === '1.0') this.#isLast = true
     const text = statusLine(status, reason) + this.#fittingLines(status, headers) + this.#ownLines(headers)
     this.#begun(status)
-    this.#heldHead = `${text}\r\n`
-    if (!isAtHand) setImmediate(() => this.#flush())
+    this.#writer.begin(`${text}\r\n`, this.#isChunked)
   }
 
   /** Without what says something about a body that is not sent like that. */
@@ -103,8 +104,7 @@ export class Http1Reply implements Reply {
   }
 
   write(chunk: Buffer): boolean {
-    if (this.#isBodiless || chunk.length === 0) return true
-    return writePart(this.#socket, this.#takeHead(), chunk, this.#isChunked)
+    return this.#isBodiless || this.#writer.write(chunk)
   }
 
   onDrain(listener: () => void): void {
@@ -116,9 +116,8 @@ export class Http1Reply implements Reply {
   }
 
   end(trailers: Trailers, done: (error?: Error | null) => void): void {
-    const last = this.#takeHead() + (this.#isChunked ? lastChunk(trailers) : '')
-    if (last !== '') this.#socket.write(last, 'latin1')
-    this.#whenWritten(done)
+    this.#done = done
+    this.#writer.end(trailers)
   }
 
   send({ status, reason, headers }: ReplyHead, body: string): void {
@@ -130,8 +129,9 @@ export class Http1Reply implements Reply {
     const line = statusLine(status, reason === '' ? (STATUS_CODES[status] ?? '') : reason)
     const text = `${line}${fieldLines(headers)}${this.#lengthLine(status, headers)}${this.#ownLines(headers)}\r\n`
     this.#begun(status)
-    writePart(this.#socket, text, isBodiless ? nothing : Buffer.from(body), false)
-    this.#whenWritten(() => undefined)
+    this.#writer.begin(text, false)
+    if (!isBodiless) this.#writer.write(Buffer.from(body))
+    this.#writer.end([])
   }
 
   /** Whole answers of our own name their length, or have no body. */
@@ -141,6 +141,7 @@ export class Http1Reply implements Reply {
 
   /** In HTTP/1.0 the end of the connection is the end of the answer: only a reset tells that it was not. */
   breakOff(): void {
+    this.#writer.flush()
     if (this.#incoming.version === '1.0') resetConnection(this.#socket)
     this.#socket.destroy()
   }
@@ -166,27 +167,25 @@ export class Http1Reply implements Reply {
     this.#status = status
   }
 
-  #takeHead(): string {
-    const head = this.#heldHead
-    this.#heldHead = ''
-    return head
-  }
-
-  #flush(): void {
-    if (this.#heldHead !== '' && this.#state === 'begun') this.#socket.write(this.#takeHead(), 'latin1')
-  }
-
-  #whenWritten(done: (error?: Error | null) => void): void {
+  onWritten(): void {
+    if (this.#state === 'over') return
     const socket = this.#socket
-    if (socket.destroyed) done(new Error('the connection is closed'))
-    else if (socket.writableLength === 0) this.#over(done)
-    else socket.write('', (error) => (error ? done(error) : this.#over(done)))
+    if (socket.destroyed) this.#done(new Error('the connection is closed'))
+    else if (socket.writableLength === 0) this.#over()
+    else {
+      const onTaken = (error?: Error | null) => (error ? this.#done(error) : this.#over())
+      socket.write('', contained(this, onTaken))
+    }
   }
 
-  #over(done: () => void): void {
+  fault(error: unknown): void {
+    this.#carrier.fault(error)
+  }
+
+  #over(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
-    done()
+    this.#done()
     this.#close()
     this.#carrier.done(this.#isLast)
   }

@@ -19,6 +19,8 @@ export const maxAnswerHeadBytes = 128 * 1024
 
 /** Whose request is on the connection. */
 export interface Exchanging {
+  /** Whether any of the request was sent: what comes before answers nothing. */
+  readonly hasAsked: boolean
   readonly method: string
   onConnected(): void
   /** A 1xx answer. */
@@ -125,7 +127,7 @@ export class UpstreamConnection implements Contained {
 
   readonly #onData = contained(this, (bytes: Buffer): void => {
     // Nothing was asked for.
-    if (this.#exchange === undefined) {
+    if (this.#exchange?.hasAsked !== true) {
       this.socket.destroy()
       return
     }

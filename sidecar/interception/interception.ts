@@ -119,7 +119,8 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
     client.once('close', () => admission.leave())
     const { limits } = runtime.current().snapshot.mesh
     try {
-      admission.admit([], limits, performance.now(), client)
+      admission.admit([], limits)
+      admission.shed(limits, performance.now(), client)
       permit(runtime, connection.destination)
       const upstream = await reach(runtime, connection, early)
       carry(connection, record(connection, passing, undefined), upstream, opening)

@@ -153,6 +153,7 @@ export function answersByUs(pieces: readonly Buffer[], asked: string, chance: Ch
 }
 
 class Asked implements Exchanging {
+  readonly hasAsked = true
   readonly method: string
   readonly messages: Message[] = []
   refused: string | undefined

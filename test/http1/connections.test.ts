@@ -88,7 +88,7 @@ test('of connections that are closed because they are idle none is within a head
 test('of an answer that cannot be sent nothing is left in the one that is sent instead', async (t) => {
   const { client } = await serve(t, (incoming) => {
     const unsayable = { status: 200, reason: '', headers: ['X', 'a\nb'] }
-    assert.throws(() => incoming.reply.begin(unsayable, false, false))
+    assert.throws(() => incoming.reply.begin(unsayable, false))
     answer(incoming, 'instead')
   })
   client.write('GET / HTTP/1.1\r\n\r\n')

@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
+import type { Refusal } from '../../shared/errors.ts'
+import { Unanswered } from '../../sidecar/http/failures.ts'
 import type { Framing } from '../../sidecar/http/incoming.ts'
 import type { Sent } from '../../sidecar/http/forwarding.ts'
 import type { Answer, Outgoing, OutgoingEvents } from '../../sidecar/http/outgoing.ts'
@@ -113,6 +115,28 @@ test('an error of our own in the midst of an answer ends its connection, and no 
   assert.deepEqual(whole.faults, [])
   await until('that connection is closed', () => sockets.some((socket) => socket.destroyed))
   assert.equal(sockets.filter((socket) => socket.destroyed).length, 1)
+})
+
+test('what an upstream says before it is asked answers nothing, and the request was not sent', async (t) => {
+  const whole = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'
+  const sockets: Socket[] = []
+  let heard = 0
+  const port = await startRaw(t, (socket) => {
+    sockets.push(socket)
+    socket.on('data', () => heard++ === 0 && socket.write(whole))
+  })
+  const pool = makePool(t)
+  const first = ask(sentTo(port, 'GET', 'none'), pool)
+  await until('the first is answered', () => first.answers.length === 1)
+  const refusals: Refusal[] = []
+  // In one turn, so that it has come when the request would be written.
+  ;(sockets[0] as Socket).write(whole)
+  const second = ask(sentTo(port, 'POST', 'none'), pool, { onFailure: (refusal) => refusals.push(refusal) })
+  await until('it has failed', () => refusals.length > 0)
+  assert.deepEqual(second.answers, [])
+  const [refusal] = refusals
+  assert.ok(refusal instanceof Unanswered)
+  assert.deepEqual([refusal.code, refusal.wasSent, sockets.length, heard], ['upstream_reset', false, 1, 1])
 })
 
 for (const line of [

@@ -7,17 +7,21 @@ import type { Incoming } from '../../sidecar/http/incoming.ts'
 import { incomingWith, makeInboundSide, serve, tokenOf } from './inbound-side.ts'
 
 /** As measured last; to be lowered by who makes it less. In bytes. */
-const measured = { seen: 16_900, new: 23_500 }
+const measured = { seen: 18_100, new: 25_800 }
 const mayGrowBy = 0.1
 
 const warmUpCount = 40_000
 const windowCount = 4_000
 const windows = 4
 const users = 1_000
+/** In one turn of the event loop. */
+const atOnce = 20
 
 async function allocatedBy(side: Side, incomings: readonly Incoming[]): Promise<number> {
   const before = getHeapStatistics().total_allocated_bytes
-  for (const incoming of incomings) await serve(side, incoming)
+  for (let i = 0; i < incomings.length; i += atOnce) {
+    await Promise.all(incomings.slice(i, i + atOnce).map((incoming) => serve(side, incoming)))
+  }
   return (getHeapStatistics().total_allocated_bytes - before) / incomings.length
 }
 
