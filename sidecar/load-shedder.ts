@@ -13,13 +13,19 @@ const longTurnsBefore = 2
 export const crowd = 250
 /** While load is shed, a turn takes in this share of the delay: what has piled up is to go, and not to come again. */
 const heldShare = 1 / 50
+/** Where the loop was idle just before, nothing has piled up: this share. */
+const roomyShare = 1 / 5
 /** But no less than this share of what the last one took: who comes back at once when refused would leave time for refusals only. */
-const leastShare = 1 / 4
+const leastShare = 1 / 8
 /** What one connection may have of it: in HTTP/2 it can bring a thousand requests at once. */
 const shareOfOne = 1 / 2
-/** Shedding ends when the loop was idle for this share of the time that it had, looked at after so many milliseconds. */
+/**
+ * Shedding ends when in a window of so many milliseconds the loop was idle for the first share of the time that it had, with nothing
+ * refused, which else is why it was idle; or for the second.
+ */
+const windowMs = 250
 const idleShare = 0.1
-const idleWindowMs = 250
+const idleShareRefusing = 0.5
 
 export interface LoadShedderOptions {
   readonly loop: EventLoop
@@ -39,6 +45,7 @@ export class LoadShedder {
   #asked = 0
   #startMs = 0
   #idleMs = 0
+  #wasIdle = false
   /** At the start of the turn, where it was asked for: that costs as much as a twentieth of a request. */
   #cpuMs: number | undefined
   /** So many turns in a row, with nothing idle between, took longer than the delay. */
@@ -52,7 +59,8 @@ export class LoadShedder {
   /** When was last asked, in CPU time, where that was taken in: what it took is known by the next time. */
   #takingSinceMs: number | undefined
   /** Of the window in which is looked whether shedding is to end: when it began, and what had been idle and work by then. */
-  #windowMs = 0
+  #windowStartMs = 0
+  #hasRefused = false
   #windowIdleMs = 0
   #windowCpuMs = 0
 
@@ -66,12 +74,14 @@ export class LoadShedder {
   }
 
   /**
-   * To be asked for each request from outside when its head was read.
+   * To be asked for each request from outside just before it is decided. What that takes is known by the next time that is asked; what
+   * else it takes, a little less than that, comes when all of the turn are decided.
    * @param connection on which it came.
    */
   refusesRequest(nowMs: number, delayMs: number, connection: object): boolean {
     if (!this.#isShed(nowMs, delayMs)) return false
-    return this.#refuses(Math.max(delayMs * heldShare, this.#lastMs * leastShare), connection)
+    const share = this.#wasIdle ? roomyShare : heldShare
+    return this.#refuses(Math.max(delayMs * share, this.#lastMs * leastShare), connection)
   }
 
   /** The same for the app's own calls: to refuse one is to lose the request that it is made for, and all that was done for it. */
@@ -82,10 +92,10 @@ export class LoadShedder {
 
   /** To be called now and then, for where no more requests come. */
   look(nowMs: number): void {
-    if (!this.#isShedding || nowMs - this.#windowMs < idleWindowMs) return
+    if (!this.#isShedding || nowMs - this.#windowStartMs < windowMs) return
     const idleMs = this.#loop.idleMs() - this.#windowIdleMs
     const workMs = this.#loop.cpuMs() - this.#windowCpuMs
-    const isOver = idleMs >= (idleMs + workMs) * idleShare
+    const isOver = idleMs >= (idleMs + workMs) * (this.#hasRefused ? idleShareRefusing : idleShare)
     this.#openWindow(nowMs)
     if (isOver) this.#change(false)
   }
@@ -112,12 +122,13 @@ export class LoadShedder {
     }
     const isRefused = this.#takenMs > mostMs || this.#takenMs - this.#takenBeforeMs > mostMs * shareOfOne
     this.#takingSinceMs = isRefused ? undefined : cpuMs
+    if (isRefused) this.#hasRefused = true
     return isRefused
   }
 
   #beginTurn(turn: number, nowMs: number, delayMs: number): void {
     const idleMs = this.#loop.idleMs()
-    const wasIdle = idleMs !== this.#idleMs
+    this.#wasIdle = idleMs !== this.#idleMs
     const tookMs = nowMs - this.#startMs
     this.#turn = turn
     this.#asked = 0
@@ -126,7 +137,7 @@ export class LoadShedder {
     this.#takenMs = 0
     this.#connection = undefined
     this.#takingSinceMs = undefined
-    if (!wasIdle && (this.#isShedding || tookMs > delayMs)) this.#measure(delayMs)
+    if (!this.#wasIdle && (this.#isShedding || tookMs > delayMs)) this.#measure(delayMs)
     else this.#forget()
     this.look(nowMs)
   }
@@ -152,7 +163,8 @@ export class LoadShedder {
   }
 
   #openWindow(nowMs: number): void {
-    this.#windowMs = nowMs
+    this.#windowStartMs = nowMs
+    this.#hasRefused = false
     this.#windowIdleMs = this.#loop.idleMs()
     this.#windowCpuMs = this.#loop.cpuMs()
   }

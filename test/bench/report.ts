@@ -122,7 +122,7 @@ function overloadInWords({ medians }: OverloadResults): string {
   const refused = `what is refused within ${ms(medians.refused_p50_ms)} ms (p50), ${ms(medians.refused_p99_ms)} ms (p99)`
   const onset = `The first refusal comes after ${medians.first_refusal_ms.toFixed(0)} ms; in the first second the p99 is ${ms(medians.first_second_p99_ms)} ms`
   const recovered = `all is as before ${medians.recovered_ms.toFixed(0)} ms after the overload`
-  return `With twice the ${medians.capacity.toFixed(0)} requests/s that it carries, of which each brings a new token, ${percent(medians.shed_share)} are refused and ${percent(medians.goodput_share)} of what it carries are served: ${admitted}, ${refused}. ${onset}, and ${recovered}. The client sent within ${ms(medians.lag_p99_ms)} ms (p99).`
+  return `With twice the ${medians.capacity.toFixed(0)} requests/s that it carries, of which each brings a new token of a user and a link of evidence, ${percent(medians.shed_share)} are refused and ${percent(medians.goodput_share)} of what it carries are served: ${admitted}, ${refused}. ${onset}, and ${recovered}. The client sent within ${ms(medians.lag_p99_ms)} ms (p99).`
 }
 
 function memoryInWords({ idle, along }: MemoryResults): string {

@@ -159,7 +159,7 @@ function overloadTargets({ overload }: Parts): Target[] {
   return [
     {
       label: 'twice what it can carry: p99 of what is admitted',
-      what: 'twice what it can carry, every token new: p99 of what is admitted',
+      what: 'twice what it can carry, on behalf of users: p99 of what is admitted',
       unit: '× unloaded',
       digits: 2,
       target: 3,
@@ -168,7 +168,7 @@ function overloadTargets({ overload }: Parts): Target[] {
     },
     {
       label: 'twice what it can carry: until all is as before',
-      what: 'twice what it can carry, every token new: until all is as before',
+      what: 'twice what it can carry, on behalf of users: until all is as before',
       unit: 'ms',
       digits: 0,
       target: 1_000,

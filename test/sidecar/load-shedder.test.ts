@@ -74,7 +74,7 @@ test('load is shed when turns in a row were long, from where the next one takes 
   const loop = makeLoop()
   const refused = Array.from({ length: 3 }, () => loop.turn(burst))
   assert.deepEqual(refused.slice(0, -1).map(refusedOf), [0, 0])
-  const taken = delayMs / requestMs + burst / 4 + 2
+  const taken = delayMs / requestMs + burst / 8 + 2
   assert.deepEqual(
     refused[2],
     Array.from({ length: burst }, (_, i) => i >= taken),
@@ -91,8 +91,9 @@ test('turns that do not reach the delay shed nothing, however many there are', (
 test('fewer requests than a crowd in each turn shed nothing, however long each takes', () => {
   const loop = makeLoop()
   for (let i = 0; i < 100; i++) {
-    assert.equal(refusedOf(loop.turn(249)), 0)
+    loop.turn(1)
     loop.work(100)
+    assert.equal(refusedOf(loop.rest(248)), 0)
   }
 })
 
@@ -165,17 +166,24 @@ test('while load is shed a turn admits what it is held at, from its first reques
   const loop = makeLoop()
   overload(loop)
   for (let i = 0; i < 20; i++) {
-    loop.idle(0.01)
+    loop.turn(1)
     const answers = loop.turn(burst)
     assert.equal(answers[0], false)
     assert.equal(admittedOf(answers), heldMs / requestMs + 1)
     assert.equal(refusedOf(loop.turn(3)), 0)
-    // What else is done is not theirs.
-    loop.work(10)
   }
 })
 
-test('who comes back at once when refused is admitted for a quarter of the time, and load is shed on', () => {
+test('while load is shed a turn behind a moment of idleness admits a fifth of the delay', () => {
+  const loop = makeLoop()
+  overload(loop)
+  for (let i = 0; i < 20; i++) {
+    loop.idle(0.01)
+    assert.equal(admittedOf(loop.turn(burst)), delayMs / 5 / requestMs + 1)
+  }
+})
+
+test('who comes back at once when refused is admitted for an eighth of the time, and load is shed on', () => {
   const loop = makeLoop()
   overload(loop)
   loop.idle(0.01)
@@ -185,7 +193,7 @@ test('who comes back at once when refused is admitted for a quarter of the time,
   const workMs = admitted * requestMs
   const refusalsMs = (settled.length * 1_000 - admitted) * refusalMs
   const share = workMs / (workMs + refusalsMs)
-  assert.ok(Math.abs(share - 1 / 4) < 0.01, `${share}`)
+  assert.ok(Math.abs(share - 1 / 8) < 0.01, `${share}`)
   assert.deepEqual(loop.changes, [true])
 })
 
@@ -194,7 +202,7 @@ test('while load is shed one connection gets half of what a turn takes in, howev
   overload(loop)
   const half = heldMs / 2 / requestMs + 1
   for (let i = 0; i < 20; i++) {
-    loop.idle(0.01)
+    loop.turn(1)
     loop.at.turn++
     assert.equal(admittedOf(loop.rest(1_000, loop)), half)
     const others = admittedOf(loop.rest(10))
@@ -230,6 +238,21 @@ test('it sheds no more once the loop is idle for a tenth of the time, and not be
   }
   assert.deepEqual(loop.changes, [true, false])
   assert.equal(refusedOf(loop.turn(burst)), 0)
+})
+
+test('where requests are refused, it sheds on until the loop is idle for half of the time', () => {
+  const loop = makeLoop()
+  overload(loop)
+  for (let i = 0; i < 200; i++) {
+    assert.ok(refusedOf(loop.turn(200)) > 0)
+    loop.idle(5)
+  }
+  assert.deepEqual(loop.changes, [true])
+  for (let i = 0; i < 50; i++) {
+    loop.turn(200)
+    loop.idle(20)
+  }
+  assert.deepEqual(loop.changes, [true, false])
 })
 
 test('it ends also where no more requests come', () => {

@@ -4,7 +4,9 @@ import type { Latency } from '../open-loop/open-loop.ts'
 export interface OverloadOrder {
   readonly port: number
   readonly connections: number
-  /** With a token on each line, in the order in which they are sent. */
+  /** Of who calls. */
+  readonly assertion: string
+  /** With a user's token on each line and, behind a tab, its evidence, in the order in which they are sent. */
   readonly tokenFile: string
   /** One follows the other without a pause. */
   readonly phases: readonly Phase[]

@@ -9,7 +9,8 @@ import { Tally } from './tally.ts'
 import type { Dues } from './ticker.ts'
 
 const order = JSON.parse(readFileSync(process.argv[2] as string, 'utf8')) as OverloadOrder
-const tokens = readFileSync(order.tokenFile, 'latin1').trimEnd().split('\n')
+const lines = readFileSync(order.tokenFile, 'latin1').trimEnd().split('\n')
+const head = `GET / HTTP/1.1\r\nHost: ${host}\r\n${assertionHeader}: ${order.assertion}\r\n${assertionHeader}-For: `
 // In turn: a connection without a request is ended by the sidecar after a while.
 const idle: Connection[] = await Promise.all(
   Array.from({ length: order.connections }, () => connectTo(order.port)),
@@ -35,8 +36,8 @@ function due(end: number): void {
 function send(index: number, connection: Connection): void {
   const dueMs = dues.startMs + tally.dueMs(index)
   const lagMs = now() - dueMs
-  const text = `GET / HTTP/1.1\r\nHost: ${host}\r\n${assertionHeader}: ${tokens[index]}\r\n\r\n`
-  connection.ask(text, (status) => {
+  const [token, via] = (lines[index] as string).split('\t')
+  connection.ask(`${head}${token}\r\nX-Onbehalf-Via: ${via}\r\n\r\n`, (status) => {
     tally.add(index, { isAdmitted: isAdmitted(status), lagMs, latencyMs: now() - dueMs })
     if (tally.isComplete) return finish()
     const first = waiting.shift()
