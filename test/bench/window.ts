@@ -21,6 +21,8 @@ export interface Turn {
 
 export interface Plan {
   readonly warmup: Requests
+  /** How many times as long as others it is warmed up. Default: 1. */
+  readonly warmupTimes?: number
   readonly timed: Requests
   /** Whether tokens come again: each of them in the warm-up already, or none ever. */
   readonly repeats: boolean
@@ -60,7 +62,7 @@ export async function measure(bed: Bed, turn: Turn, round: number, lengths: Leng
     await pause(settleMs)
     const idle = await memory(started.pid)
     if (plan.repeats) await load(bed, turn, started, { ...plan.warmup, ...everyToken })
-    await load(bed, turn, started, { ...plan.warmup, seconds: lengths.warmupSeconds })
+    await load(bed, turn, started, { ...plan.warmup, seconds: warmupSeconds(plan, lengths) })
     await plan.fill?.(started)
     const beforeMs = await cpuMs(started.pid)
     const timed = await load(bed, turn, started, { ...plan.timed, seconds: lengths.seconds })
@@ -80,6 +82,10 @@ export async function measure(bed: Bed, turn: Turn, round: number, lengths: Leng
   } finally {
     await started.stop()
   }
+}
+
+export function warmupSeconds({ warmupTimes = 1 }: Plan, lengths: Lengths): number {
+  return lengths.warmupSeconds * warmupTimes
 }
 
 async function load(

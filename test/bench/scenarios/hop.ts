@@ -52,7 +52,7 @@ const rate = 1_000
  * Code is compiled by how often it runs, not by how long: at so low a rate it takes longer than elsewhere, and what is
  * measured before would be that, on the core that both proxies share. A higher rate would be more than they carry.
  */
-const warmupTimes = 4
+const warmupTimes = 12
 const leadSeconds = 1
 const bodyBytes = 1_024
 const connections = 64
