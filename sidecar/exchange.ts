@@ -156,11 +156,12 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
   admission.enter()
   try {
     if (admission.closing) reply.closeConnection()
-    admission.admit(head.headers, side.limits())
+    const limits = side.limits()
+    admission.admit(head.headers, limits)
     incoming.refuseUnserved()
     refuseLoop(head.headers, exchange.hop)
     await headsRead()
-    admission.shed(side.limits(), startedMs, connection)
+    admission.shed(limits, startedMs, connection)
     end({ status: await side.serve(exchange) })
   } catch (error) {
     if (error instanceof ClientGone) {

@@ -2,8 +2,8 @@
 import type { Socket } from 'node:net'
 import type { Contained } from '../http/containment.ts'
 import type { Trailers } from '../http/incoming.ts'
-import { lastChunk, maxCopiedBytes, writePart } from './chunks.ts'
 import { atTurnEnd, type AtTurnEnd } from '../turn.ts'
+import { lastChunk, maxCopiedBytes, writePart } from './chunks.ts'
 
 export interface MessageOwner extends Contained {
   /** The socket has all of it. */

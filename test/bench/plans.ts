@@ -1,8 +1,7 @@
 // The two loads that most scenarios need: tokens seen before, and every token new. Signed before anything is measured.
 import { signAssertions, type Signing } from './assertions.ts'
 import type { Bed } from './bed.ts'
-import type { Hop } from './links.ts'
-import { mintFor } from './links.ts'
+import { mintFor, type Hop } from './links.ts'
 import type { Load } from './load.ts'
 import { readMetric } from './metrics.ts'
 import { assertionHeader, host, userCount } from './users.ts'

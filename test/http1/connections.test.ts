@@ -85,6 +85,16 @@ test('of connections that are closed because they are idle none is within a head
   await once(client, 'close')
 })
 
+test('of an answer that breaks off where it begins the client has what came', async (t) => {
+  const { client } = await serve(t, ({ reply }) => {
+    reply.begin({ status: 200, reason: 'OK', headers: ['Content-Length', '9'] }, false)
+    reply.write(Buffer.from('part'))
+    reply.breakOff()
+  })
+  client.write('GET / HTTP/1.1\r\n\r\n')
+  assert.match(await text(client), /^HTTP\/1\.1 200 OK\r\n[^]*\r\n\r\npart$/)
+})
+
 test('of an answer that cannot be sent nothing is left in the one that is sent instead', async (t) => {
   const { client } = await serve(t, (incoming) => {
     const unsayable = { status: 200, reason: '', headers: ['X', 'a\nb'] }

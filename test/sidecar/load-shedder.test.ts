@@ -260,6 +260,10 @@ test('it ends also where no more requests come', () => {
   overload(loop)
   loop.shedder.look(loop.at.nowMs)
   assert.equal(loop.shedder.isShedding, true)
+  // Too short to tell.
+  loop.idle(200)
+  loop.shedder.look(loop.at.nowMs)
+  assert.equal(loop.shedder.isShedding, true)
   loop.idle(1_000)
   loop.shedder.look(loop.at.nowMs)
   assert.deepEqual([loop.shedder.isShedding, loop.changes], [false, [true, false]])
