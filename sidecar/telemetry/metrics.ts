@@ -29,6 +29,12 @@ export interface Distribution {
   sum: number
 }
 
+/** What is kept for one set of labels. */
+export interface Kept<T> {
+  readonly labels: Labels
+  readonly kept: T
+}
+
 export type Sample = readonly [labels: Labels, value: number]
 
 export type Instrument = Definition &
@@ -39,7 +45,7 @@ export type Instrument = Definition &
         readonly bounds: readonly number[]
         readonly read: () => Iterable<readonly [labels: Labels, distribution: Distribution]>
         /** Told of each value that is recorded from now on. */
-        readonly listen: (listener: (value: number, labels: Labels) => void) => void
+        readonly listen: (listener: (value: number, series: Kept<Distribution>) => void) => void
       }
   )
 
@@ -70,7 +76,7 @@ export class Metrics {
       buckets: Array.from({ length: bounds.length + 1 }, () => 0),
       sum: 0,
     }))
-    let told: ((value: number, labels: Labels) => void) | undefined
+    let told: ((value: number, series: Kept<Distribution>) => void) | undefined
     this.#instruments.push({
       ...definition,
       kind: 'histogram',
@@ -82,11 +88,12 @@ export class Metrics {
     })
     return {
       record(value, labels) {
-        const distribution = series.of(labels)
+        const found = series.of(labels)
+        const distribution = found.kept
         const bucket = bucketOf(value, bounds)
         distribution.buckets[bucket] = (distribution.buckets[bucket] as number) + 1
         distribution.sum += value
-        told?.(value, labels)
+        told?.(value, found)
       },
     }
   }
@@ -107,15 +114,10 @@ export class Metrics {
     this.#instruments.push({ ...definition, kind, read })
     return {
       add(labels, amount = 1) {
-        series.of(labels).value += amount
+        series.of(labels).kept.value += amount
       },
     }
   }
-}
-
-interface Kept<T> {
-  readonly labels: Labels
-  readonly kept: T
 }
 
 /** A value of a label, and what the values of the labels behind it lead to. */
@@ -135,21 +137,21 @@ class Series<T> {
     this.#make = make
   }
 
-  of(labels: Labels): T {
+  of(labels: Labels): Kept<T> {
     let branch = this.#root
     for (const name in labels) {
       const next = branch.next.get(labels[name] as string)
       if (next === undefined) return this.#add(labels)
       branch = next
     }
-    return branch.series?.kept ?? this.#add(labels)
+    return branch.series ?? this.#add(labels)
   }
 
   *entries(): Generator<readonly [Labels, T]> {
     for (const { labels, kept } of this.#all) yield [labels, kept]
   }
 
-  #add(labels: Labels): T {
+  #add(labels: Labels): Kept<T> {
     const values = Object.values(labels)
     if (this.#all.length >= maxSeries && values.length > 0) return this.#ofOthers(labels)
     let branch = this.#root
@@ -159,12 +161,12 @@ class Series<T> {
       branch = next
     }
     branch.series = this.#keep(labels)
-    return branch.series.kept
+    return branch.series
   }
 
-  #ofOthers(labels: Labels): T {
+  #ofOthers(labels: Labels): Kept<T> {
     this.#others ??= this.#keep(mapLabels(labels, () => beyond))
-    return this.#others.kept
+    return this.#others
   }
 
   #keep(labels: Labels): Kept<T> {

@@ -56,6 +56,27 @@ test('by OTLP: names, units and attributes are those of the conventions', async 
   assert.deepEqual([...collector.ways], ['http /v1/metrics'])
 })
 
+test('by OTLP: every request is in the histogram, those before the end of a sidecar, too', async (t) => {
+  const collector = await startCollector(t)
+  // Once for all that were asked before, and for the rest at the end.
+  const env = {
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${collector.httpUrl}/v1/metrics`,
+    OTEL_METRIC_EXPORT_INTERVAL: '600000',
+    OTEL_METRIC_EXPORT_TIMEOUT: '1000',
+  }
+  const chain = await startChain(t, { apps: 'preload', services: ['App'], env })
+  const asked = 600
+  for (let i = 0; i < asked; i++) await chain.ask(i % 3 === 0 ? 'mallory' : 'alice')
+  await chain.stop()
+  const { points = [] } = collector.metric('App', 'http.server.request.duration') ?? {}
+  const countOf = (status: number) =>
+    points
+      .filter(({ attributes }) => attributes['http.response.status_code'] === status)
+      .flatMap(({ counts = [] }) => counts)
+      .reduce((sum, count) => sum + count, 0)
+  assert.deepEqual([countOf(403), countOf(200) + countOf(502)], [asked / 3, (asked * 2) / 3])
+})
+
 test('/metrics is what promtool takes for good, before and after requests', async (t) => {
   const chain = await startChain(t, { apps: 'preload', services: ['App', 'API'] })
   const check = async () => {

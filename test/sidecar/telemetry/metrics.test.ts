@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Metrics } from '../../../sidecar/telemetry/metrics.ts'
+import { Metrics, type Labels } from '../../../sidecar/telemetry/metrics.ts'
 import { formatPrometheus } from '../../../sidecar/telemetry/prometheus.ts'
 
 const format = (metrics: Metrics) => formatPrometheus(metrics.instruments)
@@ -96,15 +96,25 @@ test('a histogram has a bucket for each bound, each with all that is not above i
   ])
 })
 
-test('whoever listens to a histogram is told of each value', () => {
+test('whoever listens to a histogram is told of each value, and of its series, which is the same each time', () => {
   const metrics = new Metrics()
   const histogram = metrics.histogram(define('d', 's'), [1])
   const [instrument] = metrics.instruments
-  const told: unknown[] = []
+  const told: (readonly [value: number, series: { readonly labels: Labels }])[] = []
   assert.ok(instrument?.kind === 'histogram')
-  instrument.listen((value, labels) => told.push([value, labels]))
+  instrument.listen((value, series) => told.push([value, series]))
   histogram.record(2, { a: 'b' })
-  assert.deepEqual(told, [[2, { a: 'b' }]])
+  histogram.record(3, { a: 'b' })
+  histogram.record(4, { a: 'c' })
+  assert.deepEqual(
+    told.map(([value, { labels }]) => [value, labels]),
+    [
+      [2, { a: 'b' }],
+      [3, { a: 'b' }],
+      [4, { a: 'c' }],
+    ],
+  )
+  assert.equal(told[0]?.[1], told[1]?.[1])
 })
 
 test('whatever chooses the labels, an instrument keeps so many series and puts the rest into one', () => {
