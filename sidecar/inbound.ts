@@ -196,7 +196,7 @@ function traceOf(
 /** A single-use assertion is used up when all else is decided, by the request that is let in. */
 function useUp(runtime: Runtime, current: Current, caller: Assertion): void {
   const issuer = current.snapshot.mesh.issuers.find((entry) => entry.name === caller.principal.issuer)
-  if (issuer?.singleUse === true) runtime.usedTokens.use(caller, runtime.now())
+  if (issuer?.singleUse === true) runtime.usedTokens.use(caller)
 }
 
 /** The port that the caller called, redirected or not. */

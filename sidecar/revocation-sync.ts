@@ -146,7 +146,7 @@ export class RevocationSync {
     const startedMs = now()
     let members: readonly Scored[]
     try {
-      members = await store.members(revocationsName, startedMs / 1000)
+      members = await store.members(revocationsName, list.floorSeconds)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       this.#hasAnswered = error instanceof StoreOverfull

@@ -20,18 +20,22 @@ export type Reach =
 export type WriteRevocations = (entries: readonly RevocationEntry[], announce: boolean) => Promise<Reach>
 
 /**
+ * @param floorSeconds what may be forgotten by then is; seconds since the epoch.
  * @param openAsRevoker opens a store with a credential of its own, for as long as it takes to write. It is not kept:
  * revoking is rare, and a connection that may do it is better not there.
  */
 export function createRevocationWriter(
   store: Store,
-  now: () => number,
+  floorSeconds: () => number,
   openAsRevoker: () => Promise<Store | undefined> = async () => undefined,
 ): WriteRevocations {
   return async (entries, announce) => {
     const own = await openAsRevoker()
     try {
-      return { kind: 'shared', listening: await writeRevocations(own ?? store, now(), entries, announce) }
+      return {
+        kind: 'shared',
+        listening: await writeRevocations(own ?? store, floorSeconds(), entries, announce),
+      }
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       const kind = error instanceof StoreDenied ? 'not_permitted' : 'unreachable'
@@ -44,17 +48,18 @@ export function createRevocationWriter(
 
 /**
  * Resolves with how many listened.
+ * @param floorSeconds what may be forgotten by then is; seconds since the epoch.
  * @throws {StoreUnavailable}
  */
 export async function writeRevocations(
   store: Store,
-  nowMs: number,
+  floorSeconds: number,
   entries: readonly RevocationEntry[],
   announce: boolean,
 ): Promise<number> {
   const scored = entries.map((entry) => [memberOf(entry), entry.forgetAtSeconds] as const)
   // First where it stays: who hears a message and then loses it, finds it there.
-  await store.merge(revocationsName, scored, Math.floor(nowMs / 1000) - graceSeconds)
+  await store.merge(revocationsName, scored, Math.floor(floorSeconds) - graceSeconds)
   if (!announce) return 0
   let listening = 0
   for (const entry of entries) listening = await store.publish(revocationsName, messageOf(entry))

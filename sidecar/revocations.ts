@@ -2,6 +2,7 @@
 import type { RevocationGap, Revocations } from '../shared/assertion/verify.ts'
 import { BoundedMap } from '../shared/bounded-map.ts'
 import { digestOf, type Revocable, type RevocationEntry } from '../shared/revocation.ts'
+import { createUnhurriedClock } from './unhurried-clock.ts'
 
 /** Some 30 MB. To forget one would let it pass, so beyond this nothing passes: see {@link RevocationList.gap}. */
 const maxEntries = 200_000
@@ -23,6 +24,8 @@ interface Digests {
 export interface RevocationListOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  /** Milliseconds, by a clock that nobody can set; default: this process's. */
+  readonly elapsedMs?: () => number
   /** Without word of revocations for so long nothing is certain; `0`: it is always. */
   readonly maxAgeMs?: () => number
   readonly maxEntries?: number
@@ -34,6 +37,8 @@ export type Learned = 'new' | 'known' | 'expired' | 'too_many'
 export class RevocationList implements Revocations {
   readonly #options: RevocationListOptions
   readonly #maxEntries: number
+  /** By which it is forgotten. */
+  readonly #unhurriedNow: () => number
   readonly #times = new Map<string, Times>()
   readonly #digests = new WeakMap<Revocable, Digests>()
   readonly #keyDigests = new BoundedMap<string, string>(maxKeyDigests)
@@ -47,6 +52,7 @@ export class RevocationList implements Revocations {
   constructor(options: RevocationListOptions) {
     this.#options = options
     this.#maxEntries = options.maxEntries ?? maxEntries
+    this.#unhurriedNow = createUnhurriedClock(options.now, options.elapsedMs)
   }
 
   get version(): number {
@@ -55,6 +61,11 @@ export class RevocationList implements Revocations {
 
   get size(): number {
     return this.#times.size
+  }
+
+  /** What may be forgotten by then is; seconds since the epoch. */
+  get floorSeconds(): number {
+    return this.#unhurriedNow() / 1000
   }
 
   /** When all revocations were last heard of; milliseconds since the epoch, `-Infinity` for never. */
@@ -99,7 +110,7 @@ export class RevocationList implements Revocations {
 
   /** Keeps what others say is revoked. Times are only ever raised: nobody takes back what is known. */
   learn(entry: RevocationEntry): Learned {
-    if (entry.forgetAtSeconds <= this.#nowSeconds()) return 'expired'
+    if (entry.forgetAtSeconds <= this.floorSeconds) return 'expired'
     const isFull = this.#times.size >= this.#maxEntries && !this.#times.has(entry.digest)
     if (!isFull) return this.#keep(entry) ? 'new' : 'known'
     this.#turnedAway = this.#isOverfull = true
@@ -127,17 +138,17 @@ export class RevocationList implements Revocations {
   }
 
   *entries(): Generator<RevocationEntry> {
-    const nowSeconds = this.#nowSeconds()
+    const { floorSeconds } = this
     for (const [digest, times] of this.#times) {
-      if (times.forgetAtSeconds > nowSeconds) yield { digest, ...times }
+      if (times.forgetAtSeconds > floorSeconds) yield { digest, ...times }
     }
   }
 
   /** Forgets what no token can be about any more. */
   sweep(): void {
-    const nowSeconds = this.#nowSeconds()
+    const { floorSeconds } = this
     for (const [digest, { forgetAtSeconds }] of this.#times) {
-      if (forgetAtSeconds <= nowSeconds) this.#times.delete(digest)
+      if (forgetAtSeconds <= floorSeconds) this.#times.delete(digest)
     }
   }
 
@@ -155,7 +166,7 @@ export class RevocationList implements Revocations {
 
   #timesOf(digest: string): Times | undefined {
     const times = this.#times.get(digest)
-    return times !== undefined && times.forgetAtSeconds > this.#nowSeconds() ? times : undefined
+    return times !== undefined && times.forgetAtSeconds > this.floorSeconds ? times : undefined
   }
 
   #digestsOf(signed: Revocable): Digests {
@@ -170,9 +181,5 @@ export class RevocationList implements Revocations {
     }
     this.#digests.set(signed, digests)
     return digests
-  }
-
-  #nowSeconds(): number {
-    return this.#options.now() / 1000
   }
 }

@@ -61,11 +61,15 @@ export function createRevoking({ store, mesh, metrics, log, now, openAsRevoker }
     help: 'Entries of the store that were not taken as revocations, each time that they were read, by reason.',
   })
   addGauges(metrics, list, isShared)
-  const write = createRevocationWriter(store, now, async () => {
-    const settings = mesh().store
-    const user = settings.kind === 'redis' ? settings.revoker : undefined
-    return user !== undefined && (await hasCredential(user)) ? openAsRevoker(user) : undefined
-  })
+  const write = createRevocationWriter(
+    store,
+    () => list.floorSeconds,
+    async () => {
+      const settings = mesh().store
+      const user = settings.kind === 'redis' ? settings.revoker : undefined
+      return user !== undefined && (await hasCredential(user)) ? openAsRevoker(user) : undefined
+    },
+  )
   const sync = isShared
     ? new RevocationSync({
         store,

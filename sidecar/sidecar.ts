@@ -39,6 +39,7 @@ import { formatPrometheus } from './telemetry/prometheus.ts'
 import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { Traffic } from './telemetry/traffic.ts'
 import { createTunnels, type Tunnels } from './tunnel.ts'
+import { createUnhurriedClock } from './unhurried-clock.ts'
 import { UsedTokens } from './used-tokens.ts'
 import { verifyAnew } from './verify-anew.ts'
 
@@ -290,7 +291,7 @@ function assemble(
     store,
     certificates,
     sessions,
-    usedTokens: new UsedTokens(),
+    usedTokens: new UsedTokens(createUnhurriedClock(now)),
     revocations: revoking.list,
     exchanges: revoking.exchanges,
     recorder,

@@ -10,7 +10,13 @@ const sweepIntervalMs = 1_000
 export class UsedTokens {
   /** When each may be forgotten; milliseconds since the epoch. */
   readonly #forgetAtMs = new Map<string, number>()
-  #sweptMs = 0
+  readonly #unhurriedNow: () => number
+  #sweptMs = -Infinity
+
+  /** @param unhurriedNow by which they are forgotten; milliseconds since the epoch. */
+  constructor(unhurriedNow: () => number) {
+    this.#unhurriedNow = unhurriedNow
+  }
 
   get size(): number {
     return this.#forgetAtMs.size
@@ -20,14 +26,14 @@ export class UsedTokens {
    * Uses an assertion up.
    * @throws {Refusal} `assertion_reused`; `assertion_malformed` without a `jti`; `overloaded` beyond the bound.
    */
-  use(assertion: Assertion, nowMs: number): void {
+  use(assertion: Assertion): void {
     if (assertion.tokenId === '') {
       throw new Refusal(
         'assertion_malformed',
         'The assertion is not accepted: its issuer is single_use, and it has no jti.',
       )
     }
-    this.#sweep(nowMs)
+    this.#sweep()
     const key = `${assertion.principal.issuer} ${assertion.tokenId}`
     if (this.#forgetAtMs.has(key)) {
       throw new Refusal(
@@ -41,8 +47,9 @@ export class UsedTokens {
     this.#forgetAtMs.set(key, (assertion.expiresAt + clockSkewSeconds) * 1000)
   }
 
-  #sweep(nowMs: number): void {
-    if (nowMs - this.#sweptMs < sweepIntervalMs) return
+  #sweep(): void {
+    const nowMs = this.#unhurriedNow()
+    if (Math.abs(nowMs - this.#sweptMs) < sweepIntervalMs) return
     this.#sweptMs = nowMs
     for (const [key, forgetAtMs] of this.#forgetAtMs) {
       if (nowMs > forgetAtMs) this.#forgetAtMs.delete(key)

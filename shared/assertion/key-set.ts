@@ -69,13 +69,15 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
   const { kid, alg, use, key_ops: operations, kty } = jwk
   if (typeof kid !== 'string' || kid === '') return undefined
   if (use !== undefined && use !== 'sig') return undefined
-  if (Array.isArray(operations) && !operations.includes('verify')) return undefined
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
+    return undefined
+  if (alg !== undefined && typeof alg !== 'string') return undefined
   if (kty !== 'EC' && kty !== 'RSA' && kty !== 'OKP') return undefined
   try {
     const key = createPublicKey({ key: publicMembers(jwk), format: 'jwk' })
     if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)
       return undefined
-    const named = { key, algorithm: typeof alg === 'string' ? alg : undefined }
+    const named = { key, algorithm: alg }
     const algorithms = new Set(signatureAlgorithms.filter((algorithm) => keySuits(named, algorithm)))
     return { keyId: kid, ...named, algorithms }
   } catch {

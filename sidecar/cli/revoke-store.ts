@@ -45,7 +45,7 @@ async function writePatiently(
   const startedMs = performance.now()
   for (;;) {
     try {
-      return await writeRevocations(store, Date.now(), [entry], true)
+      return await writeRevocations(store, Date.now() / 1000, [entry], true)
     } catch (error) {
       if (!(error instanceof StoreUnavailable)) throw error
       if (error instanceof StoreDenied) {

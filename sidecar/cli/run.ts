@@ -36,6 +36,8 @@ export async function run(args: string[], io: Io): Promise<number> {
   // Before anything can be seen of the sidecar: without a handler SIGHUP would end the process.
   const onHangup = () => void sidecar?.reload('SIGHUP')
   process.on('SIGHUP', onHangup)
+  // Of itself Node would open its debugger then, to whoever is on loopback: in a pod, to every container.
+  process.on('SIGUSR1', ignore)
   process.on('SIGTERM', onStop)
   // A second Ctrl-C ends it at once; a supervisor that repeats SIGTERM does not.
   const onSecondInterrupt = () => {
@@ -68,11 +70,14 @@ export async function run(args: string[], io: Io): Promise<number> {
     return exitStatus.wrong
   } finally {
     process.off('SIGHUP', onHangup)
+    process.off('SIGUSR1', ignore)
     process.off('SIGTERM', onStop)
     process.off('SIGINT', onInterrupt)
     process.off('SIGINT', onSecondInterrupt)
   }
 }
+
+function ignore(): void {}
 
 type Flags = MeshQuestion['flags']
 

@@ -74,7 +74,7 @@ function usedUp(answer: InboundAnswer, mesh: Mesh, nowMs: number): InboundAnswer
   const issuer = mesh.issuers.find(({ name }) => name === caller?.principal.issuer)
   if (!answer.permitted || caller === undefined || issuer?.singleUse !== true) return answer
   try {
-    new UsedTokens().use(caller, nowMs)
+    new UsedTokens(() => nowMs).use(caller)
     return answer
   } catch (error) {
     if (!(error instanceof Refusal)) throw error

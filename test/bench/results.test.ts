@@ -9,6 +9,12 @@ test('the figures of the JSON are rounded to four digits', () => {
   assert.equal(written.load_average_before, 0.1235)
 })
 
+test('what holds nothing but values is in one line', () => {
+  const text = toJson(resultsOf({ inbound: turnsOf({ a: 1 }, {}) }))
+  assert.match(text, /^ +"versions": \{ .* \},?$/m)
+  assert.doesNotMatch(text, /[{[]\n[^{}[\]]*[}\]]/)
+})
+
 test('a scenario that is measured alone takes the place of what was known of it, and of nothing else', () => {
   const [before, after] = [turnsOf({ a: 1 }, {}), turnsOf({ a: 2 }, {})]
   const known = resultsOf({ inbound: before, tracing: before }, { tracing: 'no sink', keys: 'no keys' })

@@ -11,9 +11,10 @@ export interface Results {
   readonly scenarios: Parts
 }
 
-/** JSON with figures as exact as they are worth. */
+/** JSON with figures as exact as they are worth, and what holds nothing but values in one line. */
 export function toJson(results: Results): string {
-  return `${JSON.stringify(results, rounded, 2)}\n`
+  const text = JSON.stringify(results, rounded, 2)
+  return `${text.replace(/[[{]\n[^[\]{}]*\n *[\]}]/g, (leaf) => leaf.replace(/\s*\n\s*/g, ' '))}\n`
 }
 
 function rounded(_key: string, value: unknown): unknown {

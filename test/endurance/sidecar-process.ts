@@ -15,7 +15,10 @@ export interface SidecarProcess {
   readonly pid: number
   readonly inbound: number
   readonly outbound: number
+  readonly admin: number
   readonly probes: number
+  /** All that it wrote so far. */
+  output(): string
   /** Sends SIGTERM, and gives the exit status. */
   terminate(): Promise<number | null>
 }
@@ -23,6 +26,7 @@ export interface SidecarProcess {
 /**
  * Starts the sidecar of a service; resolves when it is ready.
  * @param env beside this process's own.
+ * @param before what the shell is to do first, such as setting a limit.
  * @throws {Error} with what it wrote, where it ends instead.
  */
 export async function startSidecarProcess(
@@ -30,11 +34,12 @@ export async function startSidecarProcess(
   mesh: TestMesh,
   service: ServiceName,
   env: Readonly<Record<string, string>> = {},
+  before = 'true',
 ): Promise<SidecarProcess> {
   await access(bundle).catch(() => assert.fail('dist/onbehalf.cjs is missing: run `make build`'))
-  const args = [bundle, 'run', '--config', mesh.meshFile, '--service', service]
-  const child = spawn(process.execPath, args, {
-    stdio: ['ignore', 'ignore', 'pipe'],
+  const command = [process.execPath, bundle, 'run', '--config', mesh.meshFile, '--service', service]
+  const child = spawn('/bin/sh', ['-c', `${before}; exec "$@"`, 'sh', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })
   const exited = exitOf(child)
@@ -43,6 +48,7 @@ export async function startSidecarProcess(
     await exited
   })
   let text = ''
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part))
   child.stderr.setEncoding('utf8').on('data', (part: string) => (text += part))
   const ended = exited.then((status) => assert.fail(`the sidecar ended with status ${status}:\n${text}`))
   ended.catch(() => undefined)
@@ -52,6 +58,7 @@ export async function startSidecarProcess(
   return {
     pid: child.pid as number,
     ...ports,
+    output: () => text,
     async terminate() {
       child.kill('SIGTERM')
       return exited
@@ -64,11 +71,16 @@ async function exitOf(child: ChildProcess): Promise<number | null> {
   return status
 }
 
-function portsIn(log: string): Pick<SidecarProcess, 'inbound' | 'outbound' | 'probes'> {
+function portsIn(log: string): Pick<SidecarProcess, 'inbound' | 'outbound' | 'admin' | 'probes'> {
   const line = log.split('\n').find((each) => each.includes('"listening"')) ?? '{}'
   const entry = JSON.parse(line) as Readonly<Record<string, string>>
   const portOf = (listener: string) => Number(/:(\d+)$/.exec(entry[listener] ?? '')?.[1])
-  return { inbound: portOf('inbound'), outbound: portOf('outbound'), probes: portOf('probes') }
+  return {
+    inbound: portOf('inbound'),
+    outbound: portOf('outbound'),
+    admin: portOf('admin'),
+    probes: portOf('probes'),
+  }
 }
 
 async function isReady(probes: number): Promise<boolean> {

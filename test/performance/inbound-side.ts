@@ -54,7 +54,7 @@ export function makeInboundSide(): Side {
       maxBytes: () => sessionBytes,
       lingerMs: () => lingerMs,
     }),
-    usedTokens: new UsedTokens(),
+    usedTokens: new UsedTokens(now),
     revocations,
     exchanges: new OpenExchanges(revocations, { endAt: () => 'revocation', graceMs: () => 0 }, ended),
     recorder,

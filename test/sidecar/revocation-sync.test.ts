@@ -58,14 +58,14 @@ function ground(t: TestContext): Ground {
         },
         ...changes,
       }
-      const list = new RevocationList({ now, ...options })
+      const list = new RevocationList({ now, elapsedMs: now, ...options })
       const rejected: Rejection[] = []
       const logs: string[] = []
       const settings = { level: 'debug', format: 'json', access: 'off', linesPerSecond: 0 } as const
       const sync = new RevocationSync({
         store,
         list,
-        write: createRevocationWriter(store, now),
+        write: createRevocationWriter(store, () => list.floorSeconds),
         log: createLog(settings, { write: (line) => logs.push(line) }, now),
         now,
         random: () => 0,
@@ -243,7 +243,7 @@ test('with a credential of its own for revoking, that one writes, and is closed 
   const store: Store = { ...shared, merge: denied }
   const write = createRevocationWriter(
     store,
-    () => clock.ms,
+    () => clock.ms / 1000,
     async () => revoker,
   )
   assert.equal((await write([entry], true)).kind, 'shared')

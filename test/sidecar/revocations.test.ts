@@ -11,7 +11,7 @@ const issuer = 'pomerium'
 const daySeconds = 24 * 60 * 60
 
 function listAt(clock: { ms: number }, options: Partial<RevocationListOptions> = {}) {
-  const list = new RevocationList({ now: () => clock.ms, ...options })
+  const list = new RevocationList({ now: () => clock.ms, elapsedMs: () => clock.ms, ...options })
   const entryOf = (revocation: Revocation, forSeconds = defaultRevocationSeconds) =>
     makeEntry(revocation, forSeconds, clock.ms)
   const revoke = (revocation: Revocation, forSeconds?: number) => list.revoke(entryOf(revocation, forSeconds))

@@ -10,13 +10,15 @@ type Observable = ReturnType<Meter['createObservableGauge']>
 
 export function exportMetrics({ instruments }: Metrics, meter: Meter): void {
   const observed: Observable[] = []
-  const untold: (() => void)[] = []
+  const tellAll: (() => void)[] = []
   for (const instrument of instruments) {
-    if (instrument.kind === 'histogram') untold.push(exportHistogram(instrument, meter))
+    if (instrument.kind === 'histogram') tellAll.push(exportHistogram(instrument, meter))
     else observed.push(exportReadable(instrument, meter))
   }
   // Before the histograms are read, and at the end.
-  meter.addBatchObservableCallback(() => untold.forEach((tell) => tell()), observed)
+  meter.addBatchObservableCallback(() => {
+    for (const tellOne of tellAll) tellOne()
+  }, observed)
 }
 
 /** So many values of one series wait at most until they are exported. */

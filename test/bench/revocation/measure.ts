@@ -121,7 +121,7 @@ async function runRounds(store: Store, workers: readonly Worker[], which: keyof 
     const said = workers.map((worker) => next(worker, 'refused'))
     const entry = makeEntry({ kind: 'subject', issuer: 'pomerium', value: user }, 3_600, Date.now())
     const writtenMs = performance.timeOrigin + performance.now()
-    await writeRevocations(store, Date.now(), [entry], which === 'told')
+    await writeRevocations(store, Date.now() / 1000, [entry], which === 'told')
     for (const each of await Promise.all(said)) {
       refused.push(each)
       latenciesMs.push(...each.atMs.map((atMs) => atMs - writtenMs))

@@ -51,7 +51,7 @@ async function startSidecar(): Promise<Sidecar> {
   const sync = new RevocationSync({
     store,
     list,
-    write: createRevocationWriter(store, Date.now),
+    write: createRevocationWriter(store, () => list.floorSeconds),
     log,
     now: Date.now,
     random: Math.random,

@@ -1,0 +1,68 @@
+// Evidence: of links that were signed for one way nothing else is taken than all of them, in this order, to the byte.
+import assert from 'node:assert/strict'
+import { EvidenceFault } from '../../shared/evidence/fault.ts'
+import type { Link } from '../../shared/evidence/link.ts'
+import { verifyVia } from '../../shared/evidence/verify.ts'
+import {
+  accountOf,
+  aliceToken,
+  bobToken,
+  chainOf,
+  routeAt,
+  snapshotAt,
+  verifiedUser,
+} from '../shared/evidence/ground.ts'
+import { clockMs } from '../support/certificates.ts'
+import { nothingElseIsKnown, nothingRevoked, peer } from '../support/tokens.ts'
+import { fuzz, type Chance } from './fuzz.ts'
+import { mutated, spliced } from './mutation.ts'
+
+const honest = chainOf(['S0', 'S1', 'S2', 'S3'])
+const others = [
+  ...honest,
+  ...chainOf(['S0', 'S1', 'S2', 'S3']),
+  ...chainOf(['S0', 'S1', 'S2', 'S3'], { token: bobToken }),
+  ...chainOf(['S1', 'S2', 'S3']),
+  ...chainOf(['S0', 'S2', 'S3'], { txn: 'another' }),
+]
+const pieces = [...',. =-_+/\t\n\0Aa9é'.split(''), ', ', ',,', '..']
+const snapshot = snapshotAt('S3')
+const originalUser = verifiedUser(aliceToken)
+
+fuzz('evidence', { cases: 1_500, atLeast: { outcome: 'taken', oneIn: 8 } }, (chance) => {
+  const via = anyVia(chance)
+  const links = verified(via)
+  if (links === undefined) return 'refused'
+  assert.deepEqual(
+    links.map(({ text }) => text),
+    honest,
+  )
+  assert.equal(via.replaceAll(/[ \t]/g, ''), honest.join(','))
+  return 'taken'
+})
+
+function anyVia(chance: Chance): string {
+  const whole = honest.join(',')
+  if (chance(4) > 0) return mutated(whole, pieces, chance)
+  if (chance(2) === 0) return spliced(whole, others[chance(others.length)] as string, chance)
+  return honest.map((link) => (chance(3) > 0 ? link : others[chance(others.length)])).join(', ')
+}
+
+function verified(via: string): readonly Link[] | undefined {
+  try {
+    return verifyVia({
+      via,
+      originalUser,
+      caller: { issuer: 'mesh', subject: accountOf('S2') },
+      route: routeAt('S3'),
+      peer,
+      snapshot,
+      revocations: nothingRevoked,
+      missing: nothingElseIsKnown,
+      nowMs: clockMs,
+    })
+  } catch (error) {
+    if (error instanceof EvidenceFault) return undefined
+    throw error
+  }
+}
