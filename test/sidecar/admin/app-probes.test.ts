@@ -30,8 +30,9 @@ async function listening(
   t: TestContext,
   server: Server & { closeAllConnections?(): void },
   host = '127.0.0.1',
+  port = 0,
 ) {
-  server.listen(0, host)
+  server.listen(port, host)
   await once(server, 'listening')
   t.after(() => {
     server.close()
@@ -40,8 +41,7 @@ async function listening(
   return (server.address() as AddressInfo).port
 }
 
-const startApp = (t: TestContext, handler: RequestListener, host?: string) =>
-  listening(t, createServer(handler), host)
+const startApp = (t: TestContext, handler: RequestListener) => listening(t, createServer(handler))
 
 interface Asked {
   readonly path?: string
@@ -141,7 +141,13 @@ test('headers of the probe are sent, its Host and User-Agent in place of ours, a
 })
 
 test('by the pod’s address it is asked where loopback refuses, and under that name in any case', async (t) => {
-  const port = await startApp(t, (request, response) => response.writeHead(200).end(request.url), '127.0.0.2')
+  // A port that nobody else has on loopback.
+  const holder = createServer()
+  const port = await listening(t, holder)
+  const app = createServer((request, response) => response.writeHead(200).end(request.url))
+  await listening(t, app, '127.0.0.2', port)
+  holder.close()
+  await once(holder, 'close')
   assert.deepEqual(await ask(t, { http: { port } }, { podIp: '127.0.0.2' }), [200, 'ok\n'])
   assert.deepEqual(await ask(t, { tcp: { port } }, { podIp: '127.0.0.2' }), [200, 'ok\n'])
   assert.deepEqual(await ask(t, { http: { port } }), [503, 'the app cannot be asked (ECONNREFUSED)\n'])
