@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { setFlagsFromString } from 'node:v8'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { runInNewContext } from 'node:vm'
 import { verifyToken } from '../../shared/assertion/verify.ts'
 import { readTraceParent } from '../../shared/headers/trace-context.ts'
@@ -23,6 +24,16 @@ function usedBytes(): number {
   for (let i = 0; i < 3; i++) collect()
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
+}
+
+/** What is in use when no more than that is left: what a compiler or a sweeper of V8 still holds is gone some turns later. */
+async function usedBytesOnceBelow(bytes: number): Promise<number> {
+  for (let tries = 0; tries < 100; tries++) {
+    const used = usedBytes()
+    if (used < bytes) return used
+    await setTimeout(20)
+  }
+  return usedBytes()
 }
 
 /** An assertion as Pomerium signs it, verified as the sidecar does, whose cache of verdicts is not counted here. */
@@ -56,7 +67,7 @@ function traceOf(i: number) {
   return trace === undefined ? {} : { trace }
 }
 
-test(`${count} live sessions: their memory is what is counted, and is free again when they have ended`, (t) => {
+test(`${count} live sessions: their memory is what is counted, and is free again when they have ended`, async (t) => {
   let nowMs = clockMs
   const sessions = new Sessions({
     service: 'App',
@@ -91,7 +102,7 @@ test(`${count} live sessions: their memory is what is counted, and is free again
   assert.ok(counted / measured > 0.8 && counted / measured < 1.25, `${counted} counted, ${measured} measured`)
   end(kept)
   kept = []
-  const left = usedBytes() - before
+  const left = (await usedBytesOnceBelow(before + measured / 20)) - before
   t.diagnostic(`${toMib(left)} MiB left`)
   assert.ok(left < measured / 20, `${left} bytes are left`)
 })
