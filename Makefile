@@ -12,7 +12,7 @@ IMAGES := buildah=buildah strip=binutils zstd=zstd
 SOURCES := $(shell find sidecar shared deploy/bundle deploy/cli deploy/kubernetes deploy/observability deploy/preload deploy/redis -type f) package.json
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format build image unit prepared packages soak fuzz bench agents screenshots clean
+.PHONY: help demo test check format build image unit prepared packages soak fuzz defences bench agents screenshots clean
 
 help: ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
@@ -46,6 +46,9 @@ soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 fuzz: node_modules/.installed ## Each parser of what others send beside another reader of the same, one after the other. SECONDS=600 for each; ONLY=requests (or another of test/fuzz).
 	@for each in $(or $(ONLY),$(patsubst test/fuzz/%.test.ts,%,$(wildcard test/fuzz/*.test.ts))); do \
 		FUZZ_SECONDS=$(or $(SECONDS),600) $(NODE) --test test/fuzz/$$each.test.ts || exit 1; done
+
+defences: build ## Each attack of test/attacks on a copy without the defence that holds it off: its test must fail. ONLY=jwt-forged (or another).
+	$(NODE) test/defences/main.ts
 
 bench: build ## What is to be reached, beside nginx and HAProxy, into test/bench/results.json and chart.svg. ROUNDS=5 SECONDS=10 WARMUP=3 REQUESTS=1000000; ONLY=inbound (or another scenario, soak for one of MINUTES=60); PROFILE=1 for a CPU profile.
 	test/packages.sh nginx=nginx-light haproxy=haproxy wrk=wrk taskset=util-linux $(STORES)

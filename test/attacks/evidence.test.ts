@@ -120,6 +120,10 @@ const invalid: Readonly<Record<string, Make>> = {
     })
     return { links: [other, way.second] }
   },
+  'a spliced chain of the same user and transaction': async (way) => {
+    const other = await linkByHand(way.mesh, { account: 'api-access', to: 'API', token: way.alice })
+    return { links: [other, way.second] }
+  },
   'a spliced chain of the same user, its hashes put right': async (way) => ({
     links: [way.first, await secondBy(way, { claims: { txn: 'another' } })],
   }),

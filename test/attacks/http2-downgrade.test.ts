@@ -10,6 +10,8 @@ interface Forged {
   readonly pseudo?: readonly (readonly [name: string, value: string])[]
   readonly fields?: readonly (readonly [name: string, value: string])[]
   readonly body?: string
+  /** nghttp2 leaves the one field out, and serves the rest; all else is refused. */
+  readonly isLeftOut?: true
 }
 
 const smuggled = 'GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'
@@ -35,11 +37,12 @@ const forged: Readonly<Record<string, Forged>> = {
     fields: [['Transfer-Encoding', 'chunked']],
     body: `0\r\n\r\n${smuggled}`,
   },
-  'a line end in a value': { fields: [['x-a', `b\r\n\r\n${smuggled}`]] },
-  'a line end in a name': { fields: [[`x-a: b\r\n\r\n${smuggled}x`, 'b']] },
+  'a line end in a value': { fields: [['x-a', `b\r\n\r\n${smuggled}`]], isLeftOut: true },
+  'a line end in a name': { fields: [[`x-a: b\r\n\r\n${smuggled}x`, 'b']], isLeftOut: true },
   'a bare line feed in a value': {
     fields: [['x-a', 'b\ntransfer-encoding: chunked']],
     body: `0\r\n\r\n${smuggled}`,
+    isLeftOut: true,
   },
   'a line end in the path': {
     pseudo: [...usual.slice(0, 3), [':path', `/ HTTP/1.1\r\nHost: a\r\n\r\n${smuggled}`]],
@@ -51,19 +54,21 @@ const forged: Readonly<Record<string, Forged>> = {
   },
   'two authorities': { pseudo: [...usual, [':authority', 'b']] },
   'a Host that is another than the authority': { fields: [['host', 'b']] },
-  'a name with a colon': { fields: [['x-a:', 'b']] },
+  'a name with a colon': { fields: [['x-a:', 'b']], isLeftOut: true },
   'a connection that names the assertion': { fields: [['connection', 'x-pomerium-jwt-assertion']] },
 }
 
 /** HEADERS, RST_STREAM, GOAWAY */
 const ends: ReadonlySet<number> = new Set([1, 3, 7])
 
-for (const [name, { pseudo = usual, fields = [], body }] of Object.entries(forged)) {
+for (const [name, { pseudo = usual, fields = [], body, isLeftOut }] of Object.entries(forged)) {
   test(`${name}: nothing reaches the app but what was permitted`, async (t) => {
     const mesh = await startMesh(t, { run: ['App'] })
-    const seen: string[] = []
+    const seen: (string | undefined)[] = []
+    const names = new Set<string>()
     mesh.apps.App.handler = (request, response) => {
-      seen.push(request.url ?? '')
+      seen.push(request.url)
+      for (const field of Object.keys(request.headers)) names.add(field)
       request.on('error', () => undefined).resume()
       response.end('ok')
     }
@@ -80,8 +85,9 @@ for (const [name, { pseudo = usual, fields = [], body }] of Object.entries(forge
     const isOver = () =>
       typesIn(heard).some((type) => ends.has(type)) || socket.closed || socket.readableEnded
     await until('it is answered, reset, or the connection is ended', isOver)
+    assert.deepEqual(seen, isLeftOut ? ['/first'] : [])
     assert.deepEqual(
-      seen.filter((url) => url !== '/first'),
+      fields.filter(([field]) => names.has(field)),
       [],
     )
   })

@@ -1,0 +1,58 @@
+// `make defences`: runs each attack on a copy whose defence is taken out, and tells of those that fail to notice.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { defences, type Defence } from './defences.ts'
+
+const root = path.resolve(import.meta.dirname, '../..')
+const copied = ['shared', 'sidecar', 'deploy', 'test', 'package.json', 'tsconfig.json']
+const limitMs = 180_000
+
+function makeCopy(): string {
+  const copy = mkdtempSync(path.join(tmpdir(), 'onbehalf-defences-'))
+  const isOurs = (file: string) => path.basename(file) !== 'node_modules'
+  for (const name of copied) {
+    cpSync(path.join(root, name), path.join(copy, name), { recursive: true, filter: isOurs })
+  }
+  symlinkSync(path.join(root, 'node_modules'), path.join(copy, 'node_modules'))
+  return copy
+}
+
+function runs(copy: string, args: readonly string[]): boolean {
+  return spawnSync(process.execPath, args, { cwd: copy, timeout: limitMs, stdio: 'ignore' }).status === 0
+}
+
+/** @returns whether the attack's test passes without its defence. */
+function passesWithout(copy: string, { attack, file, text, off, isBundled }: Defence): boolean {
+  const at = path.join(copy, file)
+  const before = readFileSync(at, 'utf8')
+  writeFileSync(
+    at,
+    before.replace(text, () => off),
+  )
+  try {
+    if (isBundled && !runs(copy, ['deploy/bundle/build.ts'])) throw new Error(`${attack}: it cannot be built`)
+    return runs(copy, ['--test', `test/attacks/${attack}.test.ts`])
+  } finally {
+    writeFileSync(at, before)
+  }
+}
+
+function main(only: string | undefined): number {
+  const copy = makeCopy()
+  let unnoticed = 0
+  try {
+    for (const defence of defences) {
+      if (only !== undefined && defence.attack !== only) continue
+      const isUnnoticed = passesWithout(copy, defence)
+      if (isUnnoticed) unnoticed++
+      console.log(`${isUnnoticed ? 'NOT NOTICED' : 'noticed'}: ${defence.attack} without ${defence.file}`)
+    }
+  } finally {
+    rmSync(copy, { recursive: true })
+  }
+  return unnoticed === 0 ? 0 : 1
+}
+
+process.exitCode = main(process.env['ONLY'])
