@@ -69,8 +69,7 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
   const { kid, alg, use, key_ops: operations, kty } = jwk
   if (typeof kid !== 'string' || kid === '') return undefined
   if (use !== undefined && use !== 'sig') return undefined
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes('verify')))
-    return undefined
+  if (operations !== undefined && !allowsToVerify(operations)) return undefined
   if (alg !== undefined && typeof alg !== 'string') return undefined
   if (kty !== 'EC' && kty !== 'RSA' && kty !== 'OKP') return undefined
   try {
@@ -83,6 +82,12 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
   } catch {
     return undefined
   }
+}
+
+/** RFC 7517 section 4.3: a list of texts, none of them twice. */
+function allowsToVerify(operations: unknown): boolean {
+  if (!Array.isArray(operations) || new Set(operations).size !== operations.length) return false
+  return operations.every((operation) => typeof operation === 'string') && operations.includes('verify')
 }
 
 const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
