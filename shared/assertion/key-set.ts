@@ -27,7 +27,7 @@ const maxKeys = 100
 
 /**
  * Reads a JWKS. `{"keys": null}` is an empty set (Pomerium without a signing key); keys of foreign types,
- * for encryption, without `kid`, or too weak are passed over.
+ * for encryption, without `kid`, too weak, or private are passed over.
  * @throws {TypeError} the document is no JWKS.
  */
 export function parseKeySet(text: string): KeySet {
@@ -72,6 +72,8 @@ function readKey(jwk: PublicJwk): VerificationKey | undefined {
   if (operations !== undefined && !allowsToVerify(operations)) return undefined
   if (alg !== undefined && typeof alg !== 'string') return undefined
   if (kty !== 'EC' && kty !== 'RSA' && kty !== 'OKP') return undefined
+  // Who published the private key gave it away (RFC 7518 sections 6.2.2 and 6.3.2, RFC 8037 section 2).
+  if ('d' in jwk) return undefined
   try {
     const key = createPublicKey({ key: publicMembers(jwk), format: 'jwk' })
     if (key.asymmetricKeyType === 'rsa' && (key.asymmetricKeyDetails?.modulusLength ?? 0) < 2048)

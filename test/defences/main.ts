@@ -9,9 +9,10 @@ const root = path.resolve(import.meta.dirname, '../..')
 const copied = ['shared', 'sidecar', 'deploy', 'test', 'package.json', 'tsconfig.json']
 const limitMs = 180_000
 
+const isOurs = (file: string) => path.basename(file) !== 'node_modules'
+
 function makeCopy(): string {
   const copy = mkdtempSync(path.join(tmpdir(), 'onbehalf-defences-'))
-  const isOurs = (file: string) => path.basename(file) !== 'node_modules'
   for (const name of copied) {
     cpSync(path.join(root, name), path.join(copy, name), { recursive: true, filter: isOurs })
   }

@@ -1,6 +1,6 @@
 // What of a JWKS is used, and that a signature counts only under the right key and the right algorithm.
 import assert from 'node:assert/strict'
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify, CompactSign } from 'jose'
 import { keySuits, parseKeySet, signatureIsValid } from '../../../shared/assertion/key-set.ts'
@@ -129,14 +129,10 @@ test('of two keys with one kid the first that can be used counts', () => {
 
 for (const type of ['P-256', 'RSA', 'Ed25519']) {
   test(`a private ${type} key that was published by mistake is neither kept nor passed on`, () => {
-    const pair = pairs[type] as KeyPair
-    const jwk = publicJwk(pair.privateKey, { kid: 'a' })
+    const jwk = publicJwk((pairs[type] as KeyPair).privateKey, { kid: 'a' })
     assert.ok('d' in jwk)
     const set = read(jwk)
-    assert.equal(set.byId.get('a')?.key.type, 'public')
-    const names = new Set(set.jwks.flatMap((published) => Object.keys(published)))
-    for (const name of ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']) assert.ok(!names.has(name), name)
-    assert.ok(createPublicKey({ key: set.jwks[0] as JsonWebKey, format: 'jwk' }).equals(pair.publicKey))
+    assert.deepEqual([set.byId.size, set.jwks], [0, []])
   })
 }
 
