@@ -1,7 +1,7 @@
 // The admin token: in a file that only this sidecar's user can read; made at the start and removed at the end, or given.
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFileSync, rmSync } from 'node:fs'
-import { chmod, lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
@@ -57,9 +57,12 @@ export async function openAdminToken(file: string): Promise<AdminToken> {
 export async function createAdminToken(file: string): Promise<AdminToken> {
   const token = randomBytes(32).toString('base64url')
   await makePrivateFolder(dirname(file))
-  // Removed first: written into a file that was there, it would have that file's owner and mode.
-  await rm(file, { force: true })
-  await writeFile(file, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  // Under its name only when it is whole: whoever is killed in between leaves no file that the next start would take for one
+  // that was given. What was there is replaced, owner and mode with it.
+  const written = `${file}.${process.pid}`
+  await rm(written, { force: true })
+  await writeFile(written, `${token}\n`, { mode: 0o600, flag: 'wx' })
+  await rename(written, file)
   return { ...tokenIn(file, token), remove: () => removeOurs(file, token) }
 }
 

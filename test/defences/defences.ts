@@ -130,6 +130,13 @@ export const defences: readonly Defence[] = [
     off: 'const members = values',
   },
   {
+    attack: 'full-disk',
+    file: 'sidecar/cli/program.ts',
+    text: "  stderr.on('error', () => undefined)\n",
+    off: '',
+    isBundled: true,
+  },
+  {
     attack: 'header-firewall',
     file: 'shared/headers/names.ts',
     text: "canonical.startsWith('x-pomerium-') ||",
@@ -188,6 +195,13 @@ export const defences: readonly Defence[] = [
     file: 'shared/assertion/jws.ts',
     text: 'if (countColons(text, hasBackslash) !== countMembers(value, hasBackslash))',
     off: 'if (countMembers(value, hasBackslash) < 0)',
+  },
+  {
+    attack: 'killed',
+    file: 'sidecar/admin/token.ts',
+    text: 'if (token.length < minTokenLength || /\\s/.test(token)) {',
+    off: "if (token !== '') {",
+    isBundled: true,
   },
   {
     attack: 'lingering-refusals',

@@ -1,6 +1,17 @@
 // The admin token lies where only this user can read it.
 import assert from 'node:assert/strict'
-import { chmod, lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -59,6 +70,27 @@ test('a folder that is a link is not taken', async (t) => {
   await mkdir(join(folder, 'real'))
   await symlink('real', join(folder, 'link'))
   await assert.rejects(createAdminToken(join(folder, 'link', 'token')), /admin_token_file/)
+})
+
+test('the file is never there without its token, so that who is killed leaves no half of one', async (t) => {
+  const folder = await folderFor(t)
+  const file = join(folder, 'token')
+  const seen = new Set<string>()
+  const look = async () => {
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    if (text !== undefined) seen.add(text)
+  }
+  for (let i = 0; i < 300; i++) {
+    let isMade = false
+    const made = createAdminToken(file).then(() => (isMade = true))
+    while (!isMade) await look()
+    await made
+    await look()
+    await rm(file)
+  }
+  assert.ok(seen.size > 0)
+  for (const text of seen) assert.match(text, /^[A-Za-z0-9_-]{43}\n$/)
+  assert.deepEqual(await readdir(folder), [])
 })
 
 test('at the end the file is removed, and may be gone already', async (t) => {

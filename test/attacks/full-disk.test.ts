@@ -1,4 +1,4 @@
-// A disk that is full under the log and under the audit: lines are lost, and nothing else.
+// The attacker has written until the disk is full, under the log and under the audit, and wants the sidecar to end, or nobody to be served.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,12 +6,16 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { freePorts } from '../../deploy/demo/ports.ts'
-import { asUser, until } from '../attacks/attack.ts'
 import { send } from '../support/client.ts'
 import { startMesh } from '../support/mesh.ts'
+import { asUser, until } from './attack.ts'
 
 const bundle = join(import.meta.dirname, '../../dist/onbehalf.cjs')
 const requests = 200
+
+async function statusOf(port: number, headers: readonly string[] = []): Promise<number | undefined> {
+  return (await send({ port, target: '/ready', headers }).catch(() => undefined))?.status
+}
 
 test('a sidecar whose log and audit cannot be written serves on, and ends as it is told', async (t) => {
   const [inbound = 0, outbound = 0, probes = 0] = await freePorts(3)
@@ -28,8 +32,6 @@ test('a sidecar whose log and audit cannot be written serves on, and ends as it 
   const sidecar = spawn(process.execPath, args, { stdio: ['ignore', full.fd, full.fd] })
   t.after(() => sidecar.kill('SIGKILL'))
   const exited = once(sidecar, 'exit')
-  const statusOf = async (port: number, headers: readonly string[] = []) =>
-    (await send({ port, target: '/ready', headers }).catch(() => undefined))?.status
   await until('it is ready', async () => sidecar.exitCode !== null || (await statusOf(probes)) === 200)
   assert.equal(sidecar.exitCode, null)
   const headers = await asUser(mesh, 'alice')
