@@ -1,6 +1,7 @@
 // The headers that tell an app who calls and on whose behalf: of verified assertions only.
 import type { Mesh, Route } from '../config/mesh.ts'
 import type { Evidence } from '../evidence/evidence.ts'
+import { trimBlanks } from '../head.ts'
 import type { Assertion } from '../identity.ts'
 import { headerNames } from './names.ts'
 
@@ -19,11 +20,11 @@ export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeade
   headers.push('X-Pomerium-Jwt-Assertion', caller.token)
   // A claim that is missing sets the header to an empty string, as in Pomerium: so an app never sees it unset.
   for (const { header, claim } of mesh.claimHeaders)
-    headers.push(header, headerValue(claimValue(caller, claim)))
+    headers.push(header, fieldOf(claim, claimValue(caller, claim)))
   if (originalUser === undefined) return headers
   headers.push('X-Pomerium-Jwt-Assertion-For', originalUser.token)
-  headers.push('x-pomerium-original-user-id', headerValue(originalUser.principal.subject))
-  headers.push('x-pomerium-original-user-email', headerValue(originalUser.email))
+  headers.push('x-pomerium-original-user-id', fieldOf('sub', originalUser.principal.subject))
+  headers.push('x-pomerium-original-user-email', fieldOf('email', originalUser.email))
   headers.push('x-pomerium-original-user-groups', headerValue(originalUser.groups.join(',')))
   if (evidence !== undefined) headers.push(headerNames.chain, evidence.accounts.join(', '))
   return headers
@@ -37,6 +38,13 @@ function claimValue(assertion: Assertion, claim: string): string {
 function plainText(value: unknown): string {
   if (value === undefined || value === null) return ''
   return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
+const naming: ReadonlySet<string> = new Set(['sub', 'user', 'email'])
+
+/** No reader sees blanks around a value (RFC 9110 section 5.5): whose name has such would be somebody else to the app. */
+function fieldOf(claim: string, text: string): string {
+  return naming.has(claim) && trimBlanks(text) !== text ? '' : headerValue(text)
 }
 
 /** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */

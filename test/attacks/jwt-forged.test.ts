@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { generateSigningKey } from '../../deploy/demo/pomerium-keys.ts'
+import { rawValues } from '../support/app.ts'
 import { hosts, meshIssuer, startMesh, x5cOf, type TestMesh } from '../support/mesh.ts'
 import { mintByHand, present } from './attack.ts'
 
@@ -63,16 +64,33 @@ const algorithms: Forgery[] = [
 
 const publicForms: [name: string, secret: (mesh: TestMesh) => Buffer][] = [
   [
-    'PEM',
+    "the issuer's public key (PEM)",
     (mesh) => Buffer.from(mesh.pomerium.signingKey().publicKey.export({ type: 'spki', format: 'pem' })),
   ],
-  ['DER', (mesh) => mesh.pomerium.signingKey().publicKey.export({ type: 'spki', format: 'der' })],
-  ['JWK', (mesh) => Buffer.from(JSON.stringify(mesh.pomerium.signingKey().jwk))],
-  ['x of the JWK', (mesh) => Buffer.from(String(mesh.pomerium.signingKey().jwk.x), 'base64url')],
+  [
+    "the issuer's public key (DER)",
+    (mesh) => mesh.pomerium.signingKey().publicKey.export({ type: 'spki', format: 'der' }),
+  ],
+  ["the issuer's public key (JWK)", (mesh) => Buffer.from(JSON.stringify(mesh.pomerium.signingKey().jwk))],
+  ["x of the issuer's JWK", (mesh) => Buffer.from(String(mesh.pomerium.signingKey().jwk.x), 'base64url')],
 ]
-const shared: Forgery[] = publicForms.flatMap(([form, secret]) =>
-  ['HS256', 'HS384', 'HS512'].map((alg) => ({
-    name: `${alg} with the issuer's public key (${form}) as the secret`,
+const guesses: typeof publicForms = [
+  ['no octet', () => Buffer.alloc(0)],
+  ['a blank', () => Buffer.from(' ')],
+  ['a null byte', () => Buffer.alloc(1)],
+  ['32 null bytes', () => Buffer.alloc(32)],
+  ...['secret', 'password', 'null', 'undefined', 'pomerium', hosts.App].map(
+    (word): (typeof publicForms)[number] => [JSON.stringify(word), () => Buffer.from(word)],
+  ),
+  ['the kid', (mesh) => Buffer.from(mesh.pomerium.signingKey().kid)],
+  ['the octets of the kid', (mesh) => Buffer.from(mesh.pomerium.signingKey().kid, 'hex')],
+  ['the iss', (mesh) => Buffer.from(String(claimsOf(mesh)['iss']))],
+  ['the URL of the keys', (mesh) => Buffer.from(mesh.pomerium.jwksUrl)],
+]
+const hashes = ['HS256', 'HS384', 'HS512']
+const shared: Forgery[] = [...publicForms, ...guesses].flatMap(([form, secret]) =>
+  hashes.map((alg) => ({
+    name: `${alg} with ${form} as the secret`,
     code: 'assertion_algorithm',
     make: (mesh: TestMesh) =>
       mesh.pomerium.sign(claimsOf(mesh), { header: { ...real(mesh), alg }, key: secret(mesh) }),
@@ -233,6 +251,70 @@ const issuers: Forgery[] = [
   make: (mesh) => mesh.pomerium.sign({ ...claimsOf(mesh), iss }),
 }))
 
+/** Letters that look alike, or are not seen: of Cyrillic, of full width, of no width, and others that a host's name maps to. */
+const hostLookAlikes = [
+  hosts.App.replace('a', '\u0430'),
+  hosts.App.replace('o', '\u043e'),
+  hosts.App.replace('a', '\uff41'),
+  hosts.App.replaceAll('.', '\u3002'),
+  hosts.App.replace('i', '\u0131'),
+  hosts.App.replace('l', '\u2113'),
+  `${hosts.App}\u200b`,
+  `\ufeff${hosts.App}`,
+  hosts.App.replace('p', 'p\u00ad'),
+  hosts.App.replace('a', 'a\u0301'),
+]
+const escaped = (text: string) =>
+  JSON.stringify(text).replace(
+    /[^ -~]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+const lookAlikes: Forgery[] = [
+  ...hostLookAlikes.flatMap((host) => [
+    {
+      name: `iss ${escaped(host)}, by the real key`,
+      code: 'assertion_issuer',
+      make: (mesh: TestMesh) => mesh.pomerium.sign({ ...claimsOf(mesh), iss: host }),
+    },
+    {
+      name: `iss and aud ${escaped(host)}, by the real key`,
+      code: 'assertion_audience',
+      make: (mesh: TestMesh) => mesh.pomerium.sign({ ...claimsOf(mesh), iss: host, aud: host }),
+    },
+  ]),
+  ...[
+    '\uff25\uff33\uff12\uff15\uff16',
+    '\u0415S256',
+    'ES256\u200b',
+    'E\u017f256',
+    'n\u043ene',
+    '\uff4e\uff4f\uff4e\uff45',
+  ].map((alg) => ({
+    name: `alg ${escaped(alg)}`,
+    code: 'assertion_algorithm',
+    make: (mesh: TestMesh) => headerOf(mesh, { alg }),
+  })),
+  ...['\uff41\uff4c\uff47', '\u0430lg', 'alg\u200b', 'ALG'].map((member) => ({
+    name: `the algorithm as ${escaped(member)} alone`,
+    code: 'assertion_malformed',
+    make: (mesh: TestMesh) => headerOf(mesh, { alg: undefined, [member]: 'ES256' }),
+  })),
+  ...['\uff4b\uff49\uff44', 'k\u0456d', 'kid\u200b'].map((member) => ({
+    name: `the kid of its own key as ${escaped(member)} beside the issuer's`,
+    code: 'assertion_signature',
+    make: (mesh: TestMesh) => signedByMe(mesh, { ...real(mesh), [member]: mine.kid }),
+  })),
+  ...[(kid: string) => `${kid}\u200b`, fullWidth, (kid: string) => `\ufeff${kid}`].map((change) => ({
+    name: `the kid of the issuer like ${escaped(change('0a'))}`,
+    code: 'assertion_key_unknown',
+    make: (mesh: TestMesh) => signedByMe(mesh, { kid: change(real(mesh).kid) }),
+  })),
+]
+
+function fullWidth(text: string): string {
+  return text.replace(/[!-~]/g, (letter) => String.fromCharCode(letter.charCodeAt(0) + 0xfee0))
+}
+
 test('no token that the issuer did not sign as one of its assertions makes anybody alice', async (t) => {
   const mesh = await startMesh(t, { run: ['App'] })
   const all = [
@@ -245,6 +327,7 @@ test('no token that the issuer did not sign as one of its assertions makes anybo
     ...spliced,
     ...types,
     ...issuers,
+    ...lookAlikes,
   ]
   for (const { name, code, make } of all) {
     await t.test(`${name} is ${code}`, async () => {
@@ -254,4 +337,84 @@ test('no token that the issuer did not sign as one of its assertions makes anybo
       assert.equal(mesh.apps.App.received.length, 0)
     })
   }
+})
+
+test('nor one whose secret is what all know of a key for RS256', async (t) => {
+  const mesh = await startMesh(t, { run: [] })
+  const rsa = await generateSigningKey('RS256')
+  mesh.pomerium.serveJwks({ keys: [rsa.jwk] })
+  const late = await startMesh(t, { run: ['App'], issuer: { jwks: mesh.pomerium.jwksUrl } })
+  const signed = (alg: string, key: typeof rsa.privateKey | Buffer) =>
+    late.pomerium.sign(claimsOf(late), { header: { alg, kid: rsa.kid }, key })
+  assert.equal((await present(late, await signed('RS256', rsa.privateKey))).status, 200)
+  const secrets = [
+    rsa.publicKey.export({ type: 'spki', format: 'pem' }),
+    rsa.publicKey.export({ type: 'spki', format: 'pem' }).trim(),
+    rsa.publicKey.export({ type: 'pkcs1', format: 'pem' }),
+    rsa.publicKey.export({ type: 'spki', format: 'der' }),
+    rsa.publicKey.export({ type: 'pkcs1', format: 'der' }),
+    JSON.stringify(rsa.jwk),
+    String(rsa.jwk.n),
+    Buffer.from(String(rsa.jwk.n), 'base64url'),
+  ].map((secret) => Buffer.from(secret))
+  for (const [i, secret] of secrets.entries()) {
+    for (const alg of hashes) {
+      const answer = await present(late, await signed(alg, secret))
+      assert.equal(answer.code, 'assertion_algorithm', `${alg} with secret ${i}`)
+    }
+  }
+})
+
+const others = [
+  'Alice-id',
+  '\u0430lice-id',
+  '\uff41lice-id',
+  'alice\u2010id',
+  'alice-id\u200b',
+  '\ufeffalice-id',
+  'alice-\u00adid',
+  'al\u0131ce-id',
+  'alice-id\u00a0',
+  'a\u0301lice-id',
+  '\u00e1lice-id',
+  'alice-id\u0000',
+  ' alice-id',
+  'alice-id ',
+  'alice-id\t',
+]
+
+const namedLike = (mesh: TestMesh, name: string) =>
+  mesh.pomerium.sign({ ...claimsOf(mesh), sub: name, user: name, email: name })
+const namedIn = {
+  'x-pomerium-authenticated-user-id': 'sub',
+  'x-pomerium-authenticated-user-email': 'email',
+  'x-user': 'user',
+}
+
+test('whose name looks like that of alice is somebody else, to the policy and to the app', async (t) => {
+  const anyone = [{ allow: { or: [{ accept: true }] } }]
+  const alice = [{ allow: { or: [{ user: { is: 'alice-id' } }] } }]
+  const settings = { jwt_claims_headers: namedIn }
+  const open = await startMesh(t, { run: ['App'], settings, routes: { App: { policy: anyone } } })
+  const closed = await startMesh(t, { run: ['App'], routes: { App: { policy: alice } } })
+  assert.equal((await present(closed, await namedLike(closed, 'alice-id'))).status, 200)
+  for (const name of others) {
+    await t.test(escaped(name), async () => {
+      open.apps.App.received.length = 0
+      assert.equal((await present(closed, await namedLike(closed, name))).code, 'policy_denied')
+      assert.equal((await present(open, await namedLike(open, name))).status, 200)
+      const [received] = open.apps.App.received
+      const told = Object.keys(namedIn).flatMap((header) => rawValues(received, header))
+      assert.equal(told.length, 3)
+      assert.equal(told.includes('alice-id'), false)
+    })
+  }
+})
+
+test('a name that is composed of other characters is another, though it is drawn as the same', async (t) => {
+  const policy = [{ allow: { or: [{ user: { is: 'andr\u00e9-id' } }] } }]
+  const mesh = await startMesh(t, { run: ['App'], routes: { App: { policy } } })
+  assert.equal((await present(mesh, await namedLike(mesh, 'andr\u00e9-id'))).status, 200)
+  for (const name of ['andre\u0301-id', 'andr\u0435\u0301-id', 'andre-id'])
+    assert.equal((await present(mesh, await namedLike(mesh, name))).code, 'policy_denied', escaped(name))
 })

@@ -57,6 +57,12 @@ export const defences: readonly Defence[] = [
     off: 'now()',
   },
   {
+    attack: 'credentials-elsewhere',
+    file: 'sidecar/tls/callee.ts',
+    text: 'if (!accounts.has(account)) return',
+    off: "if (account === '') return",
+  },
+  {
     attack: 'cross-user',
     file: 'shared/sources.ts',
     text: '  if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()\n',
@@ -167,6 +173,12 @@ export const defences: readonly Defence[] = [
     off: "name !== 'host' || value === '')",
   },
   {
+    attack: 'http2-identity',
+    file: 'shared/headers/firewall.ts',
+    text: 'if (isTrailerName(canonical) && !isCanonicalIdentity(canonical, claimHeaders))',
+    off: 'if (isTrailerName(canonical))',
+  },
+  {
     attack: 'ignored-upgrades',
     file: 'sidecar/http1/connection.ts',
     text: 'if (isLast || current?.isComplete !== true) {',
@@ -233,6 +245,13 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/http1/unread-requests.ts',
     text: 'return this.#waiting > maxWaiting',
     off: 'return this.#waiting > Infinity',
+  },
+  {
+    attack: 'proxy-environment',
+    file: 'sidecar/cli/admin-client.ts',
+    text: '    agent: false,\n',
+    off: '',
+    isBundled: true,
   },
   {
     attack: 'public-routes',
