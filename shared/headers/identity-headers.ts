@@ -19,32 +19,33 @@ export function identityHeaders(verified: Verified, mesh: Pick<Mesh, 'claimHeade
   if (caller === undefined || route?.passIdentityHeaders !== true) return headers
   headers.push('X-Pomerium-Jwt-Assertion', caller.token)
   // A claim that is missing sets the header to an empty string, as in Pomerium: so an app never sees it unset.
-  for (const { header, claim } of mesh.claimHeaders)
-    headers.push(header, fieldOf(claim, claimValue(caller, claim)))
+  for (const { header, claim } of mesh.claimHeaders) headers.push(header, told(claim, claimOf(caller, claim)))
   if (originalUser === undefined) return headers
   headers.push('X-Pomerium-Jwt-Assertion-For', originalUser.token)
-  headers.push('x-pomerium-original-user-id', fieldOf('sub', originalUser.principal.subject))
-  headers.push('x-pomerium-original-user-email', fieldOf('email', originalUser.email))
-  headers.push('x-pomerium-original-user-groups', headerValue(originalUser.groups.join(',')))
+  headers.push('x-pomerium-original-user-id', told('sub', originalUser.principal.subject))
+  headers.push('x-pomerium-original-user-email', told('email', originalUser.email))
+  headers.push('x-pomerium-original-user-groups', told('groups', originalUser.groups))
   if (evidence !== undefined) headers.push(headerNames.chain, evidence.accounts.join(', '))
   return headers
 }
 
-function claimValue(assertion: Assertion, claim: string): string {
-  const value = Object.hasOwn(assertion.claims, claim) ? assertion.claims[claim] : undefined
-  return Array.isArray(value) ? value.map(plainText).join(',') : plainText(value)
+function claimOf(assertion: Assertion, claim: string): unknown {
+  return Object.hasOwn(assertion.claims, claim) ? assertion.claims[claim] : undefined
+}
+
+const naming: ReadonlySet<string> = new Set(['sub', 'user', 'email', 'groups'])
+
+/** No reader sees blanks around a value (RFC 9110 section 5.5): who or what is named with such would be another to the app. */
+function told(claim: string, value: unknown): string {
+  const isTold = (text: string) => !naming.has(claim) || trimBlanks(text) === text
+  if (Array.isArray(value)) return headerValue(value.map(plainText).filter(isTold).join(','))
+  const text = plainText(value)
+  return isTold(text) ? headerValue(text) : ''
 }
 
 function plainText(value: unknown): string {
   if (value === undefined || value === null) return ''
   return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-const naming: ReadonlySet<string> = new Set(['sub', 'user', 'email'])
-
-/** No reader sees blanks around a value (RFC 9110 section 5.5): whose name has such would be somebody else to the app. */
-function fieldOf(claim: string, text: string): string {
-  return naming.has(claim) && trimBlanks(text) !== text ? '' : headerValue(text)
 }
 
 /** UTF-8 on the wire, as Pomerium sends it; nothing of a value that could end or break the field. */
