@@ -13,13 +13,14 @@ import { asUser, until } from './attack.ts'
 const bundle = join(import.meta.dirname, '../../dist/onbehalf.cjs')
 const requests = 200
 
+const at = (port: number) => `127.0.0.1:${port}`
+
 async function statusOf(port: number, headers: readonly string[] = []): Promise<number | undefined> {
   return (await send({ port, target: '/ready', headers }).catch(() => undefined))?.status
 }
 
 test('a sidecar whose log and audit cannot be written serves on, and ends as it is told', async (t) => {
   const [inbound = 0, outbound = 0, probes = 0] = await freePorts(3)
-  const at = (port: number) => `127.0.0.1:${port}`
   const listen = { inbound: at(inbound), outbound: at(outbound), admin: at(0), probes: at(probes) }
   const mesh = await startMesh(t, {
     run: [],

@@ -209,6 +209,12 @@ export const defences: readonly Defence[] = [
     off: 'if (countMembers(value, hasBackslash) < 0)',
   },
   {
+    attack: 'kept-verdicts',
+    file: 'shared/assertion/verify.ts',
+    text: '  return accept(authentic, options)\n',
+    off: '  return known === undefined ? accept(authentic, options) : known.assertion\n',
+  },
+  {
     attack: 'killed',
     file: 'sidecar/admin/token.ts',
     text: 'if (token.length < minTokenLength || /\\s/.test(token)) {',
@@ -260,6 +266,12 @@ export const defences: readonly Defence[] = [
     off: '!matches.some(isOpen)',
   },
   {
+    attack: 'repeated-credentials',
+    file: 'shared/assertion/verify.ts',
+    text: "if (unavailable || missing === 'unavailable') throw keysUnavailable()",
+    off: 'if (unavailable && missing === undefined) throw keysUnavailable()',
+  },
+  {
     attack: 'repeated-fields',
     file: 'sidecar/http2/server.ts',
     text: 'strictSingleValueFields: false,',
@@ -302,6 +314,12 @@ export const defences: readonly Defence[] = [
     off: 'void issuer',
   },
   {
+    attack: 'stolen-leases',
+    file: 'sidecar/store/redis-scripts.ts',
+    text: "if redis.call('GET', KEYS[1]) == ARGV[1] then return",
+    off: 'if KEYS[1] then return',
+  },
+  {
     attack: 'store-floods',
     file: 'sidecar/revocation-sync.ts',
     text: '    this.#options.list.overflow()\n',
@@ -341,5 +359,6 @@ export const defences: readonly Defence[] = [
 
 /** Attacks that nothing of ours holds off, and what does. */
 export const elsewhere: Readonly<Record<string, string>> = {
+  'exempt-paths': 'there is no code that would exempt a path',
   descriptors: 'libuv keeps one descriptor back, and turns connections away with it',
 }
