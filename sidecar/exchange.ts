@@ -5,6 +5,7 @@ import type { Decision, Protocol } from '../shared/decision.ts'
 import { Refusal } from '../shared/errors.ts'
 import type { HeaderList, RequestHead } from '../shared/head.ts'
 import { refuseLoop, type Hop } from '../shared/headers/forwarding.ts'
+import { FairLimit } from './fair-limit.ts'
 import { ClientGone } from './http/attempt.ts'
 import type { Incoming } from './http/incoming.ts'
 import { refuse } from './http/refuse.ts'
@@ -32,7 +33,7 @@ export class Admission {
   /** Set after `timeouts.drain_delay`: new requests are refused. */
   draining = false
   readonly #isShed: LoadCheck
-  #active = 0
+  readonly #active = new FairLimit()
   #onIdle: (() => void) | undefined
 
   constructor(isShed: LoadCheck) {
@@ -40,13 +41,16 @@ export class Admission {
   }
 
   get active(): number {
-    return this.#active
+    return this.#active.held
   }
 
-  /** @throws {Refusal} `draining`, `overloaded`, `headers_too_large`. */
-  admit(headers: HeaderList, limits: Limits): void {
+  /**
+   * Of one that has entered.
+   * @throws {Refusal} `draining`, `overloaded`, `headers_too_large`.
+   */
+  admit(headers: HeaderList, limits: Limits, peer: string): void {
     if (this.draining) throw new Refusal('draining', 'This sidecar is stopping. Try again.')
-    if (limits.concurrentRequests > 0 && this.#active > limits.concurrentRequests) {
+    if (this.#active.isExceededBy(peer, limits.concurrentRequests)) {
       throw new Refusal(
         'overloaded',
         'Too many requests are under way (limits.concurrent_requests). Try again shortly.',
@@ -67,18 +71,19 @@ export class Admission {
     if (this.#isShed(nowMs, queueDelayMs, connection)) throw shed
   }
 
-  enter(): void {
-    this.#active++
+  /** @param peer its address. */
+  enter(peer: string): void {
+    this.#active.take(peer)
   }
 
-  leave(): void {
-    this.#active--
-    if (this.#active === 0) this.#onIdle?.()
+  leave(peer: string): void {
+    this.#active.release(peer)
+    if (this.active === 0) this.#onIdle?.()
   }
 
   /** Resolves when no request is under way. */
   async idle(): Promise<void> {
-    if (this.#active === 0) return
+    if (this.active === 0) return
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve
     })
@@ -153,11 +158,11 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
     recorder.ended(recorded.decision, ended)
     recorded.trace?.end(recorded.decision, ended)
   }
-  admission.enter()
+  admission.enter(peer)
   try {
     if (admission.closing) reply.closeConnection()
     const limits = side.limits()
-    admission.admit(head.headers, limits)
+    admission.admit(head.headers, limits, peer)
     incoming.refuseUnserved()
     refuseLoop(head.headers, exchange.hop)
     await headsRead()
@@ -176,7 +181,7 @@ export async function handle(side: Side, incoming: Incoming): Promise<void> {
     const isDecided = recorded.decision?.code === refusal.code
     end({ status, ...(isDecided ? undefined : failureOf(refusal)) })
   } finally {
-    admission.leave()
+    admission.leave(peer)
   }
 }
 

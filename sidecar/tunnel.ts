@@ -30,7 +30,8 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
   const clients = new Set<Socket>()
   return {
     open(head, client, ahead, isRedirected) {
-      if (peerAddress(client) === '') {
+      const peer = peerAddress(client)
+      if (peer === '') {
         client.destroy()
         return
       }
@@ -38,10 +39,10 @@ export function createTunnels(runtime: Runtime, admission: Admission): Tunnels {
       const { mesh } = runtime.current().snapshot
       const startedMs = performance.now()
       clients.add(client)
-      admission.enter()
+      admission.enter(peer)
       client.once('close', () => {
         clients.delete(client)
-        admission.leave()
+        admission.leave(peer)
       })
       /** @returns what says how it ended. */
       const record = (refusal: Refusal | undefined) => {
@@ -101,7 +102,7 @@ async function establish(
   leaving: AbortSignal,
 ): Promise<Socket> {
   const { mesh } = runtime.current().snapshot
-  admission.admit(head.headers, mesh.limits)
+  admission.admit(head.headers, mesh.limits, peerAddress(client))
   admission.shed(mesh.limits, performance.now(), client)
   if (isRedirected) {
     throw new Refusal(

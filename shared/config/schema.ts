@@ -22,8 +22,16 @@ const limits = section('What a sidecar takes at most; 0 means no limit.', {
   header_bytes: v.optional(size('Bytes of all headers of a request.'), '32KiB'),
   headers: v.optional(count('Headers of a request.'), 100),
   body_bytes: v.optional(size('Bytes of the body of a request.'), 0),
-  connections: v.optional(count('Open connections, per listener.'), 10_000),
-  concurrent_requests: v.optional(count('Requests under way.'), 1000),
+  connections: v.optional(
+    count(
+      'Open connections, per listener. A tenth more is for addresses that hold less than a hundredth of them.',
+    ),
+    10_000,
+  ),
+  concurrent_requests: v.optional(
+    count('Requests under way. A tenth more is for addresses that hold less than a hundredth of them.'),
+    1000,
+  ),
   queue_delay: v.optional(
     duration(
       'How much work may wait for the sidecar, in its own CPU time; where turn after turn brings more, load is shed. 0s: never.',

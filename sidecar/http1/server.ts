@@ -5,6 +5,7 @@ import { Refusal } from '../../shared/errors.ts'
 import type { RequestHead } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
 import type { Incoming } from '../http/incoming.ts'
+import { FairLimit } from '../fair-limit.ts'
 import { peerAddress } from '../http/peer-address.ts'
 import { rawRefusal } from '../http/refuse.ts'
 import { ClientConnection, type ClientConnectionOptions } from './connection.ts'
@@ -31,7 +32,7 @@ const mostHeadBytes = 1024 * 1024
 export class Http1Server extends NetServer {
   readonly #options: ServerOptions
   readonly #served = new Set<ClientConnection>()
-  #open = 0
+  readonly #open = new FairLimit()
 
   constructor(options: ServerOptions) {
     super({ allowHalfOpen: true, noDelay: true })
@@ -50,12 +51,14 @@ export class Http1Server extends NetServer {
 
   #accept(socket: Socket): void {
     const { limits, onConnection } = this.#options
-    if (limits.connections > 0 && this.#open >= limits.connections) {
+    const peer = peerAddress(socket)
+    this.#open.take(peer)
+    if (this.#open.isExceededBy(peer, limits.connections)) {
+      this.#open.release(peer)
       this.#serve(socket).turnAway(tooManyConnections())
       return
     }
-    this.#open++
-    socket.once('close', () => this.#open--)
+    socket.once('close', () => this.#open.release(peer))
     if (onConnection === undefined) this.#serve(socket)
     else onConnection(socket, (spoken) => void this.#serve(spoken))
   }

@@ -115,11 +115,12 @@ export function createInterception(runtime: Runtime, admission: Admission, metri
       early?.drop()
       return
     }
-    admission.enter()
-    client.once('close', () => admission.leave())
+    const peer = peerAddress(client)
+    admission.enter(peer)
+    client.once('close', () => admission.leave(peer))
     const { limits } = runtime.current().snapshot.mesh
     try {
-      admission.admit([], limits)
+      admission.admit([], limits, peer)
       admission.shed(limits, performance.now(), client)
       permit(runtime, connection.destination)
       const upstream = await reach(runtime, connection, early)

@@ -143,6 +143,12 @@ export const defences: readonly Defence[] = [
     isBundled: true,
   },
   {
+    attack: 'greedy-addresses',
+    file: 'sidecar/fair-limit.ts',
+    text: 'return !hasLittle || this.#held > limit',
+    off: 'return !hasLittle || this.#held > 0',
+  },
+  {
     attack: 'header-firewall',
     file: 'shared/headers/names.ts',
     text: "canonical.startsWith('x-pomerium-') ||",
