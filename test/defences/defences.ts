@@ -130,6 +130,12 @@ export const defences: readonly Defence[] = [
     off: 'const members = values',
   },
   {
+    attack: 'half-written-files',
+    file: 'sidecar/configuration.ts',
+    text: 'if (!this.#endedInNewline || loaded.reading.endsInNewline !== false) return loaded',
+    off: 'return loaded',
+  },
+  {
     attack: 'header-firewall',
     file: 'shared/headers/names.ts',
     text: "canonical.startsWith('x-pomerium-') ||",
@@ -152,6 +158,7 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/http2/server.ts',
     text: '      maxSessionRejectedStreams: maxInvalidFrames,\n      streamResetBurst: resets.burst,\n      streamResetRate: resets.perSecond,\n',
     off: '      maxSessionRejectedStreams: 1e6,\n      streamResetBurst: 1e6,\n      streamResetRate: 1e6,\n',
+    isBundled: true,
   },
   {
     attack: 'http2-downgrade',
@@ -188,6 +195,13 @@ export const defences: readonly Defence[] = [
     file: 'shared/assertion/jws.ts',
     text: 'if (countColons(text, hasBackslash) !== countMembers(value, hasBackslash))',
     off: 'if (countMembers(value, hasBackslash) < 0)',
+  },
+  {
+    attack: 'key-set-floods',
+    file: 'sidecar/keys/fetch.ts',
+    text: 'if (bytes > maxBytes) throw',
+    off: 'if (bytes > Infinity) throw',
+    isBundled: true,
   },
   {
     attack: 'lingering-refusals',
