@@ -57,6 +57,12 @@ export const defences: readonly Defence[] = [
     off: 'now()',
   },
   {
+    attack: 'compressed',
+    file: 'sidecar/http1/syntax.ts',
+    text: "value.toLowerCase() !== 'chunked') throw codingNotTaken()",
+    off: "!value.toLowerCase().endsWith('chunked')) throw codingNotTaken()",
+  },
+  {
     attack: 'cross-user',
     file: 'shared/sources.ts',
     text: '  if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()\n',
