@@ -168,7 +168,10 @@ function openedTo(verdicts: Verdicts): string[] {
   return people.filter((who) => verdicts[who] === '200' && whole[who] !== '200')
 }
 
-/** The last line that is left, where what it leaves is a valid mesh file that says less, and counts as it stands. */
+/**
+ * The last line that is left, where what it leaves is a valid mesh file that says less, and counts as it stands: why a
+ * mesh file is to be replaced by renaming.
+ */
 const honest: Readonly<Record<Exclude<Section, 'mesh'>, readonly [line: string, opened: string][]>> = {
   routes: [['                is: companydomain.com', 'bob']],
   issuers: [['    jwks: jwks.json', 'a token used twice']],
@@ -211,6 +214,11 @@ test('a mesh file that is written in pieces counts when it is whole', async (t) 
   assert.equal(ground.logs.filter((line) => line.includes('configuration reloaded')).length, 1)
 })
 
+function cutWithinLine(before: Buffer, tenths: number): Buffer {
+  const at = Math.floor((before.length * tenths) / 10)
+  return before.subarray(0, before.toString('latin1', at - 1, at) === '\n' ? at - 1 : at)
+}
+
 /** What stands where the file was. */
 const remains: Readonly<Record<string, (file: string, before: Buffer) => Promise<unknown> | void>> = {
   'an empty file': (file) => writeFile(file, ''),
@@ -227,14 +235,13 @@ const remains: Readonly<Record<string, (file: string, before: Buffer) => Promise
   ...Object.fromEntries(
     [1, 2, 3, 4, 5, 6, 7, 8, 9].map((tenths) => [
       `${tenths} tenths of it`,
-      (file: string, before: Buffer) =>
-        writeFile(file, before.subarray(0, Math.floor((before.length * tenths) / 10))),
+      (file: string, before: Buffer) => writeFile(file, cutWithinLine(before, tenths)),
     ]),
   ),
 }
 
 /** More than a file of 100 MB may make a sidecar grow, with the test beside it. */
-const maxGrowthBytes = 64 * mebibyte
+const maxGrowthBytes = 96 * mebibyte
 
 /** Asks for a key that is not there, so that the key set is read anew. */
 async function askForKeys(ground: Ground): Promise<string> {
@@ -274,3 +281,16 @@ for (const name of files) {
     assert.deepEqual(await verdictsOf(ground), { ...whole, bob: '200' })
   })
 }
+
+test('a certificate without its new key takes no effect, and counts with it', async (t) => {
+  const ground = await start(t)
+  const { certificatePem, keyPem } = await ground.mesh.certified('api-access')
+  const saying = (what: string) => ground.logs.filter((line) => line.includes(what)).length
+  await writeFile(ground.fileOf('api-access.pem'), certificatePem)
+  await ground.sidecar.reload('the test')
+  assert.deepEqual(await verdictsOf(ground), whole)
+  assert.deepEqual([saying('not reloaded'), saying('configuration reloaded')], [1, 0])
+  await writeFile(ground.fileOf('api-access-key.pem'), keyPem)
+  await eventually(async () => saying('configuration reloaded') > 0)
+  assert.deepEqual(await verdictsOf(ground), whole)
+})

@@ -82,6 +82,13 @@ export const defences: readonly Defence[] = [
     isBundled: true,
   },
   {
+    attack: 'dns-dead',
+    file: 'sidecar/keys/fetch.ts',
+    text: 'connect: { timeout: deadlineMs, ',
+    off: 'connect: { ',
+    isBundled: true,
+  },
+  {
     attack: 'egress-listed',
     file: 'shared/target.ts',
     text: "const bare = host.endsWith('.') ? host.slice(0, -1) : host",
@@ -287,6 +294,13 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/inbound.ts',
     text: 'if (issuer?.singleUse === true) runtime.usedTokens.use(caller)',
     off: 'void issuer',
+  },
+  {
+    attack: 'slow-readers',
+    file: 'sidecar/http/answer.ts',
+    text: 'if (!reply.write(chunk)) body.pause()',
+    off: 'reply.write(chunk)',
+    isBundled: true,
   },
   {
     attack: 'store-floods',
