@@ -9,6 +9,7 @@ import { FileWatch } from './file-watch.ts'
 import { IssuerKeySource } from './keys/issuer-keys.ts'
 import type { Asked } from './asking.ts'
 import { materialFiles, readMaterial, type Material } from './material.ts'
+import { whyNotPlain } from './plain-file.ts'
 import { hintChannel, KeySharing } from './keys/key-sharing.ts'
 import { createDocumentSeal } from './keys/sealed-document.ts'
 import type { Current } from './runtime.ts'
@@ -184,6 +185,8 @@ export class Configuration {
   }
 
   async #load(): Promise<Loaded> {
+    const fault = await whyNotPlain(this.#file)
+    if (fault !== undefined) throw new ConfigurationFault([`${this.#file}: ${fault}`])
     const loaded = await load(this.#options)
     if (!this.#endedInNewline || loaded.reading.endsInNewline !== false) return loaded
     throw new ConfigurationFault([

@@ -1,5 +1,4 @@
 // Reads the files that a mesh file names: roots, certificate, key, token. All that is wrong is reported together.
-import { readFile } from 'node:fs/promises'
 import { parseKeySet } from '../shared/assertion/key-set.ts'
 import type { Authority } from '../shared/certificate/chain.ts'
 import { parsePem } from '../shared/certificate/pem.ts'
@@ -9,6 +8,7 @@ import { createCredential, type Credential } from './credential/credential.ts'
 import { CredentialFault, parsePomeriumToken, parseRoots, readAccountCredential } from './credential/files.ts'
 import { createLinker, type Linker } from './credential/linker.ts'
 import { createMinter, type Minter } from './credential/minter.ts'
+import { readPlainFile } from './plain-file.ts'
 import type { CertificateFiles } from './tls/tls.ts'
 
 /** What tokens are verified with, but for the issuers' keys. */
@@ -57,7 +57,7 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
   const { authorities, caByIssuer } = await readTrust(mesh, attempt)
   for (const { jwks } of mesh.issuers) {
     if (jwks.kind === 'file')
-      await attempt(jwks.file, async () => parseKeySet(await readFile(jwks.file, 'utf8')))
+      await attempt(jwks.file, async () => parseKeySet(await readPlainFile(jwks.file)))
   }
   const { certificateFile, tokenFile } = mesh.credential
   const signer = await attempt(certificateFile ?? '', () =>
@@ -70,7 +70,7 @@ export async function readMaterial(mesh: Mesh, now: () => number): Promise<Mater
   const token =
     tokenFile === undefined
       ? undefined
-      : await attempt(tokenFile, async () => parsePomeriumToken(await readFile(tokenFile, 'utf8')))
+      : await attempt(tokenFile, async () => parsePomeriumToken(await readPlainFile(tokenFile)))
   const routeCas = new Map<string, string>()
   for (const file of routeCaFiles(mesh)) {
     const pem = await attempt(file, () => readCa(file))
@@ -119,7 +119,7 @@ function collectFaults(): { attempt: Attempt; faults: MaterialFault[] } {
 async function readTrust(mesh: Mesh, attempt: Attempt): Promise<TrustMaterial> {
   const authorities: Authority[] = []
   for (const { name, issuer, accounts, caFile } of mesh.trustDomains) {
-    const roots = await attempt(caFile, async () => parseRoots(await readFile(caFile, 'utf8')))
+    const roots = await attempt(caFile, async () => parseRoots(await readPlainFile(caFile)))
     if (roots !== undefined) authorities.push({ name, issuer, accounts, roots })
   }
   const caByIssuer = new Map<string, string>()
@@ -144,10 +144,7 @@ async function readSigner(
 ): Promise<Signer | undefined> {
   const { certificateFile, keyFile } = mesh.credential
   if (certificateFile === undefined || keyFile === undefined || authority === undefined) return undefined
-  const [certificatePem, keyPem] = await Promise.all([
-    readFile(certificateFile, 'utf8'),
-    readFile(keyFile, 'utf8'),
-  ])
+  const [certificatePem, keyPem] = await Promise.all([readPlainFile(certificateFile), readPlainFile(keyFile)])
   const { accounts } = mesh
   const account = readAccountCredential({ certificatePem, keyPem, authority, accounts, nowMs: now() })
   const options = { ...account, issuer: authority.issuer, now }
@@ -161,7 +158,7 @@ async function readSigner(
 
 /** A CA that is none would show only when the first fetch fails. */
 async function readCa(file: string): Promise<string> {
-  const pem = await readFile(file, 'utf8')
+  const pem = await readPlainFile(file)
   if (parsePem(pem).some(({ label, der }) => label === 'CERTIFICATE' && der !== undefined)) return pem
   throw new CredentialFault('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)')
 }
@@ -169,7 +166,7 @@ async function readCa(file: string): Promise<string> {
 const minPseudonymKeyLength = 32
 
 async function readPseudonymKey(file: string): Promise<string> {
-  const key = (await readFile(file, 'utf8')).trim()
+  const key = (await readPlainFile(file)).trim()
   if (key.length >= minPseudonymKeyLength) return key
   throw new CredentialFault(`holds fewer than ${minPseudonymKeyLength} characters: such a key can be guessed`)
 }

@@ -32,8 +32,9 @@ export function createFetcher(
   const options: ClientOptions = {
     allowH2: false,
     keepAliveTimeout: 10_000,
-    // Verification is not left to NODE_TLS_REJECT_UNAUTHORIZED.
-    connect: { rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
+    // A signal ends what is under way, and not the wait for a name or a connection. Verification is not left to
+    // NODE_TLS_REJECT_UNAUTHORIZED.
+    connect: { timeout: deadlineMs, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) },
   }
   let client: Client | undefined
   return {

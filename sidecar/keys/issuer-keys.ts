@@ -1,5 +1,4 @@
 // Keeps one issuer's keys: refreshed in the background, fetched once for all who wait, usable for a bounded time.
-import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseKeySet, type KeySet } from '../../shared/assertion/key-set.ts'
 import type { Issuer } from '../../shared/config/mesh.ts'
@@ -8,6 +7,7 @@ import { BoundedMap } from '../../shared/bounded-map.ts'
 import type { Asked } from '../asking.ts'
 import type { KeySharing } from './key-sharing.ts'
 import type { SharedDocument } from './sealed-document.ts'
+import { readPlainFile } from '../plain-file.ts'
 import { deadlineMs } from '../store/store.ts'
 import { createFetcher, type FetchedKeySet, type KeySetFetcher } from './fetch.ts'
 
@@ -177,7 +177,7 @@ export class IssuerKeySource {
       const { jwks } = this.issuer
       const fetched =
         jwks.kind === 'file'
-          ? { text: await readFile(jwks.file, 'utf8'), maxAgeMs: fileRefreshMs }
+          ? { text: await readPlainFile(jwks.file), maxAgeMs: fileRefreshMs }
           : await (this.#fetcher as KeySetFetcher).fetch()
       if (!this.#closed) this.#accept(fetched.text, this.#startedMs)
       return fetched

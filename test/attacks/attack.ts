@@ -112,7 +112,7 @@ export async function until(what: string, condition: () => boolean | Promise<boo
 }
 
 /** A sample of `/metrics`. */
-export async function gauge({ probes }: RunningSidecar, sample: string): Promise<number> {
+export async function gauge({ probes }: Pick<RunningSidecar, 'probes'>, sample: string): Promise<number> {
   const { body } = await send({ port: probes, target: '/metrics' })
   const line = body.split('\n').find((each) => each.startsWith(`${sample} `))
   assert.ok(line !== undefined, `there is no ${sample}`)

@@ -63,6 +63,12 @@ export const defences: readonly Defence[] = [
     off: "if (account === '') return",
   },
   {
+    attack: 'compressed',
+    file: 'sidecar/http1/syntax.ts',
+    text: "value.toLowerCase() !== 'chunked') throw codingNotTaken()",
+    off: "!value.toLowerCase().endsWith('chunked')) throw codingNotTaken()",
+  },
+  {
     attack: 'cross-user',
     file: 'shared/sources.ts',
     text: '  if (!cameTogether || sources.some((source) => !sameCause(source.session, session))) throw disagreement()\n',
@@ -79,6 +85,13 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/cli/run.ts',
     text: "  process.on('SIGUSR1', ignore)\n",
     off: '',
+    isBundled: true,
+  },
+  {
+    attack: 'dns-dead',
+    file: 'sidecar/keys/fetch.ts',
+    text: 'connect: { timeout: deadlineMs, ',
+    off: 'connect: { ',
     isBundled: true,
   },
   {
@@ -149,6 +162,12 @@ export const defences: readonly Defence[] = [
     off: 'return !hasLittle || this.#held > 0',
   },
   {
+    attack: 'half-written-files',
+    file: 'sidecar/configuration.ts',
+    text: 'if (!this.#endedInNewline || loaded.reading.endsInNewline !== false) return loaded',
+    off: 'return loaded',
+  },
+  {
     attack: 'header-firewall',
     file: 'shared/headers/names.ts',
     text: "canonical.startsWith('x-pomerium-') ||",
@@ -171,6 +190,7 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/http2/server.ts',
     text: '      maxSessionRejectedStreams: maxInvalidFrames,\n      streamResetBurst: resets.burst,\n      streamResetRate: resets.perSecond,\n',
     off: '      maxSessionRejectedStreams: 1e6,\n      streamResetBurst: 1e6,\n      streamResetRate: 1e6,\n',
+    isBundled: true,
   },
   {
     attack: 'http2-downgrade',
@@ -225,6 +245,13 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/admin/token.ts',
     text: 'if (token.length < minTokenLength || /\\s/.test(token)) {',
     off: "if (token !== '') {",
+    isBundled: true,
+  },
+  {
+    attack: 'key-set-floods',
+    file: 'sidecar/keys/fetch.ts',
+    text: 'if (bytes > maxBytes) throw',
+    off: 'if (bytes > Infinity) throw',
     isBundled: true,
   },
   {
@@ -324,6 +351,13 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/store/redis-scripts.ts',
     text: "if redis.call('GET', KEYS[1]) == ARGV[1] then return",
     off: 'if KEYS[1] then return',
+  },
+  {
+    attack: 'slow-readers',
+    file: 'sidecar/http/answer.ts',
+    text: 'if (!reply.write(chunk)) body.pause()',
+    off: 'reply.write(chunk)',
+    isBundled: true,
   },
   {
     attack: 'store-floods',

@@ -1,4 +1,4 @@
-// A certificate for localhost under an authority of its own: for servers beyond the mesh.
+// A certificate for localhost, or another name, under an authority of its own: for servers beyond the mesh.
 import { createAuthority, issueAccount } from '../../sidecar/ca.ts'
 
 export interface LocalhostTls {
@@ -8,7 +8,7 @@ export interface LocalhostTls {
   readonly key: string
 }
 
-export async function certifyLocalhost(): Promise<LocalhostTls> {
+export async function certifyLocalhost(name = 'localhost'): Promise<LocalhostTls> {
   const nowMs = Date.now()
   const ca = await createAuthority({ issuer: 'outside.example.com', days: 1, nowMs })
   const { certificatePem, keyPem } = await issueAccount({
@@ -16,7 +16,7 @@ export async function certifyLocalhost(): Promise<LocalhostTls> {
     caKeyPem: ca.keyPem,
     issuer: undefined,
     account: 'outside',
-    dnsNames: ['localhost'],
+    dnsNames: [name],
     days: 1,
     nowMs,
   })

@@ -5,9 +5,11 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createFetcher } from '../../../sidecar/keys/fetch.ts'
 import { makeLeaf, makeRoot, leafExtensions, subjectAltName } from '../../support/certificates.ts'
 import { der } from '../../support/der.ts'
+import { startHole } from '../../support/hole.ts'
 
 async function listenOn(t: TestContext, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
@@ -151,6 +153,13 @@ test('an issuer that was given up is asked again', async (t) => {
 
 test('an issuer that is not there is an error', async (t) => {
   await assert.rejects(fetcherOf(t, 'http://127.0.0.1:1/').fetch(), { code: 'ECONNREFUSED' })
+})
+
+test('an issuer that takes no connection is given up at the deadline', async (t) => {
+  const url = `http://127.0.0.1:${await startHole(t)}/`
+  const fetching = fetcherOf(t, url, undefined, 200).fetch()
+  const late = pause(5_000, 'late', { ref: false })
+  await assert.rejects(Promise.race([fetching, late]), { code: 'UND_ERR_CONNECT_TIMEOUT' })
 })
 
 test('closing ends what is under way', async (t) => {
