@@ -1,9 +1,10 @@
 // Keeps the outbound listener from being a way around a sidecar: where calls to unlisted hosts may really go.
-import { lookup as lookupName, type LookupAddress } from 'node:dns'
+import type { LookupAddress } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
+import { UnlistedNames } from './unlisted-names.ts'
 
 /** Loopback, link-local and unspecified addresses (RFC 6890), and those of this host; IPv4-mapped ones included. */
 function readLocalAddresses(): BlockList {
@@ -85,10 +86,12 @@ export function refuseUnlisted({ egress, mode }: Mesh): void {
   )
 }
 
+const names = new UnlistedNames()
+
 /** Resolves a name and judges each address, so that no name can stand for what an address may not. */
 export function judgingLookup(port: number, rule: EgressRule): LookupFunction {
   return (hostname, options, callback) => {
-    lookupName(hostname, { ...options, all: true }, (error, addresses) => {
+    names.find(hostname, options, (error, addresses) => {
       if (error !== null) {
         callback(error, [])
         return

@@ -30,6 +30,8 @@ export async function run(args: string[], io: Io): Promise<number> {
     io.stdout.write(help)
     return exitStatus.done
   }
+  // Half of them look names up, each for as long as a name server is silent. Read by libuv when the first of them is needed.
+  process.env['UV_THREADPOOL_SIZE'] ??= '16'
   const stop = new AbortController()
   const onStop = () => stop.abort()
   let sidecar: Sidecar | undefined
