@@ -39,7 +39,7 @@ ${describeInjectionOptions}  -h, --help          This text.
 The variables OTEL_EXPORTER_… and the like that it is given itself stand in every sidecar, but for OTEL_SERVICE_NAME and
 OTEL_RESOURCE_ATTRIBUTES.
 
-Example: onbehalf injector --bootstrap --image registry.example.com/onbehalf:0.8.0
+Example: onbehalf injector --bootstrap --image registry.example.com/onbehalf:0.9.0
 
 Exit status: 0 stopped as it was told to, 2 wrong use, files that cannot be used, or an address that cannot be bound.
 `
