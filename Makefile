@@ -43,7 +43,7 @@ packages:
 soak: build $(APPS) ## The endurance tests, ten times as long. SOAK=10
 	SOAK=$(or $(SOAK),10) $(NODE) --test --test-concurrency=1 'test/endurance/**/*.test.ts'
 
-fuzz: node_modules/.installed ## Each parser of what others send beside another reader of the same, one after the other. SECONDS=600 for each; ONLY=requests (or another of test/fuzz).
+fuzz: node_modules/.installed ## Each parser of what others send beside another reader of the same, one after the other, guided by what is reached; cases that reach something new are kept in test/fuzz/corpus. SECONDS=600 for each; ONLY=requests (or another of test/fuzz).
 	@for each in $(or $(ONLY),$(patsubst test/fuzz/%.test.ts,%,$(wildcard test/fuzz/*.test.ts))); do \
 		FUZZ_SECONDS=$(or $(SECONDS),600) $(NODE) --test test/fuzz/$$each.test.ts || exit 1; done
 

@@ -57,8 +57,8 @@ async function startNameServer(t: TestContext, says: Says): Promise<NameServer> 
   await once(socket, 'listening')
   t.after(() => socket.close())
   socket.on('message', (query, { port, address }) => {
-    const says = nameIn(query) === server.known ? '127.0.0.1' : server.says
-    if (says !== 'nothing') socket.send(answerTo(query, says), port, address)
+    const told = nameIn(query) === server.known ? '127.0.0.1' : server.says
+    if (told !== 'nothing') socket.send(answerTo(query, told), port, address)
   })
   return server
 }

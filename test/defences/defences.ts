@@ -9,7 +9,7 @@ export interface Defence {
   /** What stands there instead where the defence is off. */
   readonly off: string
   /** Whether the attack is on the bundled program. */
-  readonly isBundled?: true
+  readonly isBundled?: boolean
 }
 
 export const defences: readonly Defence[] = [

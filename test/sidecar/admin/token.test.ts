@@ -81,9 +81,9 @@ test('the file is never there without its token, so that who is killed leaves no
     if (text !== undefined) seen.add(text)
   }
   for (let i = 0; i < 300; i++) {
-    let isMade = false
-    const made = createAdminToken(file).then(() => (isMade = true))
-    while (!isMade) await look()
+    const state = { isMade: false }
+    const made = createAdminToken(file).then(() => (state.isMade = true))
+    while (!state.isMade) await look()
     await made
     await look()
     await rm(file)
