@@ -35,12 +35,18 @@ function claimOf(assertion: Assertion, claim: string): unknown {
 
 const naming: ReadonlySet<string> = new Set(['sub', 'user', 'email', 'groups'])
 
-/** No reader sees blanks around a value (RFC 9110 section 5.5): who or what is named with such would be another to the app. */
 function told(claim: string, value: unknown): string {
-  const isTold = (text: string) => !naming.has(claim) || trimBlanks(text) === text
-  if (Array.isArray(value)) return headerValue(value.map(plainText).filter(isTold).join(','))
+  if (Array.isArray(value)) {
+    const texts = value.map(plainText)
+    return headerValue(texts.filter((text) => isTold(claim, text)).join(','))
+  }
   const text = plainText(value)
-  return isTold(text) ? headerValue(text) : ''
+  return isTold(claim, text) ? headerValue(text) : ''
+}
+
+/** No reader sees blanks around a value (RFC 9110 section 5.5): who or what is named with such would be another to the app. */
+function isTold(claim: string, text: string): boolean {
+  return !naming.has(claim) || trimBlanks(text) === text
 }
 
 function plainText(value: unknown): string {
