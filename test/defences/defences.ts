@@ -408,6 +408,12 @@ export const defences: readonly Defence[] = [
     off: 'maxWaitingBytes = 1',
   },
   {
+    attack: 'unfinished-heads',
+    file: 'sidecar/http2/outlive.ts',
+    text: 'if (connection !== undefined && of !== undefined) held.register(of, connection)',
+    off: 'void [connection, of, held]',
+  },
+  {
     attack: 'upstream-confusion',
     file: 'sidecar/http2/sessions.ts',
     text: '    if (isElsewhere) setImmediate(forget)\n',
