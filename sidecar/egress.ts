@@ -4,7 +4,11 @@ import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import type { Mesh } from '../shared/config/mesh.ts'
 import { Refusal } from '../shared/errors.ts'
+import { readLocalRoutes } from './local-routes.ts'
 import { UnlistedNames } from './unlisted-names.ts'
+
+/** Where clouds tell a machine its credentials over IPv6: as link-local as 169.254.169.254, but for the form. */
+const metadataServices = ['fd00:ec2::254', 'fd20:ce::254']
 
 /** Loopback, link-local and unspecified addresses (RFC 6890), and those of this host; IPv4-mapped ones included. */
 function readLocalAddresses(): BlockList {
@@ -15,9 +19,11 @@ function readLocalAddresses(): BlockList {
   list.addAddress('::1', 'ipv6')
   list.addAddress('::', 'ipv6')
   list.addSubnet('fe80::', 10, 'ipv6')
+  for (const address of metadataServices) list.addAddress(address, 'ipv6')
   for (const { address, family } of Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])) {
     list.addAddress(address, family === 'IPv4' ? 'ipv4' : 'ipv6')
   }
+  for (const { address, prefix, family } of readLocalRoutes()) list.addSubnet(address, prefix, family)
   return list
 }
 

@@ -49,11 +49,15 @@ export function isCanonicalIdentity(canonical: string, claimHeaders: ReadonlySet
   )
 }
 
-/** Hop-by-hop fields (RFC 9110 section 7.6.1), the obsolete ones included, and `Expect`, which each hop of ours answers. */
+/**
+ * Hop-by-hop fields (RFC 9110 section 7.6.1), the obsolete ones included; `Expect`, which each hop of ours answers; and
+ * `Proxy`, which is no standard's, and of which CGI makes HTTP_PROXY: by that our apps find their sidecar (CVE-2016-5385).
+ */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'expect',
   'keep-alive',
+  'proxy',
   'proxy-connection',
   'proxy-authenticate',
   'proxy-authorization',

@@ -5,6 +5,7 @@ import { connect as connectHttp2, type IncomingHttpHeaders } from 'node:http2'
 import { isIP, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { writeRequestHead } from '../http2/head.ts'
+import { outlive } from '../http2/outlive.ts'
 
 /** What the app said to one request. */
 export interface Said {
@@ -70,6 +71,7 @@ export async function exchangeHttp2(
   try {
     const head = writeRequestHead({ method: 'GET', scheme: 'https', path }, headers)
     const stream = session.request(head, { endStream: true, signal })
+    outlive(session, stream)
     stream.on('error', () => undefined)
     const [answer] = (await Promise.race([once(stream, 'response'), ending(stream)])) as [IncomingHttpHeaders]
     await read(stream)

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { connect, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2'
 import type { GrpcProbe } from '../../shared/config/app-probes.ts'
+import { outlive } from '../http2/outlive.ts'
 import { authorityOf, connectApp, type Asking } from './app-connection.ts'
 import { encodeHealthRequest, readHealthAnswer, serving } from './grpc-health.ts'
 
@@ -36,6 +37,7 @@ async function call(session: ClientHttp2Session, service: string, asking: Asking
     'user-agent': asking.userAgent,
     te: 'trailers',
   })
+  outlive(session, stream)
   stream.on('error', () => undefined)
   let trailers: IncomingHttpHeaders = {}
   stream.once('trailers', (fields) => (trailers = fields))

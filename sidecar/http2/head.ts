@@ -118,9 +118,9 @@ function neverIndexed(list: string[]): string[] {
   return Object.assign(list, { [sensitiveHeaders]: [...names] })
 }
 
-/** Trailers and 1xx answers: node:http2 takes no list of these. */
+/** Trailers and 1xx answers: node:http2 takes no list of these. A field may be named as what every object inherits. */
 export function asObject(fields: Trailers): OutgoingHttpHeaders {
-  const object: Record<string, string[]> = {}
+  const object = Object.create(null) as Record<string, string[]>
   for (const [name, value] of fields) (object[name.toLowerCase()] ??= []).push(value)
   return object
 }

@@ -3,6 +3,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Refusal } from '../../shared/errors.ts'
 import { filterHeaders, headerValues } from '../../shared/head.ts'
 import type { Connection } from '../http/connection.ts'
+import { contained, type Contained } from '../http/containment.ts'
 import type { Framing, HttpVersion, Incoming, Reply, ReplyHead, Trailers } from '../http/incoming.ts'
 import { refuseExpectation, refuseMethod } from '../http/served.ts'
 import type { Upgrade } from '../http/upgrade.ts'
@@ -20,7 +21,13 @@ export class Http2Incoming implements Incoming {
   readonly #end: EndWatch
   #trailers: readonly string[] = []
 
-  constructor(stream: ServerHttp2Stream, rawHeaders: readonly string[], connection: Connection) {
+  /** @param within what an error of our own ends. */
+  constructor(
+    stream: ServerHttp2Stream,
+    rawHeaders: readonly string[],
+    connection: Connection,
+    within: Contained,
+  ) {
     this.head = readRequestHead(rawHeaders)
     this.connection = connection
     this.body = stream
@@ -29,7 +36,7 @@ export class Http2Incoming implements Incoming {
     stream.on('trailers', (_headers, _flags, raw) => (this.#trailers = raw))
     // Also of what nobody reads any more.
     stream.on('error', () => undefined)
-    this.reply = new Http2Reply(stream, this)
+    this.reply = new Http2Reply(stream, this, within)
     this.upgrade = makeUpgrade(stream, this.head)
   }
 
@@ -78,10 +85,11 @@ class Http2Reply implements Reply {
   #status = 0
   #trailers: Trailers = []
 
-  constructor(stream: ServerHttp2Stream, incoming: Http2Incoming) {
+  constructor(stream: ServerHttp2Stream, incoming: Http2Incoming, within: Contained) {
     this.#stream = stream
     this.#incoming = incoming
-    stream.once('wantTrailers', () => stream.sendTrailers(asObject(this.#trailers)))
+    const sendTrailers = contained(within, () => stream.sendTrailers(asObject(this.#trailers)))
+    stream.once('wantTrailers', sendTrailers)
   }
 
   get isGone(): boolean {

@@ -15,6 +15,7 @@ import type { Answer, Outgoing, OutgoingEvents } from '../http/outgoing.ts'
 import { tokensOf } from '../http/served.ts'
 import type { Upgrade } from '../http/upgrade.ts'
 import { asObject, plainFields, writeRequestHead, type RequestLine } from './head.ts'
+import { outlive } from './outlive.ts'
 import type { Lease } from './sessions.ts'
 import { cancel, onSilence, watchEnd, type EndWatch } from './stream.ts'
 
@@ -24,6 +25,7 @@ const endStreamFlag = constants.NGHTTP2_FLAG_END_STREAM
 export function openHttp2(sent: Sent, lease: Lease, events: OutgoingEvents): Outgoing {
   try {
     const stream = request(sent, lease)
+    outlive(lease.session, stream)
     stream.once('close', () => lease.release())
     return new Http2Outgoing(stream, sent, lease, events)
   } catch (error) {

@@ -91,7 +91,7 @@ export class Http2Server {
       },
     }
     const serve = contained(within, () => {
-      const incoming = new Http2Incoming(stream, raw, connection)
+      const incoming = new Http2Incoming(stream, raw, connection, within)
       const onIdle = contained(within, () => this.#onStreamIdle(incoming))
       onSilence(stream, this.#options.timeouts.idleMs, onIdle)
       this.#options.onRequest(incoming)

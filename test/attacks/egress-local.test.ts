@@ -43,6 +43,9 @@ const localSpellings = [
   '2852039166',
   '[fe80::1]',
   '[febf::1]',
+  '[fd00:ec2::254]',
+  '[FD00:0EC2:0:0:0:0:0:0254]',
+  '[fd20:ce::254]',
 ]
 
 const ownAddresses = Object.values(networkInterfaces())

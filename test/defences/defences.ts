@@ -51,6 +51,12 @@ export const defences: readonly Defence[] = [
     isBundled: true,
   },
   {
+    attack: 'cgi-variables',
+    file: 'shared/headers/names.ts',
+    text: "  'proxy',\n",
+    off: '',
+  },
+  {
     attack: 'clock-steps',
     file: 'sidecar/unhurried-clock.ts',
     text: 'Math.min(now(), originMs + elapsedMs())',
@@ -93,6 +99,12 @@ export const defences: readonly Defence[] = [
     text: 'connect: { timeout: deadlineMs, ',
     off: 'connect: { ',
     isBundled: true,
+  },
+  {
+    attack: 'egress-carrier',
+    file: 'sidecar/local-routes.ts',
+    text: "return [...readIpv4(read('/proc/net/fib_trie')), ...readIpv6(read('/proc/net/ipv6_route'))]",
+    off: 'return []',
   },
   {
     attack: 'egress-listed',
@@ -209,6 +221,12 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/http1/connection.ts',
     text: 'if (isLast || current?.isComplete !== true) {',
     off: 'if (current?.isComplete !== true) {',
+  },
+  {
+    attack: 'inherited-names',
+    file: 'sidecar/http2/head.ts',
+    text: 'Object.create(null) as Record<string, string[]>',
+    off: '{} as Record<string, string[]>',
   },
   {
     attack: 'interim-answers',
@@ -388,6 +406,12 @@ export const defences: readonly Defence[] = [
     file: 'sidecar/http1/unread-requests.ts',
     text: 'maxWaitingBytes = 256 * 1024',
     off: 'maxWaitingBytes = 1',
+  },
+  {
+    attack: 'unfinished-heads',
+    file: 'sidecar/http2/outlive.ts',
+    text: 'if (connection !== undefined && of !== undefined) held.register(of, connection)',
+    off: 'void [connection, of, held]',
   },
   {
     attack: 'upstream-confusion',
