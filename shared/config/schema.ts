@@ -109,7 +109,13 @@ const egress = section('Calls of the app that no route names.', {
     choice('Hosts that no route names; they get no identity.', ['allow', 'deny']),
     'allow',
   ),
-  local: v.optional(choice('Loopback, link-local and own addresses.', ['allow', 'deny']), 'deny'),
+  local: v.optional(
+    choice('Loopback, link-local and own addresses, and the metadata services of clouds over IPv6.', [
+      'allow',
+      'deny',
+    ]),
+    'deny',
+  ),
 })
 
 const claim = text('The name of a claim.')

@@ -60,7 +60,7 @@ export const issuerSchema = section('Who may sign assertions about users: a Pome
     [],
   ),
   edges: v.optional(edges),
-  single_use: v.optional(flag("Accepts a `jti` once per service as the caller's own assertion."), false),
+  single_use: v.optional(flag("Accepts a `jti` once per pod as the caller's own assertion."), false),
 })
 
 const trusted = section('Another mesh whose service accounts may call.', {
