@@ -1,5 +1,4 @@
-// The attacker sends headers that a CGI app finds in its environment as what the sidecar set, or as the proxy of its calls,
-// and wants to be somebody else to it, or to have its calls.
+// The attacker sends headers that a CGI app finds in its environment as what the sidecar set, or as the proxy of its calls, and wants to be whom he names.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { send } from '../support/client.ts'

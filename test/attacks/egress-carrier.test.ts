@@ -1,5 +1,4 @@
-// The attacker makes the app call an address of its own host that no interface in use shows, such as that of a bridge to no
-// container, and wants to reach around a sidecar, or the sidecar itself.
+// The attacker makes the app call an address of its own host that no interface in use shows, such as that of a bridge to no container, and wants to reach around a sidecar.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-// The attacker fills a header with blanks, so that whoever trims it by trying every place to begin is busy for long.
+// The attacker fills a header with blanks, and wants whoever trims it by trying every place to begin to be busy for long.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { maxViaLength } from '../../shared/evidence/evidence.ts'

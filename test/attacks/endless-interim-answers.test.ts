@@ -1,4 +1,4 @@
-// The attacker owns an upstream and a client: the one sends interim answers without end, the other never reads.
+// The attacker owns an upstream and a client: the one sends interim answers without end, the other never reads, and he wants the memory full.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startMesh } from '../support/mesh.ts'

@@ -1,4 +1,4 @@
-// The attacker, or a full disk, leaves files half-written while the sidecar runs, and wants it to admit whom it refused, to refuse whom it admitted, to hang, or to end.
+// The attacker leaves files half-written while the sidecar runs, as a full disk does, and wants it to admit whom it refused, to refuse whom it admitted, to hang, or to end.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { appendFile, mkdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'

@@ -1,5 +1,4 @@
-// The attacker can write to the Redis that sidecars share, holds a user's live token, and makes an app carry a handle of
-// his own choice: he wants a call to be made as that user.
+// The attacker can write to the Redis that sidecars share, holds a user's live token, makes an app carry a handle of his choice, and wants the app to call as that user.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { sealSession, sessionName } from '../../sidecar/session-seal.ts'

@@ -1,4 +1,4 @@
-// Somebody sends a field twice that Node's HTTP/2 takes but once, where it is written from an object: the sidecar must not end.
+// The attacker sends a field twice, as a client or as an upstream, that Node's HTTP/2 takes but once where it is written from an object, and wants the sidecar to end.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type ServerHttp2Stream } from 'node:http2'

@@ -1,4 +1,4 @@
-// The attacker can write to the Redis that sidecars share, and fills it, or says without end that something was missed.
+// The attacker can write to the Redis that sidecars share, fills it, or says without end that something was missed, and wants revocations unread, or sidecars busy.
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { sealSession, sessionName } from '../../sidecar/session-seal.ts'

@@ -1,4 +1,4 @@
-// Upstreams and routes that would have a sidecar send twice, leak, stall, or take one address for another.
+// The attacker owns an upstream or a name, or finds a careless route, and wants the sidecar to send twice, to leak, to stall, or to take one address for another.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer as createHttp2Server, type ServerHttp2Stream } from 'node:http2'

@@ -7,9 +7,17 @@ import { defences, elsewhere } from './defences.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
+const files = readdirSync(path.join(root, 'test/attacks')).filter((name) => name.endsWith('.test.ts'))
+
+test('each attack says in its first line what the attacker wants', () => {
+  for (const name of files) {
+    const [first = ''] = readFileSync(path.join(root, 'test/attacks', name), 'utf8').split('\n')
+    assert.match(first, /^\/\/ The attacker .*(?:wants|looks for|writes|speaks)/, name)
+  }
+})
+
 test('each attack has a defence that can be taken out, or is held off elsewhere', () => {
-  const files = readdirSync(path.join(root, 'test/attacks'))
-  const attacks = files.filter((name) => name.endsWith('.test.ts')).map((name) => name.slice(0, -8))
+  const attacks = files.map((name) => name.slice(0, -'.test.ts'.length))
   const known = [...new Set([...defences.map(({ attack }) => attack), ...Object.keys(elsewhere)])]
   assert.deepEqual(known.toSorted(), attacks.toSorted())
 })

@@ -143,6 +143,12 @@ export const defences: readonly Defence[] = [
     off: 'if (link.previousHash === undefined)',
   },
   {
+    attack: 'exempt-paths',
+    file: 'shared/inbound.ts',
+    text: 'if (matches.length === 0 || !matches.every(isOpen)) {',
+    off: "if (!path.endsWith('/healthz') && (matches.length === 0 || !matches.every(isOpen))) {",
+  },
+  {
     attack: 'first-bytes',
     file: 'shared/first-bytes.ts',
     text: "if (certainly.test(line) || proxyHeader.test(line)) return 'http'",
@@ -423,6 +429,5 @@ export const defences: readonly Defence[] = [
 
 /** Attacks that nothing of ours holds off, and what does. */
 export const elsewhere: Readonly<Record<string, string>> = {
-  'exempt-paths': 'there is no code that would exempt a path',
   descriptors: 'libuv keeps one descriptor back, and turns connections away with it',
 }
