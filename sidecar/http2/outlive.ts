@@ -7,6 +7,11 @@ const held = new FinalizationRegistry<object>(() => undefined)
 
 /** To be called for each stream, as soon as it is asked for. */
 export function outlive(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
+  if (stream.pending) stream.once('ready', () => hold(session, stream))
+  else hold(session, stream)
+}
+
+function hold(session: ClientHttp2Session, stream: ClientHttp2Stream): void {
   const [connection, of] = [nativeOf(session), nativeOf(stream)]
   if (connection !== undefined && of !== undefined) held.register(of, connection)
 }

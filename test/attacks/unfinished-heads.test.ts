@@ -79,10 +79,10 @@ for (const [name, answer] of answers) {
 }
 
 /** Several requests on a connection that is closed when they have ended; nothing of it is kept. */
-async function askTogether(port: number): Promise<void> {
+async function askTogether(port: number, isConnected: boolean): Promise<void> {
   const session = connect(`http://127.0.0.1:${port}`)
   session.on('error', () => undefined)
-  await once(session, 'connect')
+  if (isConnected) await once(session, 'connect')
   const streams = Array.from({ length: 5 }, () => session.request({ ':path': '/' }))
   const ends = streams.map((stream) => {
     outlive(session, stream)
@@ -103,7 +103,7 @@ for (const [name, answer] of answers) {
   test(`a connection outlives its streams, of which ${name} is kept`, async (t) => {
     const port = await startServer(t, answer, false)
     for (let i = 0; i < 20; i++) {
-      await Promise.all(Array.from({ length: 10 }, () => askTogether(port)))
+      await Promise.all(Array.from({ length: 10 }, (_, one) => askTogether(port, one % 2 === 0)))
       collect()
     }
   })
