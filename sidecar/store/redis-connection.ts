@@ -5,6 +5,7 @@ import type { ServerAddress } from '../../shared/config/mesh.ts'
 import type { Redacted } from '../../shared/redacted.ts'
 import { within } from './deadline.ts'
 import { faultOf, RedisFault } from './redis-fault.ts'
+import { RespBounds } from './resp-bounds.ts'
 
 export interface TlsMaterial {
   readonly ca?: string
@@ -39,6 +40,8 @@ export const connectDeadlineMs = 2_000
 
 /** What a server may send before it has answered: the longest answer is a thousandth part of a sorted set. */
 const maxReplyBytes = 4 * 1024 * 1024
+/** No element takes less than four bytes. */
+const maxReplyElements = maxReplyBytes / 4
 
 /** @throws {RedisFault} it cannot be reached, or does not let us in. */
 export async function connectRedis(
@@ -166,12 +169,37 @@ function tlsOptions({ ca, certificate, key }: TlsMaterial): RedisOptions['tls'] 
 }
 
 async function loadClient(): Promise<typeof Redis> {
-  const [{ Redis: Client }, handler] = await Promise.all([
+  loading ??= loadOnce()
+  return loading
+}
+
+let loading: Promise<typeof Redis> | undefined
+
+async function loadOnce(): Promise<typeof Redis> {
+  const [{ Redis: Client }, handler, { Decoder }] = await Promise.all([
     import('ioredis'),
     import('ioredis/built/DataHandler.js'),
+    import('ioredis/built/resp/decoder.js'),
   ])
   contain(handler.default as unknown as { default: HandlerClass })
+  bound(Decoder)
   return Client
+}
+
+interface DecoderClass {
+  readonly prototype: { write: (this: object, chunk: Buffer) => void }
+}
+
+/** What a decoder throws ends its connection. */
+function bound({ prototype }: DecoderClass): void {
+  const write = prototype.write
+  const all = new WeakMap<object, RespBounds>()
+  prototype.write = function (chunk) {
+    const bounds = all.get(this) ?? new RespBounds(maxReplyElements, maxReplyBytes)
+    all.set(this, bounds)
+    bounds.take(chunk)
+    write.call(this, chunk)
+  }
 }
 
 interface Handler {

@@ -198,6 +198,12 @@ export const defences: readonly Defence[] = [
     off: 'if (hosts.length > 2) throw',
   },
   {
+    attack: 'hostile-redis',
+    file: 'sidecar/store/redis-connection.ts',
+    text: '    bounds.take(chunk)\n',
+    off: '',
+  },
+  {
     attack: 'hostile-upstream',
     file: 'sidecar/http1/syntax.ts',
     text: 'if (!answerHead.test(text)) throw statusLineMalformed()',
