@@ -43,16 +43,20 @@ export class RespBounds {
     if (kind === '$' || kind === '*') this.#digits += part.toString('latin1', 0, maxDigits + 1)
     if (this.#digits.length > maxDigits) throw new Error('Protocol error: too long a length')
     if (end === -1) return chunk.length
-    this.#announce(kind, Number(this.#digits))
+    if (kind === '$' || kind === '*') this.#announce(kind, this.#digits)
     this.#kind = undefined
     this.#digits = ''
     return end + 1
   }
 
-  #announce(kind: string, length: number): void {
+  #announce(kind: string, digits: string): void {
+    // What another reader could take for another number is none.
+    if (!/^-?[0-9]+\r$/.test(digits)) throw new Error('Protocol error: a length that is none')
+    const length = Number(digits)
     if (kind === '$' && length >= 0) this.#bytesDue = length + 2
     if (kind === '*' && length > 0) this.#elementsDue += length
-    const isTaken = this.#bytesDue <= this.#maxBytes && this.#elementsDue <= this.#maxElements
-    if (Number.isNaN(length) || !isTaken) throw new Error('Protocol error: too much is announced')
+    if (this.#bytesDue > this.#maxBytes || this.#elementsDue > this.#maxElements) {
+      throw new Error('Protocol error: too much is announced')
+    }
   }
 }
