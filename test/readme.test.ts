@@ -54,13 +54,14 @@ test('every refusal code that is served is provoked by a test that goes through 
   assert.deepEqual(missing, [])
 })
 
+const testsIn = (text: string) => [...text.matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1] as string)
+
 test('each test that SECURITY.md names is there, and each line of its table names one', async () => {
   const security = await readFile(join(root, 'SECURITY.md'), 'utf8')
-  const names = (text: string) => [...text.matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1] as string)
-  for (const file of names(security)) await access(join(root, file))
+  for (const file of testsIn(security)) await access(join(root, file))
   const [, parties = ''] = security.split('## What each party can do')
   const [table = ''] = parties.split('\n## ')
   const rows = table.split('\n').filter((line) => /^\| (?!who|---)/.test(line))
   assert.ok(rows.length > 10)
-  for (const row of rows) assert.notEqual(names(row).length, 0, row)
+  for (const row of rows) assert.notEqual(testsIn(row).length, 0, row)
 })

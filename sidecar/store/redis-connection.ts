@@ -108,7 +108,8 @@ function watch(redis: Redis): { readonly ended: Promise<RedisFault>; readonly re
   const { promise: ended, resolve } = Promise.withResolvers<RedisFault>()
   const received: Received = { bytes: 0, hasAny: false, cause: undefined }
   redis.on('error', (error: Error) => {
-    received.cause ??= isUndigested(error) ? new RedisFault('not_redis') : faultOf(error)
+    const isTold = error instanceof RedisFault || !isUndigested(error)
+    received.cause ??= isTold ? faultOf(error) : new RedisFault('not_redis')
   })
   redis.on('connect', () => {
     redis.stream.on('data', (chunk: Buffer) => {

@@ -1,5 +1,6 @@
 // Watches over what Redis sends, before ioredis reads it: that makes room for as many elements as a reply announces, and a
 // few hundred octets would end the process.
+import { RedisFault } from './redis-fault.ts'
 
 /** What ends a line, and the longest one that says how much follows. */
 const lineFeed = 0x0a
@@ -21,7 +22,7 @@ export class RespBounds {
     this.#maxBytes = maxBytes
   }
 
-  /** @throws {Error} it is no RESP2, or announces more than is taken. */
+  /** @throws {RedisFault} `not_redis`: it is no RESP2; `too_long`: it announces more than is taken. */
   take(chunk: Buffer): void {
     let at = 0
     while (at < chunk.length) {
@@ -31,7 +32,7 @@ export class RespBounds {
         at += skipped
       } else if (this.#kind === undefined) {
         this.#kind = kinds.get(chunk[at++] as number)
-        if (this.#kind === undefined) throw new Error('Protocol error: not RESP2')
+        if (this.#kind === undefined) throw new RedisFault('not_redis')
         this.#elementsDue = Math.max(0, this.#elementsDue - 1)
       } else at = this.#takeLine(chunk, at, this.#kind)
     }
@@ -41,7 +42,7 @@ export class RespBounds {
     const end = chunk.indexOf(lineFeed, from)
     const part = chunk.subarray(from, end === -1 ? chunk.length : end)
     if (kind === '$' || kind === '*') this.#digits += part.toString('latin1', 0, maxDigits + 1)
-    if (this.#digits.length > maxDigits) throw new Error('Protocol error: too long a length')
+    if (this.#digits.length > maxDigits) throw new RedisFault('not_redis')
     if (end === -1) return chunk.length
     if (kind === '$' || kind === '*') this.#announce(kind, this.#digits)
     this.#kind = undefined
@@ -51,12 +52,12 @@ export class RespBounds {
 
   #announce(kind: string, digits: string): void {
     // What another reader could take for another number is none.
-    if (!/^-?[0-9]+\r$/.test(digits)) throw new Error('Protocol error: a length that is none')
+    if (!/^-?[0-9]+\r$/.test(digits)) throw new RedisFault('not_redis')
     const length = Number(digits)
     if (kind === '$' && length >= 0) this.#bytesDue = length + 2
     if (kind === '*' && length > 0) this.#elementsDue += length
     if (this.#bytesDue > this.#maxBytes || this.#elementsDue > this.#maxElements) {
-      throw new Error('Protocol error: too much is announced')
+      throw new RedisFault('too_long')
     }
   }
 }
