@@ -3,16 +3,12 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:http2'
 import { test, type TestContext } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { outlive } from '../../sidecar/http2/outlive.ts'
 import { send } from '../support/client.ts'
+import { collect } from '../support/memory.ts'
 import { startMesh } from '../support/mesh.ts'
 import { asUser, startRaw, untilIdle } from './attack.ts'
 import { flags, frame, literal } from './http2-frames.ts'
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
 
 const status = literal(':status', '200')
 const field = literal('x-kept', 'until it is collected')

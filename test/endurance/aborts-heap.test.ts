@@ -1,8 +1,7 @@
 // 2,000 exchanges that break off, at every stage in turn, leave no memory behind.
 import assert from 'node:assert/strict'
-import { setFlagsFromString } from 'node:v8'
 import { test } from 'node:test'
-import { runInNewContext } from 'node:vm'
+import { usedBytes, usedBytesOnceBelow } from '../support/memory.ts'
 import { repeat, startGround } from './abort-ground.ts'
 import { abortRows } from './abort-rows.ts'
 import { breakOff, startUpstream } from './break-off.ts'
@@ -16,20 +15,6 @@ const aborts = scaled(2_000)
  */
 const maxGrowth = 256 * 1024 + 128 * aborts
 
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-/** Octets that are in use when all is collected that can be. */
-async function used(): Promise<number> {
-  for (let i = 0; i < 5; i++) {
-    // What was closed in this turn is let go in the next.
-    await new Promise((resolve) => setImmediate(resolve))
-    collect()
-  }
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
-
 test(`${aborts} exchanges that break off leave no memory behind`, async (t) => {
   const upstream = await startUpstream(t)
   const ground = await startGround(t, upstream.port)
@@ -42,9 +27,9 @@ test(`${aborts} exchanges that break off leave no memory behind`, async (t) => {
     await ground.untilAsBefore()
   }
   await run(warmUp)
-  const before = await used()
+  const before = await usedBytes()
   await run(aborts)
-  const growth = (await used()) - before
+  const growth = (await usedBytesOnceBelow(before + maxGrowth)) - before
   t.diagnostic(`${Math.round(before / 1024)} KiB, and ${Math.round(growth / 1024)} KiB more afterwards`)
   assert.ok(growth < maxGrowth, `${growth} octets more are in use`)
 })

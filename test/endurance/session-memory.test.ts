@@ -1,14 +1,12 @@
 // Tens of thousands of live sessions, each of a user's own assertion: what they cost, that it is counted, and that it comes back.
 import assert from 'node:assert/strict'
-import { setFlagsFromString } from 'node:v8'
 import { test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
-import { runInNewContext } from 'node:vm'
 import { verifyToken } from '../../shared/assertion/verify.ts'
 import { readTraceParent } from '../../shared/headers/trace-context.ts'
 import type { Snapshot } from '../../shared/trust.ts'
 import { Sessions, type KeptSession } from '../../sidecar/sessions.ts'
 import { clockMs } from '../support/certificates.ts'
+import { usedBytes, usedBytesOnceBelow } from '../support/memory.ts'
 import { hosts, nothingRevoked, nowS, snapshotOf, userToken } from '../support/tokens.ts'
 import { mebibyte } from './resident.ts'
 import { soak } from './soak.ts'
@@ -16,25 +14,6 @@ import { soak } from './soak.ts'
 /** Each costs a signature and its verification; the soak has 100,000. */
 const count = soak === 1 ? 30_000 : 100_000
 const lingerMs = 30_000
-
-setFlagsFromString('--expose-gc')
-const collect = runInNewContext('gc') as () => void
-
-function usedBytes(): number {
-  for (let i = 0; i < 3; i++) collect()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
-}
-
-/** What is in use when no more than that is left: what a compiler or a sweeper of V8 still holds is gone some turns later. */
-async function usedBytesOnceBelow(bytes: number): Promise<number> {
-  for (let tries = 0; tries < 100; tries++) {
-    const used = usedBytes()
-    if (used < bytes) return used
-    await setTimeout(20)
-  }
-  return usedBytes()
-}
 
 /** An assertion as Pomerium signs it, verified as the sidecar does, whose cache of verdicts is not counted here. */
 function comeIn(i: number, snapshot: Snapshot) {
@@ -92,9 +71,9 @@ test(`${count} live sessions: their memory is what is counted, and is free again
     assert.deepEqual([sessions.size, sessions.bytes], [0, 0])
   }
   end(keep(1_000))
-  const before = usedBytes()
+  const before = await usedBytes()
   let kept = keep(count)
-  const measured = usedBytes() - before
+  const measured = (await usedBytes()) - before
   const counted = sessions.bytes
   t.diagnostic(
     `${toMib(measured)} MiB measured, ${toMib(counted)} MiB counted: ${Math.round(measured / count)} bytes each`,
